@@ -1,0 +1,1 @@
+"""Searchers: they see a problem's space and evaluations, never its physics."""

@@ -1,0 +1,1 @@
+"""Cost models of deep-learning accelerators."""

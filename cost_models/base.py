@@ -1,0 +1,75 @@
+"""What a cost model is: columns of designs in, columns of metrics out.
+
+A batch is `Columns`, a dict of one-dimensional arrays of one length; a single design is a batch of one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Columns = dict[str, NDArray[Any]]
+
+
+def batch_length(columns: Mapping[str, NDArray[Any]]) -> int:
+    """Return n, the common length of the columns; ValueError names the first that differs."""
+    lengths = {name: np.shape(column) for name, column in columns.items()}
+    shapes = set(lengths.values())
+    if len(shapes) == 1 and len(shape := next(iter(shapes))) == 1:
+        return int(shape[0])
+    raise ValueError(f"columns must be one-dimensional and of one length, got {lengths or 'no columns'}.")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named, measured quantity. name carries the unit as its suffix: `latency_s`."""
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher"]
+    meaning: str
+
+
+class CostModel(Protocol):
+    """Prices designs. Frozen, picklable, without state: the same columns give the same numbers."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What `evaluate` returns, besides "violation"."""
+
+    @property
+    def version(self) -> str:
+        """Keys stored optima, logs and caches: it changes when any number changes."""
+
+    def evaluate(self, designs: Columns) -> Columns:
+        """Return every metric and "violation", each float64 or int64 of shape (n,).
+
+        Row i depends on design i alone. violation is 0 where the design can be built, else how far it is from
+        buildable, and inf where the evaluation itself failed. A metric may be NaN only where violation > 0.
+        """
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A cost model that can say why a design cannot be built."""
+
+    def reason(self, design: Columns) -> str:
+        """design: a batch of one. Return a clause in words, "" where the design can be built."""
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """What a learned model may know of one column of a design space.
+
+    low, high: smallest and largest value of the column (a category's or a permutation's index), inclusive.
+    choices: number of values, 0 for a continuous column.
+    """
+
+    name: str
+    kind: Literal["integer", "ordinal", "categorical", "permutation", "float"]
+    low: float
+    high: float
+    log: bool = False
+    choices: int = 0

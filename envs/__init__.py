@@ -1,0 +1,1 @@
+"""Design spaces, objectives, problems and their Gymnasium faces."""

@@ -1,0 +1,1 @@
+"""Sweeps, the trial log, statistics, reports and the command line."""
