@@ -1,0 +1,182 @@
+"""Parameters that arrange or pick items: permutations and subsets.
+
+A permutation's column is its lexicographic rank, its digits the Lehmer code. A subset's columns are its members in
+increasing order; digit j picks the next member among those not picked yet, so all k! orders of picking give one subset.
+Ranks of subsets are the combinatorial number system (Knuth, TAOCP 4A, 7.2.1.3).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from designgym.cost_models.base import ColumnSpec
+from designgym.envs.parameters import Array, Parameter
+
+LARGEST_PERMUTATION = 20  # 20! is the last factorial below 2**63
+
+
+def take_among_rest(digits: Sequence[Array], n: int) -> Array:
+    """Pick for each row, one after another, the digit-th of the items 0 ... n - 1 not picked before.
+
+    digits: each int64 (rows,), digit j in range(n - j). Returns picks, int64 (rows, len(digits)).
+    """
+    picks = np.empty((len(digits[0]) if digits else 0, len(digits)), np.int64)
+    for j, digit in enumerate(digits):
+        pick = digit.astype(np.int64, copy=True)
+        # Every earlier pick at or below the candidate shifts it up by one, smallest first.
+        for earlier in np.sort(picks[:, :j], axis=1).T:
+            pick += pick >= earlier
+        picks[:, j] = pick
+    return picks
+
+
+def digits_of_picks(picks: Array) -> list[Array]:
+    """Inverse of take_among_rest: how many smaller items were still there when each was picked."""
+    return [pick - (picks[:, :j] < pick[:, None]).sum(axis=1) for j, pick in enumerate(picks.T)]
+
+
+@dataclass(frozen=True)
+class Permutation(Parameter):
+    """An order of the items, at most 20."""
+
+    items: tuple[str, ...]
+
+    def _check(self) -> None:
+        object.__setattr__(self, "items", tuple(self.items))
+        if not 2 <= len(self.items) <= LARGEST_PERMUTATION or len(set(self.items)) < len(self.items):
+            raise ValueError(f"{self.name}: items must be 2 to 20 different names, got {self.items}.")
+        if any("," in item for item in self.items):
+            raise ValueError(f"{self.name}: an item's name must not hold a comma, got {self.items}.")
+
+    @property
+    def count(self) -> int:
+        return math.factorial(len(self.items))
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        return tuple(range(len(self.items), 1, -1))
+
+    def to_digits(self, columns: Sequence[Array]) -> list[Array]:
+        rest, digits = columns[0].astype(np.int64, copy=False), []
+        for cardinality in reversed(self.cardinalities):
+            rest, digit = np.divmod(rest, cardinality)
+            digits.append(digit)
+        return digits[::-1]
+
+    def from_digits(self, digits: Sequence[Array]) -> list[Array]:
+        rank = np.zeros(len(digits[0]), np.int64)
+        for digit, cardinality in zip(digits, self.cardinalities, strict=True):
+            rank = rank * cardinality + digit
+        return [rank]
+
+    def order(self, ranks: Array) -> Array:
+        """Ranks, (n,), to item indices in order, int64 (n, items)."""
+        ranks = np.asarray(ranks)
+        digits = self.to_digits([ranks])
+        return take_among_rest([*digits, np.zeros(len(ranks), np.int64)], len(self.items))
+
+    def rank_of_order(self, order: Array) -> Array:
+        """Inverse of order."""
+        return self.from_digits(digits_of_picks(np.asarray(order))[:-1])[0]
+
+    def rank(self, columns: Sequence[Array]) -> Array:
+        return columns[0].astype(np.int64, copy=False)
+
+    def unrank(self, ranks: Array) -> list[Array]:
+        return [ranks.astype(np.int64, copy=False)]
+
+    def legal(self, columns: Sequence[Array]) -> Array:
+        column = columns[0]
+        inside = (column >= 0) & (column < self.count)
+        return inside & (column % 1 == 0) if column.dtype.kind == "f" else inside
+
+    def parse(self, value: Any) -> tuple[Any, ...]:
+        names = value.split(",") if isinstance(value, str) else list(value)
+        if sorted(names) != sorted(self.items):
+            raise self._refuse(value, f"an order of {','.join(self.items)}", [",".join(self.items)])
+        order = np.array([[self.items.index(name) for name in names]])
+        return (int(self.rank_of_order(order)[0]),)
+
+    def describe(self, columns: Sequence[Array]) -> list[list[Any]]:
+        return [[",".join(self.items[i] for i in row) for row in self.order(columns[0])]]
+
+    def specs(self) -> tuple[ColumnSpec, ...]:
+        return (ColumnSpec(self.name, "permutation", 0, self.count - 1, False, self.count),)
+
+
+@dataclass(frozen=True)
+class Subset(Parameter):
+    """k of the integers 0 ... n - 1, in increasing columns name_0 ... name_{k-1}."""
+
+    n: int
+    k: int
+
+    def _check(self) -> None:
+        if not 1 <= self.k <= self.n:
+            raise ValueError(f"{self.name}: needs 1 <= k <= n, got k = {self.k}, n = {self.n}.")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}_{j}" for j in range(self.k))
+
+    @property
+    def count(self) -> int:
+        return math.comb(self.n, self.k)
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        return tuple(self.n - j for j in range(self.k))
+
+    def to_digits(self, columns: Sequence[Array]) -> list[Array]:
+        # Picked in increasing order, all j earlier members are smaller.
+        return [column.astype(np.int64, copy=False) - j for j, column in enumerate(columns)]
+
+    def from_digits(self, digits: Sequence[Array]) -> list[Array]:
+        return list(np.sort(take_among_rest(digits, self.n), axis=1).T.copy())
+
+    @cached_property
+    def _binomials(self) -> list[Array]:
+        """Row j - 1 holds C(x, j) for x = 0 ... n - 1."""
+        dtype = np.int64 if self.count < 2**63 else object
+        rows = []
+        for j in range(1, self.k + 1):
+            # Only x <= n - k + j - 1 can be the j-th smallest member; larger binomials may pass 2**63.
+            rows.append(np.array([math.comb(x, j) for x in range(self.n - self.k + j)], dtype))
+        return rows
+
+    def rank(self, columns: Sequence[Array]) -> Array:
+        return sum(row[column.astype(np.int64)] for row, column in zip(self._binomials, columns, strict=True))
+
+    def unrank(self, ranks: Array) -> list[Array]:
+        rest = ranks.astype(self._binomials[0].dtype, copy=True)
+        columns = []
+        for row in reversed(self._binomials):
+            member = np.searchsorted(row, rest, side="right") - 1
+            rest = rest - row[member]
+            columns.append(member.astype(np.int64))
+        return columns[::-1]
+
+    def legal(self, columns: Sequence[Array]) -> Array:
+        stack = np.stack(columns)
+        inside = ((stack >= 0) & (stack < self.n) & (stack % 1 == 0)).all(axis=0)
+        return inside & (np.diff(stack, axis=0) > 0).all(axis=0)
+
+    def parse(self, value: Any) -> tuple[Any, ...]:
+        allowed = f"{self.k} increasing integers in [0, {self.n - 1}]"
+        try:
+            members = [int(v) for v in (value.split(",") if isinstance(value, str) else value)]
+        except (TypeError, ValueError):
+            raise self._refuse(value, allowed) from None
+        if len(members) != self.k or not self.legal([np.array([m]) for m in members])[0]:
+            raise self._refuse(value, allowed)
+        return tuple(members)
+
+    def specs(self) -> tuple[ColumnSpec, ...]:
+        return tuple(
+            ColumnSpec(name, "integer", j, self.n - self.k + j, False, self.n - self.k + 1)
+            for j, name in enumerate(self.columns)
+        )

@@ -1,0 +1,340 @@
+"""A design space: parameters, which of them matter when, and constraints between their columns.
+
+It maps between columns (what cost models take), the unit cube (what searchers take), ranks (what counts and
+remembers designs) and names (what people read).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.base import Columns, ColumnSpec, batch_length
+from designgym.envs.constraints import Constraint, nearest
+from designgym.envs.names import describe, parse
+from designgym.envs.parameters import Array, Categorical, Parameter
+from designgym.envs.ranking import Branch, Forest
+
+if TYPE_CHECKING:
+    import gymnasium
+
+    from designgym.envs.bridges import OptunaSpace
+
+Predicate = Callable[[Columns], NDArray[np.bool_]]
+MOST_DRAWS_PER_DESIGN = 10**6
+
+
+class DesignSpace:
+    """All choices of the parameters that satisfy the constraints.
+
+    constraints: short texts over column names ("tile_m * tile_n <= 4096"), or functions at module level that take
+    columns and return where the constraint holds, bool (n,). Constraints see an idle parameter's default.
+    """
+
+    def __init__(self, *parameters: Parameter, constraints: tuple[str | Predicate, ...] = ()) -> None:
+        self.parameters = parameters
+        self.constraints = tuple(constraints)
+        self._by_name = {p.name: p for p in parameters}
+        self.columns = tuple(name for p in parameters for name in p.columns)
+        if not parameters or len(set(self.columns)) < len(self.columns) or len(self._by_name) < len(parameters):
+            raise ValueError(f"a design space needs parameters of different names, got {self.columns}.")
+        self.cardinalities = tuple(c for p in parameters for c in p.cardinalities)
+        self._wakes = {p.name: self._waking_values(p, parameters[:i]) for i, p in enumerate(parameters) if p.when}
+        self._texts = tuple(
+            Constraint(c, self.columns, self._categories) for c in self.constraints if isinstance(c, str)
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.parameters, self.constraints)
+
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, DesignSpace)
+        return same and (self.parameters, self.constraints) == (other.parameters, other.constraints)  # type: ignore[union-attr]
+
+    def __hash__(self) -> int:
+        return hash((self.columns, self.constraints))
+
+    def __repr__(self) -> str:
+        return f"DesignSpace({', '.join(map(repr, self.parameters))}, constraints={self.constraints!r})"
+
+    def __getitem__(self, name: str) -> Parameter:
+        if name not in self._by_name:
+            raise KeyError(f"unknown parameter {name!r}. {nearest(name, list(self._by_name))}")
+        return self._by_name[name]
+
+    @cached_property
+    def dtypes(self) -> dict[str, np.dtype[Any]]:
+        """Dtype of each column: float64 for a Float and for an Ordinal of fractions, else int64."""
+        zeros = [np.zeros(1, np.float64 if c == 0 else np.int64) for c in self.cardinalities]
+        return {name: column.dtype for name, column in self.from_digits(zeros).items()}
+
+    @property
+    def _categories(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return tuple((p.name, p.choices) for p in self.parameters if isinstance(p, Categorical))
+
+    def _waking_values(self, parameter: Parameter, before: tuple[Parameter, ...]) -> frozenset[int]:
+        assert parameter.when is not None
+        name, values = parameter.when
+        known = [p.name for p in before if len(p.cardinalities) == 1 and p.cardinalities[0]]
+        if name not in known:
+            raise ValueError(
+                f"{parameter.name} depends on {name!r}, which must be a discrete parameter declared before it. "
+                f"{nearest(name, known)}"
+            )
+        if isinstance(values, str):
+            raise ValueError(f"{parameter.name}: when=({name!r}, values) needs a set of values, got {values!r}.")
+        parent = self._by_name[name]
+        parsed = [parent.parse(value) for value in values]
+        return frozenset(int(parent.to_digits([np.array([v]) for v in value])[0][0]) for value in parsed)
+
+    # -- counting -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _forest(self) -> Forest:
+        def branch(parameter: Parameter) -> Branch:
+            children = [p for p in self.parameters if p.when and p.when[0] == parameter.name]
+            return Branch(parameter, tuple((branch(child), self._wakes[child.name]) for child in children))
+
+        return Forest(tuple(branch(p) for p in self.parameters if not p.when))
+
+    @property
+    def size(self) -> int | float:
+        """Canonical designs before constraints, an exact Python int; inf with a Float."""
+        return self._forest.size
+
+    @cached_property
+    def _valid_count(self) -> int:
+        if not self.constraints:
+            return int(self.size)
+        return sum(batch_length(chunk) for chunk in self.enumerate())
+
+    def count_valid(self) -> int:
+        """Valid designs, counted by enumeration where there are constraints. ValueError with a Float."""
+        self._refuse_floats("count_valid")
+        return self._valid_count
+
+    def rank(self, designs: Columns) -> Array:
+        """Canonical designs to their numbers in range(size): int64 (n,), Python ints where size passes 2**63."""
+        self._refuse_floats("rank")
+        return self._forest.rank(designs)
+
+    def unrank(self, ranks: Array) -> Columns:
+        """Inverse of rank."""
+        self._refuse_floats("unrank")
+        ranks = np.asarray(ranks, object if self.size >= 2**63 else np.int64)
+        if len(ranks) and not (ranks.min() >= 0 and ranks.max() < self.size):
+            raise ValueError(f"ranks must be in [0, {self.size}), got {ranks.min()} to {ranks.max()}.")
+        out: Columns = {}
+        self._forest.unrank(ranks, out)
+        return self._ordered(out)
+
+    def enumerate(self, chunk: int = 100_000) -> Iterator[Columns]:
+        """Yield each valid design once, in rank order, in batches of at most `chunk` designs."""
+        self._refuse_floats("enumerate")
+        if chunk < 1:
+            raise ValueError(f"chunk must be at least 1, got {chunk}.")
+        front, block = self._forest.split(chunk)
+        tail: Columns = {}
+        Forest(self._forest.roots[front:]).unrank(np.arange(block), tail)
+        head = Forest(self._forest.roots[:front])
+        at_once = max(1, chunk // block)
+        for start in range(0, int(head.size), at_once):
+            stop = min(start + at_once, int(head.size))
+            dtype = object if head.size >= 2**63 else np.int64
+            outer: Columns = {}
+            head.unrank(np.array([*range(start, stop)], dtype), outer)
+            columns = {name: np.repeat(column, block) for name, column in outer.items()}
+            columns |= {name: np.tile(column, stop - start) for name, column in tail.items()}
+            columns = self._ordered(columns)
+            if self.constraints:
+                columns = _rows(columns, self._constraint_violation(columns) == 0)
+            if batch_length(columns):
+                yield columns
+
+    def sample(self, n: int, rng: np.random.Generator) -> Columns:
+        """Draw n independent designs, uniform over the valid canonical ones (a Float uniform over its range).
+
+        RuntimeError when fewer than about one draw in a million satisfies the constraints.
+        """
+        if not self.constraints:
+            return self._draw(n, rng)
+        found: list[Columns] = []
+        have, drawn = 0, 0
+        while have < n:
+            columns = self._draw(min(max(2 * (n - have), 1024), 10**6), rng)
+            drawn += batch_length(columns)
+            columns = _rows(columns, self._constraint_violation(columns) == 0)
+            found.append(columns)
+            have += batch_length(columns)
+            if drawn > MOST_DRAWS_PER_DESIGN * (have + 1):
+                raise RuntimeError(
+                    f"found {have} of {n} valid designs in {drawn} draws: the constraints {self.constraints} leave "
+                    "almost nothing. Loosen them, or make their parameters depend on each other with when=."
+                )
+        joined = {name: np.concatenate([columns[name] for columns in found])[:n] for name in self.columns}
+        return joined if found else self._draw(0, rng)
+
+    def _draw(self, n: int, rng: np.random.Generator) -> Columns:
+        out: Columns = {}
+        self._forest.draw(n, rng, out)
+        return self._ordered(out)
+
+    def _ordered(self, columns: Columns) -> Columns:
+        return {name: columns[name] for name in self.columns}
+
+    # -- encodings ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def has_floats(self) -> bool:
+        """Whether a Float takes part: then there are no ranks, no enumeration, no neighbours."""
+        return 0 in self.cardinalities
+
+    def _refuse_floats(self, what: str) -> None:
+        if self.has_floats:
+            floats = [p.name for p in self.parameters if p.cardinalities == (0,)]
+            raise ValueError(f"{what} needs a space without Float, got {', '.join(floats)}. Use an Ordinal instead.")
+
+    def digits(self, designs: Columns) -> list[Array]:
+        """Columns to digits, each (n,): int64 inside its cardinality, for a Float its place in [0, 1)."""
+        digits: list[Array] = []
+        for parameter in self.parameters:
+            digits += parameter.to_digits([designs[name] for name in parameter.columns])
+        return digits
+
+    def from_digits(self, digits: list[Array]) -> Columns:
+        """Inverse of digits; entries of idle parameters are ignored."""
+        columns: Columns = {}
+        start = 0
+        for parameter in self.parameters:
+            stop = start + len(parameter.cardinalities)
+            columns.update(zip(parameter.columns, parameter.from_digits(digits[start:stop]), strict=True))
+            start = stop
+        return self.canonical(columns)
+
+    def decode(self, unit: NDArray[np.float64]) -> Columns:
+        """Unit cube, float64 (n, d) in [0, 1), to columns; every value is reached, uniformly in its index."""
+        unit = np.asarray(unit, np.float64)
+        if unit.ndim != 2 or unit.shape[1] != len(self.cardinalities):
+            raise ValueError(f"unit must have shape (n, {len(self.cardinalities)}), got {unit.shape}.")
+        if not ((unit >= 0) & (unit < 1)).all():
+            raise ValueError("unit must lie in [0, 1). Clip it, or map your action there first.")
+        digits: list[Array] = []
+        for column, cardinality in zip(unit.T, self.cardinalities, strict=True):
+            # The product can round up to the cardinality itself just below 1.
+            index = np.minimum((column * cardinality).astype(np.int64), cardinality - 1) if cardinality else column
+            digits.append(index)
+        return self.from_digits(digits)
+
+    def encode(self, designs: Columns) -> NDArray[np.float64]:
+        """Columns to the unit cube, float64 (n, d): each index at the middle of its interval."""
+        unit = np.empty((batch_length(designs), len(self.cardinalities)))
+        for j, (digit, cardinality) in enumerate(zip(self.digits(designs), self.cardinalities, strict=True)):
+            unit[:, j] = (digit + 0.5) / cardinality if cardinality else digit
+        return unit
+
+    # -- membership -----------------------------------------------------------------------------------------------
+
+    def active(self, designs: Columns) -> dict[str, NDArray[np.bool_]]:
+        """For each parameter with a `when`, where it matters, bool (n,)."""
+        active: dict[str, NDArray[np.bool_]] = {}
+        for name, wakes in self._wakes.items():
+            parent = self._by_name[self._by_name[name].when[0]]  # type: ignore[index]
+            value = parent.to_digits([designs[parent.name]])[0]
+            active[name] = np.isin(value, list(wakes)) & active.get(parent.name, True)
+        return active
+
+    def canonical(self, designs: Columns) -> Columns:
+        """Return the designs with every idle parameter at its default."""
+        if not self._wakes:
+            return designs
+        designs = dict(designs)
+        for name in self._wakes:
+            # A parent is settled before its children: it stands before them.
+            awake = self.active(designs)[name]
+            parameter = self._by_name[name]
+            for column, default in zip(parameter.columns, parameter.default_columns, strict=True):
+                designs[column] = np.where(awake, designs[column], np.asarray(default, designs[column].dtype))
+        return designs
+
+    def illegal(self, designs: Columns) -> NDArray[np.int64]:
+        """Count, for each design, the parameters whose columns hold no value of theirs, (n,)."""
+        missing = [name for name in self.columns if name not in designs]
+        if missing:
+            raise ValueError(f"designs lack the columns {', '.join(missing)}; they need {', '.join(self.columns)}.")
+        count = np.zeros(batch_length(designs), np.int64)
+        for parameter in self.parameters:
+            legal = parameter.legal([designs[name] for name in parameter.columns])
+            if not legal.all():
+                count += ~legal
+        return count
+
+    def violation(self, designs: Columns) -> NDArray[np.float64]:
+        """0 inside the space, float64 (n,); else 1 per illegal parameter or broken function, a text's scaled excess."""
+        illegal = self.illegal(designs)
+        if not illegal.any():
+            return self._constraint_violation(designs)
+        violation = illegal.astype(np.float64)
+        violation[illegal == 0] += self._constraint_violation(_rows(designs, illegal == 0))
+        return violation
+
+    def _constraint_violation(self, designs: Columns) -> NDArray[np.float64]:
+        violation = np.zeros(batch_length(designs))
+        for text in self._texts:
+            violation += text.violation(designs)
+        for function in self.constraints:
+            if not isinstance(function, str):
+                violation += ~np.asarray(function(designs), bool)
+        return violation
+
+    def contains(self, designs: Columns) -> NDArray[np.bool_]:
+        """Where a design is legal, canonical and satisfies every constraint, bool (n,)."""
+        inside = self.violation(designs) == 0
+        if self._wakes and inside.any():
+            legal = _rows(designs, inside)
+            canonical = self.canonical(legal)
+            inside[inside] = np.all([legal[name] == canonical[name] for name in self.columns], axis=0)
+        return inside
+
+    # -- neighbours, names, bridges -------------------------------------------------------------------------------
+
+    def neighbours(self, design: Columns) -> Columns:
+        """Return the valid designs one step from this batch of one; see `designgym.envs.neighbours`."""
+        from designgym.envs.neighbours import neighbours
+
+        return neighbours(self, design)
+
+    def describe(self, designs: Columns) -> dict[str, list[Any]]:
+        """Columns to names, one list a column; None where a parameter is idle."""
+        return describe(self, designs)
+
+    def parse(self, names: Mapping[str, Any]) -> Columns:
+        """Names to columns; see `designgym.envs.names`."""
+        return parse(self, names)
+
+    def specs(self) -> tuple[ColumnSpec, ...]:
+        """What a learned model may know of each column."""
+        return tuple(spec for parameter in self.parameters for spec in parameter.specs())
+
+    def to_gymnasium(self) -> gymnasium.spaces.MultiDiscrete | gymnasium.spaces.Box:
+        """MultiDiscrete of indices; with a Float Box(0, 1, (d,))."""
+        from designgym.envs.bridges import to_gymnasium
+
+        return to_gymnasium(self)
+
+    def to_optuna(self) -> OptunaSpace:
+        """Bridge to Optuna's define-by-run trials."""
+        from designgym.envs.bridges import OptunaSpace
+
+        return OptunaSpace(self)
+
+
+def _rebuild(parameters: tuple[Parameter, ...], constraints: tuple[str | Predicate, ...]) -> DesignSpace:
+    return DesignSpace(*parameters, constraints=constraints)
+
+
+def _rows(designs: Columns, rows: Array) -> Columns:
+    return {name: column[rows] for name, column in designs.items()}
