@@ -1,0 +1,104 @@
+"""A run's memory: which designs were priced, looked up a batch at a time in compiled code.
+
+A design's key is its rank; where a Float takes part or ranks pass 64 bits, the bits of its columns. The table is open
+addressing with linear probing at a load below one half.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.base import Columns
+from designgym.envs.objective import Evaluations
+from designgym.envs.space import DesignSpace
+
+Keys = NDArray[np.uint64]
+OUTSIDE = np.uint64(2**63)
+
+
+def keys_of(space: DesignSpace, designs: Columns, outside: NDArray[np.float64]) -> Keys:
+    """Canonical designs to keys, uint64 (n, words). outside: their `space.violation`."""
+    if space.has_floats or space.size >= 2**63:
+        words = [np.ascontiguousarray(designs[name], space.dtypes[name]).view(np.uint64) for name in space.columns]
+        return np.stack(words, axis=1)
+    if (outside == 0).all():
+        return space.rank(designs).view(np.uint64)[:, None]
+    illegal = space.illegal(designs) > 0
+    keys = np.empty(len(outside), np.uint64)
+    legal = {name: designs[name][~illegal] for name in space.columns}
+    keys[~illegal] = space.rank(legal).view(np.uint64)
+    words = np.stack([designs[name][illegal].astype(np.float64).view(np.uint64) for name in space.columns], axis=1)
+    # The upper half of the key range, where no rank lies; 63 bits of hash make a chance meeting negligible.
+    keys[illegal] = [OUTSIDE | np.uint64(hash(row.tobytes()) & (2**63 - 1)) for row in words]
+    return keys[:, None]
+
+
+class Memory:
+    """Priced designs and what they came to, in the order in which they were priced."""
+
+    def __init__(self, words: int) -> None:
+        self._keys = np.empty((64, words), np.uint64)
+        self._slots = np.full(256, -1, np.int64)
+        self._columns: dict[str, NDArray[Any]] = {}
+        self.count = 0
+
+    def insert(self, keys: Keys, room: int) -> tuple[NDArray[np.int64], int]:
+        """Return each row's place in the order of pricing, int64 (n,), and how many places are new.
+
+        At most `room` new places are given; rows beyond them get -1.
+        """
+        from designgym.envs._memory_kernel import insert
+
+        n = len(keys)
+        if self.count + n > len(self._keys):
+            self._keys = _grown(self._keys, self.count, self.count + n)
+        if 2 * (self.count + n) > len(self._slots):
+            self._slots = np.full(1 << int(4 * (self.count + n) - 1).bit_length(), -1, np.int64)
+            insert(self._slots, self._keys, 0, self._keys[: self.count].copy(), self.count)
+        places, count = insert(self._slots, self._keys, self.count, np.ascontiguousarray(keys), self.count + room)
+        new = count - self.count
+        self.count = count
+        return places, new
+
+    def forget(self, new: int) -> None:
+        """Take the newest places back: their designs could not be priced."""
+        from designgym.envs._memory_kernel import insert
+
+        self.count -= new
+        self._slots[:] = -1
+        insert(self._slots, self._keys, 0, self._keys[: self.count].copy(), self.count)
+
+    def store(self, evaluations: Evaluations) -> None:
+        """Keep what the newest places came to; they are the last `len(evaluations)` of `count`."""
+        start, stop = self.count - len(evaluations), self.count
+        fields = {f"metric.{name}": column for name, column in evaluations.metrics.items()}
+        fields |= {name: getattr(evaluations, name) for name in ("losses", "violation", "feasible", "reward")}
+        for name, column in fields.items():
+            kept = self._columns.get(name)
+            if kept is None:
+                kept = np.empty((max(64, stop), *column.shape[1:]), column.dtype)
+            # A metric that was an integer so far turns to float when a NaN stands in its place.
+            kept = kept.astype(np.result_type(kept, column), copy=False)
+            self._columns[name] = _grown(kept, start, stop)
+            self._columns[name][start:stop] = column
+
+    def recall(self, places: Any) -> Evaluations:
+        """Return what the designs at these places came to."""
+        metrics = {
+            name.removeprefix("metric."): column[: self.count][places]
+            for name, column in self._columns.items()
+            if name.startswith("metric.")
+        }
+        rest = [self._columns[name][: self.count][places] for name in ("losses", "violation", "feasible", "reward")]
+        return Evaluations(metrics, *rest)
+
+
+def _grown(array: NDArray[Any], used: int, needed: int) -> NDArray[Any]:
+    if needed <= len(array):
+        return array
+    grown = np.empty((max(needed, 2 * len(array)), *array.shape[1:]), array.dtype)
+    grown[:used] = array[:used]
+    return grown

@@ -1,0 +1,217 @@
+"""A problem and one run's state: its budget, its memory, its listener. An agent's only door to a cost model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.base import Columns
+from designgym.envs.memory import Memory, keys_of
+from designgym.envs.objective import Evaluations, Objective
+from designgym.envs.problem import DesignProblem, Fidelity
+from designgym.envs.space import DesignSpace
+
+COUNTED_FOR_SURE = 10**6  # spaces up to this size are counted, so that a run knows when nothing is left
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answered batch: the designs asked, what they came to, and which rows were priced now rather than recalled.
+
+    ask: how many batches the agent had asked before this one.
+    """
+
+    designs: Columns
+    evaluations: Evaluations
+    fresh: NDArray[np.bool_]
+    fidelity: Fidelity
+    ask: int
+
+
+Listener = Callable[[Answer], None]
+
+
+class RunOver(Exception):
+    """The run ends here. evaluations: what the rows came to that could still be answered."""
+
+    reason: ClassVar[str] = "over"
+
+    def __init__(self, message: str, evaluations: Evaluations | None = None, designs: Columns | None = None) -> None:
+        super().__init__(message)
+        self.evaluations = evaluations
+        self.designs = designs
+
+
+class BudgetSpent(RunOver):
+    """The budget of distinct designs is spent. Carries the designs that still fitted and what they came to."""
+
+    reason = "budget"
+
+
+class SpaceExhausted(RunOver):
+    """Every valid design of the space has been priced."""
+
+    reason = "complete"
+
+
+class OnlyRepeats(RunOver):
+    """The agent has proposed nothing new for too long."""
+
+    reason = "repeats"
+
+
+class ReplayDiffers(Exception):
+    """A continued run asked for another design than the logged one, so it is not the same run."""
+
+
+class MeteredProblem:
+    """`DesignProblem` with a budget of distinct designs, each fidelity counted apart; a repeat is free.
+
+    listener hears every answered batch. logged: designs and evaluations of an earlier part of the same run, in the
+    order priced: they answer in place of the cost model and are not announced again. patience: repeats in a row after
+    which the run is stopped.
+    """
+
+    def __init__(
+        self,
+        problem: DesignProblem,
+        budget: int,
+        listener: Listener | None = None,
+        logged: tuple[Columns, Evaluations] | None = None,
+        patience: int = 1000,
+    ) -> None:
+        if budget < 1:
+            raise ValueError(f"budget must be at least 1 design, got {budget}.")
+        self.problem = problem
+        self.budget = budget
+        self.patience = patience
+        self.asks = 0
+        self._listener = listener
+        self._memories: dict[str, Memory] = {}
+        self._repeats = 0
+        self._valid_priced = 0
+        self._logged = logged[1] if logged else None
+        self._logged_keys = keys_of(self.space, logged[0], self.space.violation(logged[0])) if logged else None
+
+    @property
+    def space(self) -> DesignSpace:
+        """The designs."""
+        return self.problem.space
+
+    @property
+    def objective(self) -> Objective:
+        """What is wanted."""
+        return self.problem.objective
+
+    def spent(self, fidelity: Fidelity = "faithful") -> int:
+        """Distinct designs priced so far."""
+        return self._memories[fidelity].count if fidelity in self._memories else 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every valid design has been priced; known only of spaces that can be counted in passing."""
+        countable = self.space.size <= max(COUNTED_FOR_SURE, self.budget)
+        return countable and self._valid_priced >= self.space.count_valid()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing new can be priced any more."""
+        return self.spent() >= self.budget or self.exhausted
+
+    def evaluate(self, designs: Columns, fidelity: Fidelity = "faithful") -> Evaluations:
+        """Price what is new and fits the budget, answer the rest from memory, in the order of the rows.
+
+        Raises BudgetSpent, SpaceExhausted or OnlyRepeats (all RunOver) when the run cannot go on; they carry the
+        leading rows that could be answered.
+        """
+        designs = self.space.canonical({name: np.asarray(designs[name]) for name in self.space.columns})
+        outside = self.space.violation(designs)
+        keys = keys_of(self.space, designs, outside)
+        memory = self._memories.setdefault(fidelity, Memory(keys.shape[1]))
+        before, exhausted = memory.count, self.exhausted
+        places, new = memory.insert(keys, 0 if exhausted else max(0, self.budget - before))
+        answered = len(places) if places.min(initial=0) >= 0 else int(np.argmax(places < 0))
+        places = places[:answered]
+        designs = {name: column[:answered] for name, column in designs.items()}
+        # Places are given in the order of first sight, so a fresh row is one whose place tops all before it.
+        fresh = places > np.maximum.accumulate(np.append(before - 1, places[:-1]))
+        priced: Evaluations | None = None
+        if new:
+            try:
+                priced = self._price(designs, outside, keys, fresh, before, fidelity)
+            except BaseException:
+                memory.forget(new)
+                raise
+            memory.store(priced)
+        evaluations = priced if priced is not None and new == answered else memory.recall(places)
+        answer = Answer(designs, evaluations, fresh, fidelity, self.asks)
+        self.asks += 1
+        self._tell_listener(answer, before)
+        self._stop_if_over(answer, answered < len(keys), exhausted)
+        return evaluations
+
+    def _price(
+        self,
+        designs: Columns,
+        outside: NDArray[np.float64],
+        keys: NDArray[np.uint64],
+        fresh: NDArray[np.bool_],
+        before: int,
+        fidelity: Fidelity,
+    ) -> Evaluations:
+        """Price the fresh rows: the first of them from the log, as far as it goes, the rest by the cost model."""
+        rows: Any = slice(0, len(fresh)) if fresh.all() else np.flatnonzero(fresh)
+        designs = {name: column[rows] for name, column in designs.items()}
+        outside = outside[: len(fresh)][rows]
+        if fidelity == "faithful":
+            self._valid_priced += int((outside == 0).sum())
+        replayed = min(max(self._logged_count - before, 0), len(outside)) if fidelity == "faithful" else 0
+        if not replayed:
+            return self.problem.evaluate_canonical(designs, fidelity, outside)
+        assert self._logged is not None
+        assert self._logged_keys is not None
+        differs = (keys[: len(fresh)][rows][:replayed] != self._logged_keys[before : before + replayed]).any(axis=1)
+        if differs.any():
+            raise ReplayDiffers(
+                f"design {before + int(np.argmax(differs))} of the continued run differs from the logged one: the "
+                "agent, its settings or a library has changed since. Start the run anew in another directory."
+            )
+        parts = [self._logged.take(slice(before, before + replayed))]
+        if replayed < len(outside):
+            rest = {name: column[replayed:] for name, column in designs.items()}
+            parts.append(self.problem.evaluate_canonical(rest, fidelity, outside[replayed:]))
+        return Evaluations.concatenate(parts)
+
+    @property
+    def _logged_count(self) -> int:
+        return len(self._logged) if self._logged is not None else 0
+
+    def _tell_listener(self, answer: Answer, before: int) -> None:
+        """Announce the answer without its rows up to the last replayed one."""
+        if self._listener is None or not len(answer.fresh):
+            return
+        logged_before = before + np.cumsum(answer.fresh) <= self._logged_count
+        start = int(logged_before.sum()) if answer.fidelity == "faithful" and self._logged_count else 0
+        if start < len(answer.fresh):
+            designs = {name: column[start:] for name, column in answer.designs.items()}
+            rest = slice(start, None)
+            self._listener(
+                Answer(designs, answer.evaluations.take(rest), answer.fresh[rest], answer.fidelity, answer.ask)
+            )
+
+    def _stop_if_over(self, answer: Answer, cut: bool, exhausted: bool) -> None:
+        if answer.fresh.any():
+            self._repeats = int(np.argmax(answer.fresh[::-1]))
+        else:
+            self._repeats += len(answer.fresh)
+        carried = answer.evaluations, answer.designs
+        if exhausted:
+            raise SpaceExhausted(f"all {self._valid_priced} valid designs of the space have been priced.", *carried)
+        if cut:
+            raise BudgetSpent(f"the budget of {self.budget} distinct designs is spent.", *carried)
+        if self._repeats >= self.patience:
+            raise OnlyRepeats(f"the last {self._repeats} designs asked were all priced before.", *carried)

@@ -1,0 +1,157 @@
+"""What a search wants: metrics to minimise and maximise, constraints on metrics, and one scalar reward.
+
+The target form is ArchGym's idea (Krishnan et al., ISCA 2023, doi:10.1145/3579371.3589049) without its fault that
+beating a target lowers the reward: here a met target costs nothing.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.base import Columns, Metric, batch_length
+from designgym.envs.constraints import Constraint, nearest
+
+Form = Literal["log", "product", "weighted", "target"]
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """What a batch of n designs came to.
+
+    metrics: each (n,). losses: float64 (n, k), what is minimised. violation: float64 (n,), 0 where feasible, inf where
+    the evaluation failed. feasible: bool (n,). reward: float64 (n,), higher is better, every infeasible one below
+    every feasible one.
+    """
+
+    metrics: Columns
+    losses: NDArray[np.float64]
+    violation: NDArray[np.float64]
+    feasible: NDArray[np.bool_]
+    reward: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.violation)
+
+    def take(self, rows: Any) -> "Evaluations":
+        """Return the rows of an index, a mask or a slice."""
+        metrics = {name: column[rows] for name, column in self.metrics.items()}
+        return Evaluations(metrics, self.losses[rows], self.violation[rows], self.feasible[rows], self.reward[rows])
+
+    @staticmethod
+    def concatenate(parts: Sequence["Evaluations"]) -> "Evaluations":
+        """Join batches in order; ValueError for none."""
+        metrics = {name: np.concatenate([part.metrics[name] for part in parts]) for name in parts[0].metrics}
+        arrays = [
+            np.concatenate([getattr(part, f.name) for part in parts])
+            for f in fields(Evaluations)
+            if f.name != "metrics"
+        ]
+        return Evaluations(metrics, *arrays)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Minimise and maximise named metrics under constraints such as "area_mm2 <= 10".
+
+    reward: "log" sums log(maximised) - log(minimised); "product" divides the product of the maximised by that of the
+    minimised; "weighted" sums weights[m] * maximised - weights[m] * minimised (a weight not given is 1); "target" is
+    minus the sum of relative shortfalls from targets[m], 0 where all are met. Log and product refuse values <= 0.
+    floor: a feasible reward is clipped there; an infeasible one is floor * (2 - 1 / (1 + violation)).
+    """
+
+    minimize: tuple[str, ...] = ()
+    maximize: tuple[str, ...] = ()
+    subject_to: tuple[str, ...] = ()
+    reward: Form = "log"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    targets: Mapping[str, float] = field(default_factory=dict)
+    floor: float = -100.0
+
+    def __post_init__(self) -> None:
+        for name in ("minimize", "maximize", "subject_to"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
+        if not self.names or len(set(self.names)) < len(self.names):
+            raise ValueError(f"an objective needs at least one metric and each once, got {self.names}.")
+        if self.reward not in get_args(Form):
+            raise ValueError(f"reward must be one of {', '.join(get_args(Form))}, got {self.reward!r}.")
+        if not self.floor < 0:
+            raise ValueError(f"floor must be below 0, got {self.floor}.")
+        for what, given in (("weights", self.weights), ("targets", self.targets)):
+            for name in given:
+                if name not in self.names:
+                    raise ValueError(f"{what}: {name!r} is no objective. {nearest(name, self.names)}")
+        if self.reward == "target":
+            bad = [name for name in self.names if not self.targets.get(name, 0.0)]
+            if bad:
+                raise ValueError(f"reward='target' needs a target other than 0 for {', '.join(bad)}. Add targets=.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The objectives, in the order of the losses' columns."""
+        return self.minimize + self.maximize
+
+    @cached_property
+    def _parsed(self) -> tuple[Constraint, ...]:
+        # Names are checked against the metrics when a problem is made; until then any name parses.
+        return tuple(Constraint(text, _names_in(text)) for text in self.subject_to)
+
+    def check(self, metrics: Sequence[Metric]) -> None:
+        """ValueError naming the nearest metric where the objective uses one that is not among these."""
+        known = [metric.name for metric in metrics]
+        for name in self.names:
+            if name not in known:
+                raise ValueError(f"the cost model has no metric {name!r}. {nearest(name, known)}")
+        for constraint in self._parsed:
+            Constraint(constraint.text, tuple(known))
+
+    def __call__(self, metrics: Columns) -> Evaluations:
+        """metrics: each (n,), and "violation". Return their losses, violation, feasibility and reward."""
+        violation = np.array(metrics["violation"], np.float64)
+        for constraint in self._parsed:
+            violation += constraint.violation(metrics)
+        feasible = violation == 0
+        losses = np.empty((batch_length(metrics), len(self.names)))
+        for j, name in enumerate(self.names):
+            np.multiply(metrics[name], 1.0 if j < len(self.minimize) else -1.0, out=losses[:, j])
+        with np.errstate(over="ignore"):
+            reward = self.floor * (2.0 - 1.0 / (1.0 + violation))
+        if feasible.all():
+            reward = np.maximum(self._reward(losses), self.floor)
+        elif feasible.any():
+            reward[feasible] = np.maximum(self._reward(losses[feasible]), self.floor)
+        values = {name: column for name, column in metrics.items() if name != "violation"}
+        return Evaluations(values, losses, violation, feasible, reward)
+
+    def _reward(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Losses of feasible designs, (n, k), to unclipped rewards, (n,)."""
+        split = len(self.minimize)
+        if self.reward == "weighted":
+            return -(losses @ np.array([self.weights.get(name, 1.0) for name in self.names]))
+        if self.reward == "target":
+            targets = np.array([self.targets[name] for name in self.names])
+            signed = np.where(np.arange(len(targets)) < split, targets, -targets)
+            return -np.maximum((losses - signed) / np.abs(targets), 0.0).sum(axis=1)
+        if (losses[:, :split] <= 0).any() or (losses[:, split:] >= 0).any():
+            self._refuse_nonpositive(losses)
+        if self.reward == "log":
+            logs = np.log(np.abs(losses))
+            return logs[:, split:].sum(axis=1) - logs[:, :split].sum(axis=1)
+        return np.prod(-losses[:, split:], axis=1) / np.prod(losses[:, :split], axis=1)
+
+    def _refuse_nonpositive(self, losses: NDArray[np.float64]) -> None:
+        for j, name in enumerate(self.names):
+            values = losses[:, j] if j < len(self.minimize) else -losses[:, j]
+            if (values <= 0).any():
+                raise ValueError(
+                    f"reward={self.reward!r} needs {name} > 0, got {values.min():g}. Use reward='weighted' or 'target'."
+                )
+
+
+def _names_in(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[A-Za-z_]\w*", text))
