@@ -40,8 +40,8 @@ class DesignSpace:
         self.constraints = tuple(constraints)
         self._by_name = {p.name: p for p in parameters}
         self.columns = tuple(name for p in parameters for name in p.columns)
-        if not parameters or len(set(self.columns)) < len(self.columns) or len(self._by_name) < len(parameters):
-            raise ValueError(f"a design space needs parameters of different names, got {self.columns}.")
+        if len(set(self.columns)) < len(self.columns) or len(self._by_name) < len(parameters):
+            raise ValueError(f"parameters must have different names, got {self.columns}.")
         self.cardinalities = tuple(c for p in parameters for c in p.cardinalities)
         self._wakes = {p.name: self._waking_values(p, parameters[:i]) for i, p in enumerate(parameters) if p.when}
         self._texts = tuple(
