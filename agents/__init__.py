@@ -1,1 +1,7 @@
 """Searchers: they see a problem's space and evaluations, never its physics."""
+
+from designgym.agents.base import Agent, run
+from designgym.agents.registry import agent_class, agent_names, make_agent, register_agent
+from designgym.agents.search import Trial, Trials, search
+
+__all__ = ["Agent", "Trial", "Trials", "agent_class", "agent_names", "make_agent", "register_agent", "run", "search"]

@@ -1,0 +1,41 @@
+"""The agents there are, by name."""
+
+from typing import Any
+
+import numpy as np
+
+from designgym.agents.base import Agent
+from designgym.cost_models.registry import Registry
+from designgym.envs import MeteredProblem
+
+_AGENTS = Registry("agent")
+
+
+def register_agent(name: str, entry_point: str) -> None:
+    """Make an `Agent` known. entry_point: "module:Class". ValueError when the name is taken."""
+    _AGENTS.register(name, entry_point)
+
+
+def agent_names() -> tuple[str, ...]:
+    """Return the names of all registered agents."""
+    return _AGENTS.names()
+
+
+def agent_class(name: str) -> type[Agent]:
+    """Import an agent's class; ValueError names the nearest known name."""
+    found = _AGENTS.load(name)
+    if not (isinstance(found, type) and issubclass(found, Agent)):
+        raise ValueError(f"agent {name!r} must be a subclass of designgym.agents.Agent, got {found!r}.")
+    return found
+
+
+def make_agent(name: str, problem: MeteredProblem, seed: int, **hyperparameters: Any) -> Agent:
+    """Make an agent whose randomness all comes from this seed."""
+    return agent_class(name)(problem, np.random.default_rng(seed), **hyperparameters)
+
+
+register_agent("random", "designgym.agents.random:Random")
+register_agent("exhaustive", "designgym.agents.exhaustive:Exhaustive")
+register_agent("local_search", "designgym.agents.local_search:LocalSearch")
+register_agent("genetic", "designgym.agents.genetic:Genetic")
+register_agent("optuna_tpe", "designgym.agents.optuna_tpe:OptunaTPE")
