@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 SIZES = ("ifmap_h", "ifmap_w", "filter_h", "filter_w", "channels", "filters", "stride_h", "stride_w", "count")
 GEOMETRY = SIZES[:-1]  # what two equal layers share: every size but the count
+MAX_MACS = 2**53  # so that sums over a network stay exact in int64, and in float64
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,7 @@ class Layer:
     as deep as the input; stride_h, stride_w [word]; all integers >= 1, the filter no larger than the input.
     count: how many equal layers this one stands for (heads, groups, channels of a depthwise layer, repeats). Every
     property below is of one copy.
-    Dilation has no field: a dilated filter touches what a larger one does, see `onnx_import`.
-    ValueError in one line when a size breaks a rule.
+    At most 2**53 multiply-accumulates in all copies together. ValueError in one line when a size breaks a rule.
     """
 
     name: str
@@ -45,6 +45,11 @@ class Layer:
                     f"layer {self.name!r}: filter_{axis} must be in [1, {ifmap}] (ifmap_{axis}, padded), "
                     f"got {filter_}. Lower filter_{axis} or raise ifmap_{axis}."
                 )
+        if self.macs * self.count > MAX_MACS:
+            raise ValueError(
+                f"layer {self.name!r}: multiply-accumulates (m * k * n * count) must be at most 2**53, "
+                f"got {self.macs * self.count:.3g}. Make the layer smaller."
+            )
 
     @property
     def out_h(self) -> int:
@@ -95,6 +100,35 @@ def gemm_layer(name: str, m: int, k: int, n: int, count: int = 1) -> Layer:
     for size, value in (("m", m), ("k", k), ("n", n)):
         _positive(name, size, value)
     return Layer(name, m, 1, 1, 1, k, n, count=count)
+
+
+def conv_layer(
+    name: str,
+    out: tuple[int, int],
+    kernel: tuple[int, int],
+    channels: int,
+    filters: int,
+    stride: tuple[int, int] = (1, 1),
+    groups: int = 1,
+    count: int = 1,
+) -> Layer:
+    """Return the convolution that makes out[0] x out[1] pixels of `filters` channels from `channels` channels.
+
+    Its ifmap is what the windows reach, (out - 1) * stride + kernel per axis, padding included: rows and columns that
+    padding or an odd size leaves beyond the last window are cut off, so out is met exactly.
+    groups > 1: `groups` copies, each of channels / groups channels and filters / groups filters; a depthwise layer
+    (groups = channels) is so many layers of one channel. ValueError where the groups do not divide both.
+    """
+    for size, value in (("out_h", out[0]), ("out_w", out[1]), ("groups", groups), ("count", count)):
+        _positive(name, size, value)
+    for size, value in (("channels", channels), ("filters", filters)):
+        if value % groups:
+            raise ValueError(
+                f"layer {name!r}: {size} must be a multiple of groups = {groups}, got {value}. Change either."
+            )
+    ifmap_h, ifmap_w = ((o - 1) * s + k for o, s, k in zip(out, stride, kernel, strict=True))
+    depth, width, copies = channels // groups, filters // groups, groups * count
+    return Layer(name, ifmap_h, ifmap_w, *kernel, depth, width, *stride, count=copies)
 
 
 def merge_equal(layers: Iterable[Layer]) -> tuple[Layer, ...]:
