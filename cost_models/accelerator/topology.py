@@ -150,5 +150,5 @@ def _warn_partial(where: str, layer: Layer) -> None:
         f"{where}: layer {layer.name!r}: ifmap - filter is no multiple of the stride, so its output of "
         f"{layer.out_h} x {layer.out_w} counts a partial window, as SCALE-Sim does. "
         f"Use an ifmap of {kept_h} x {kept_w} to leave it out.",
-        stacklevel=4,
+        stacklevel=5,
     )
