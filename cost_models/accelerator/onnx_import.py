@@ -134,15 +134,15 @@ def _known(path: str, graph: Any, shapes: dict[str, Shape], node: Any, tensor: s
     shape = shapes.get(tensor)
     if shape is not None and all(isinstance(size, int) for size in shape):
         return tuple(int(size) for size in shape)
-    for value in _inputs(graph):
-        names = [size for size in _shape(value) if isinstance(size, str)]
-        if names:
-            named = ",".join(f"{name}=1" for name in names if name != "?")
-            remedy = f"Give the size after the path ({path}:{named}), or export" if named else "Export"
-            raise ValueError(
-                f"{path}: every size must be a number, got ({_text(_shape(value))}) for the tensor {value.name!r}. "
-                f"{remedy} the model with fixed shapes."
-            )
+    open_inputs = [value for value in _inputs(graph) if any(isinstance(size, str) for size in _shape(value))]
+    if open_inputs:
+        names = {size: None for value in open_inputs for size in _shape(value) if isinstance(size, str) and size != "?"}
+        after = f"{path}:" + ",".join(f"{name}=1" for name in names)
+        remedy = f"Give sizes after the path ({after}), or export" if names else "Export"
+        raise ValueError(
+            f"{path}: every size must be a number, got ({_text(_shape(open_inputs[0]))}) for the tensor "
+            f"{open_inputs[0].name!r}. {remedy} the model with fixed shapes."
+        )
     found = "no shape" if shape is None else f"({_text(shape)})"
     raise ValueError(
         f"{path}: every size must be a number, got {found} for the tensor {tensor!r} that {node.op_type} node "

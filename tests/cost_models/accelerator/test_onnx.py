@@ -243,9 +243,11 @@ def test_a_size_without_a_number_names_the_tensor_and_the_remedy(tmp_path: Path)
     file = save(tmp_path, [node("Conv", "x w", "y")], [value("x", ["batch", 3, 9, 9])], [weight("w", 4, 3, 3, 3)])
     assert refusal(file) == (
         f"{file}: every size must be a number, got (batch, 3, 9, 9) for the tensor 'x'. "
-        f"Give the size after the path ({file}:batch=1), or export the model with fixed shapes."
+        f"Give sizes after the path ({file}:batch=1), or export the model with fixed shapes."
     )
     assert workload(f"{file}:batch=1")[0].m == 49
+    file = save(tmp_path, [node("MatMul", "a b", "y")], [value("a", ["rows", 7]), value("b", ["batch", 7, 9])], [])
+    assert f"for the tensor 'a'. Give sizes after the path ({file}:rows=1,batch=1)" in refusal(file)
     file = save(tmp_path, [node("Conv", "x w", "y")], [value("x", [None, 3, 9, 9])], [weight("w", 4, 3, 3, 3)])
     message = refusal(file)
     assert "got (?, 3, 9, 9) for the tensor 'x'. Export the model with fixed shapes." in message
