@@ -15,10 +15,10 @@ Columns = dict[str, NDArray[Any]]
 
 def batch_length(columns: Mapping[str, NDArray[Any]]) -> int:
     """Return n, the common length of the columns; ValueError names the first that differs."""
-    lengths = {name: np.shape(column) for name, column in columns.items()}
-    shapes = set(lengths.values())
-    if len(shapes) == 1 and len(shape := next(iter(shapes))) == 1:
+    shapes = {column.shape for column in columns.values()}
+    if len(shapes) == 1 and len(shape := shapes.pop()) == 1:
         return int(shape[0])
+    lengths = {name: column.shape for name, column in columns.items()}
     raise ValueError(f"columns must be one-dimensional and of one length, got {lengths or 'no columns'}.")
 
 
