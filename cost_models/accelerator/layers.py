@@ -48,7 +48,7 @@ class Layer:
         if self.macs * self.count > MAX_MACS:
             raise ValueError(
                 f"layer {self.name!r}: multiply-accumulates (m * k * n * count) must be at most 2**53, "
-                f"got {self.macs * self.count:.3g}. Make the layer smaller."
+                f"got about 2**{(self.macs * self.count).bit_length()}. Make the layer smaller."
             )
 
     @property
