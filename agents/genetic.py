@@ -24,9 +24,9 @@ class Genetic(Agent):
     hyperparameters = DesignSpace(
         Integer("population", 4, 2**16, log=True, default=32, meaning="designs kept, and children a generation"),
         Float("crossover", 0.0, 1.0, default=0.9, meaning="share of children that have two parents"),
-        Float("mutation", 0.0, 1.0, default=0.15, meaning="chance of each parameter of a child to mutate"),
+        Float("mutation", 0.0, 1.0, default=0.1, meaning="chance of each parameter of a child to mutate"),
         Float("reach", 0.0, 1.0, default=0.25, meaning="share of an ordered parameter's mutations that go anywhere"),
-        Integer("tournament", 1, 16, default=2, meaning="designs compared for each parent"),
+        Integer("tournament", 1, 16, default=3, meaning="designs compared for each parent"),
     )
 
     def __init__(self, problem: MeteredProblem, rng: np.random.Generator, **hyperparameters: float) -> None:
