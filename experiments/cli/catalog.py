@@ -1,0 +1,220 @@
+"""`designgym list` and `designgym show`: what there is, and one thing whole."""
+
+import inspect
+import math
+from typing import Annotated, Any
+
+import typer
+
+from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, table
+from designgym.experiments.quantities import quantity
+
+
+def list_(json: Json = False) -> None:
+    """List the problems, agents and cost models, plug-ins included."""
+    from designgym.agents import agent_class, agent_names
+    from designgym.cost_models.plugins import load_plugins
+    from designgym.cost_models.registry import cost_model_names
+    from designgym.envs.registry import problem_ids
+
+    failures = load_plugins()
+    problems = [_problem_row(name) for name in problem_ids()]
+    agents = [{"name": name, "summary": agent_class(name).summary} for name in agent_names()]
+    listing = {"problems": problems, "agents": agents, "cost_models": list(cost_model_names())}
+    if json:
+        print_json(listing | {"plugin_failures": [str(failure) for failure in failures]})
+        return
+    out = console()
+    rows = [(p["id"], _size(p["designs"]), p["minimize"], p["summary"]) for p in problems]
+    out.print(table("Problems", ("id", "designs", "default objective", "what"), rows, ("designs",)))
+    out.print(table("Agents", ("name", "what"), [(a["name"], a["summary"]) for a in agents]))
+    out.print(table("Cost models", ("name",), [(name,) for name in cost_model_names()]))
+    for failure in failures:
+        out.print(f"left out: {failure}", style="yellow")
+
+
+def _problem_row(name: str) -> dict[str, Any]:
+    from designgym.envs.registry import make_problem, problem_function
+
+    problem = make_problem(name)
+    summary = (inspect.getdoc(problem_function(name)) or "").split("\n")[0]
+    return {
+        "id": name,
+        "designs": problem.space.size,
+        "minimize": _objective(problem.objective),
+        "summary": summary,
+    }
+
+
+def _size(size: float) -> str:
+    if math.isinf(size):
+        return "continuous"
+    return f"{size:,}" if size < 10**7 else f"{size:.3g}"
+
+
+def _objective(objective: Any) -> str:
+    wanted = [f"min {name}" for name in objective.minimize] + [f"max {name}" for name in objective.maximize]
+    return ", ".join(wanted) + "".join(f", {text}" for text in objective.subject_to)
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="ID", help="A problem, an agent or a cost model.")],
+    set_: Set = [],  # noqa: B006
+    json: Json = False,
+) -> None:
+    """Show one problem (parameters, metrics, options, known optimum), agent (its knobs) or cost model."""
+    from designgym.agents import agent_names
+    from designgym.agents.registry import agent_class
+    from designgym.cost_models.plugins import load_plugins
+    from designgym.cost_models.registry import cost_model_names, nearest
+    from designgym.envs.registry import problem_ids
+
+    load_plugins()
+    if name in agent_names():
+        _show_agent(name, agent_class(name), json)
+        return
+    problems = [
+        known for known in problem_ids() if name.removeprefix("designgym/") in (known, known.rpartition("-v")[0])
+    ]
+    if problems:
+        _show_problem(problems[-1], assignments(set_, "--set"), json)
+        return
+    if name in cost_model_names():
+        _show_cost_model(name, json)
+        return
+    known = (*problem_ids(), *agent_names(), *cost_model_names())
+    raise ValueError(f"no problem, agent or cost model {name!r}. {nearest(name, known)}")
+
+
+def _show_agent(name: str, agent: Any, json: bool) -> None:
+    rows = _parameter_rows(agent.hyperparameters)
+    if json:
+        print_json({"name": name, "summary": agent.summary, "hyperparameters": rows})
+        return
+    out = console()
+    out.print(f"[bold]{name}[/bold]  {agent.summary}\n")
+    out.print(inspect.getdoc(inspect.getmodule(agent)) or "", markup=False)
+    out.print()
+    _print_parameters("Hyperparameters", rows)
+
+
+def _show_cost_model(name: str, json: bool) -> None:
+    from designgym.cost_models.registry import cost_model_options, make_cost_model
+
+    model = make_cost_model(name)
+    options = {key: repr(value) for key, value in cost_model_options(name).items()}
+    if json:
+        print_json({"name": name, "doc": inspect.getdoc(model), "options": options, "metrics": _metrics(model)})
+        return
+    out = console()
+    out.print(f"[bold]{name}[/bold]\n")
+    out.print(inspect.getdoc(model) or "", markup=False)
+    out.print(table("\nOptions", ("option", "default"), options.items()))
+    _print_metrics(model)
+
+
+def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
+    from designgym.envs.optimum import known_optimum
+    from designgym.envs.registry import make_problem, problem_function, problem_options
+
+    problem = make_problem(name, **options)
+    doc = inspect.getdoc(problem_function(name)) or ""
+    model_doc = inspect.getdoc(type(problem.cost_model)) or ""
+    rows = _parameter_rows(problem.space)
+    optimum = known_optimum(name, options, problem)
+    defaults = {key: options.get(key, value) for key, value in problem_options(name).items()}
+    if json:
+        print_json(
+            {
+                "id": name,
+                "doc": doc,
+                "cost_model": {"name": type(problem.cost_model).__name__, "doc": model_doc},
+                "designs": problem.space.size,
+                "parameters": rows,
+                "constraints": [str(text) for text in problem.space.constraints],
+                "metrics": _metrics(problem.cost_model),
+                "objective": _objective(problem.objective),
+                "options": {key: _text(value) for key, value in defaults.items()},
+                "optimum": None if optimum is None else optimum.to_json(),
+            }
+        )
+        return
+    out = console()
+    out.print(f"[bold]{name}[/bold]  {_size(problem.space.size)} designs; {_objective(problem.objective)}\n")
+    out.print(doc + "\n", markup=False)
+    out.print(f"Cost model: {type(problem.cost_model).__name__}\n{model_doc}\n", markup=False)
+    _print_parameters("Parameters", rows)
+    for text in problem.space.constraints:
+        out.print(f"constraint: {text}", markup=False)
+    _print_metrics(problem.cost_model)
+    out.print(table("Options (--set)", ("option", "value"), [(k, _text(v)) for k, v in defaults.items()]))
+    if optimum is None:
+        out.print(f"The true optimum of this setting is not stored. Find it: designgym optimum {name}", markup=False)
+    else:
+        _print_optimum(problem, optimum)
+
+
+def _print_optimum(problem: Any, optimum: Any) -> None:
+    units = {metric.name: metric.unit for metric in problem.cost_model.metrics}
+    design = ", ".join(f"{key}={value}" for key, value in optimum.design.items())
+    wanted = ", ".join(f"{key} {quantity(optimum.metrics[key], units[key])}" for key in problem.objective.names)
+    console().print(f"True optimum: {wanted} at {design}", markup=False)
+
+
+def _text(value: Any) -> str:
+    return "default" if value is None else str(value)
+
+
+def _parameter_rows(space: Any) -> list[dict[str, Any]]:
+    rows = []
+    for parameter in space.parameters:
+        names = space.describe(space.parse({}))
+        defaults = [names[column][0] for column in parameter.columns]
+        when = "" if parameter.when is None else f"{parameter.when[0]} in {', '.join(map(str, parameter.when[1]))}"
+        rows.append(
+            {
+                "name": parameter.name,
+                "kind": type(parameter).__name__,
+                "values": _values(parameter),
+                "default": defaults[0] if len(defaults) == 1 else defaults,
+                "unit": parameter.unit,
+                "meaning": parameter.meaning,
+                "when": when,
+            }
+        )
+    return rows
+
+
+def _values(parameter: Any) -> str:
+    match type(parameter).__name__:
+        case "Integer":
+            step = f" by {parameter.step}" if parameter.step > 1 else ""
+            return f"{parameter.low} … {parameter.high}{step}"
+        case "Float":
+            return f"[{parameter.low:g}, {parameter.high:g}]" + (" log" if parameter.log else "")
+        case "Ordinal":
+            return ", ".join(f"{value:g}" for value in parameter.values)
+        case "Categorical":
+            return ", ".join(parameter.choices)
+        case "Permutation":
+            return f"orders of {','.join(parameter.items)}"
+        case _:
+            return f"{parameter.k} of {parameter.n}"
+
+
+def _print_parameters(title: str, rows: list[dict[str, Any]]) -> None:
+    columns = ("name", "values", "default", "unit", "meaning")
+    cells = [
+        [*(row[c] for c in columns[:-1]), row["meaning"] + (f" (when {row['when']})" if row["when"] else "")]
+        for row in rows
+    ]
+    console().print(table(title, columns, cells) if cells else "No hyperparameters.")
+
+
+def _metrics(model: Any) -> list[dict[str, str]]:
+    return [{"name": m.name, "unit": m.unit, "better": m.better, "meaning": m.meaning} for m in model.metrics]
+
+
+def _print_metrics(model: Any) -> None:
+    rows = [(m.name, m.unit, m.better, m.meaning) for m in model.metrics]
+    console().print(table("Metrics", ("name", "unit", "better", "meaning"), rows))

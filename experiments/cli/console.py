@@ -1,0 +1,80 @@
+"""What every command shares: options, tables, numbers with units, JSON, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Set = Annotated[list[str], typer.Option("--set", metavar="OPTION=VALUE", help="An option of the problem; repeatable.")]
+
+
+def console(stderr: bool = False) -> Console:
+    """Return a console; a pipe gets plain text of full width."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, highlight=False)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=160)
+
+
+def fail(message: str) -> NoReturn:
+    """Print one line to stderr and leave with exit code 2."""
+    print("designgym: " + " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(2)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; NumPy numbers become plain ones, NaN becomes null."""
+    print(json.dumps(plain(value), indent=2, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """Return a value made of what JSON knows."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def assignments(texts: Iterable[str], what: str) -> dict[str, Any]:
+    """Read OPTION=VALUE texts; a value is read as YAML reads a scalar, so 3 is a number and resnet50 a text."""
+    import yaml
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"{what} must be NAME=VALUE, got {text!r}.")
+        if name in found:
+            raise ValueError(f"{what} {name!r} must be given once, got it twice.")
+        try:
+            found[name] = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError:
+            found[name] = value
+    return found
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[str] = ()) -> Any:
+    """Make a table; the columns named in `right` are right-aligned."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(str(cell)) for cell in row))
+    return made

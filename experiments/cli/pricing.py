@@ -1,0 +1,160 @@
+"""`designgym price`, `optimum` and `validate`: cost models without a search."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, table
+from designgym.experiments.quantities import duration, quantity
+
+
+def price(
+    name: Annotated[str, typer.Argument(metavar="ID", help="A problem.")],
+    design: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Parameters; others default.")
+    ] = None,
+    set_: Set = [],  # noqa: B006
+    layers: Annotated[bool, typer.Option("--layers", help="Price the workload layer by layer.")] = False,
+    json: Json = False,
+) -> None:
+    """Price one design of a problem."""
+    from designgym.envs.registry import make_problem
+
+    problem = make_problem(name, **assignments(set_, "--set"))
+    columns = problem.space.parse(assignments(design or [], "a parameter"))
+    evaluations = problem.evaluate(columns)
+    names = {key: values[0] for key, values in problem.space.describe(columns).items()}
+    metrics = {key: column[0].item() for key, column in evaluations.metrics.items()}
+    result: dict[str, Any] = {
+        "design": names,
+        "metrics": metrics,
+        "violation": float(evaluations.violation[0]),
+        "feasible": bool(evaluations.feasible[0]),
+        "reward": float(evaluations.reward[0]),
+    }
+    if not result["feasible"]:
+        from designgym.envs.reasons import reason_of
+
+        result["reason"] = reason_of(problem, columns, evaluations)
+    if layers:
+        result["layers"] = _layers(problem, name, columns)
+    if json:
+        print_json(result)
+        return
+    _print_price(problem, result)
+
+
+def _layers(problem: Any, name: str, columns: Any) -> dict[str, list[Any]]:
+    model = problem.cost_model
+    if not hasattr(model, "price_layers"):
+        raise ValueError(f"{name}: {type(model).__name__} does not price layer by layer. Leave --layers out.")
+    return {key: list(column) for key, column in model.price_layers(columns).items()}
+
+
+def _print_price(problem: Any, result: dict[str, Any]) -> None:
+    out = console()
+    units = {metric.name: metric.unit for metric in problem.cost_model.metrics}
+    out.print(", ".join(f"{key}={value}" for key, value in result["design"].items()), markup=False)
+    rows = [(key, quantity(value, units.get(key, ""))) for key, value in result["metrics"].items()]
+    out.print(table("", ("metric", "value"), rows, ("value",)))
+    if not result["feasible"]:
+        out.print(f"infeasible (violation {result['violation']:.3g}): {result['reason']}", style="yellow", markup=False)
+    if "layers" in result:
+        layers = result["layers"]
+        keys = list(layers)
+        cells = [[_cell(key, layers[key][i]) for key in keys] for i in range(len(layers[keys[0]]))]
+        numbers = [key for key in keys if not isinstance(layers[key][0], str)]
+        out.print(table("Layers", keys, cells, numbers))
+
+
+def _cell(key: str, value: Any) -> str:
+    units = {"_s": "s", "_j": "J", "_w": "W"}
+    unit = next((unit for suffix, unit in units.items() if key.endswith(suffix)), "")
+    return str(value) if isinstance(value, str) else quantity(float(value), unit)
+
+
+def optimum(
+    name: Annotated[str, typer.Argument(metavar="ID", help="A problem.")],
+    set_: Set = [],  # noqa: B006
+    stored: Annotated[bool, typer.Option("--stored", help="Print the stored optimum without searching again.")] = False,
+    save: Annotated[Path | None, typer.Option("--save", help="Add what is found to this JSON file.")] = None,
+    json: Json = False,
+) -> None:
+    """Find the true optimum by pricing every design."""
+    import time
+
+    from designgym.envs.optimum import find_optimum, known_optimum, store_optimum
+    from designgym.envs.registry import full_id, make_problem
+
+    options = assignments(set_, "--set")
+    problem = make_problem(name, **options)
+    known = known_optimum(name, options, problem)
+    if stored:
+        if known is None:
+            raise ValueError(
+                f"no optimum of {full_id(name)} is stored for these options. Leave --stored out to find it."
+            )
+        _print_optimum(problem, known, json, "stored with the package")
+        return
+    start = time.perf_counter()
+    found = _with_progress(lambda progress: find_optimum(problem, progress=progress), problem.space.size, json)
+    seconds = time.perf_counter() - start
+    if save is not None:
+        store_optimum(found, name, options, problem, path=save)
+    note = f"{problem.space.size:,} designs priced in {duration(seconds)}"
+    if known is not None:
+        same = known.design == found.design and known.metrics == found.metrics
+        note += "; agrees with the stored optimum" if same else "; DIFFERS from the stored optimum"
+    _print_optimum(problem, found, json, note)
+
+
+def _with_progress(work: Any, total: float, silent: bool) -> Any:
+    """Run work(progress) under a bar on stderr; progress(done, total)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    out = console(stderr=True)
+    if silent or not out.is_terminal:
+        return work(None)
+    with Progress(TextColumn("designs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=out) as bar:
+        task = bar.add_task("designs", total=total)
+        return work(lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def _print_optimum(problem: Any, optimum: Any, json: bool, note: str) -> None:
+    if json:
+        print_json(optimum.to_json())
+        return
+    units = {metric.name: metric.unit for metric in problem.cost_model.metrics}
+    out = console()
+    out.print(f"{note}; {optimum.feasible:,} of them feasible", markup=False)
+    if len(problem.objective.names) > 1:
+        out.print(f"front: {len(optimum.front_losses):,} designs; hypervolume {optimum.hypervolume:.6g}", markup=False)
+        return
+    out.print(", ".join(f"{key}={value}" for key, value in optimum.design.items()), markup=False)
+    rows = [(key, quantity(value, units.get(key, ""), 6)) for key, value in optimum.metrics.items()]
+    out.print(table("", ("metric", "value"), rows, ("value",)))
+
+
+def validate(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="A cost model, such as SystolicArray.")],
+    reference: Annotated[Path, typer.Argument(metavar="TABLE", help="Measurements to compare with, CSV.")],
+    json: Json = False,
+) -> None:
+    """Compare a cost model with a table of somebody else's measurements."""
+    from designgym.cost_models.registry import validate_function
+
+    if not reference.is_file():
+        raise ValueError(f"{reference} must be a file, got none. Give the path of a table.")
+    result = validate_function(name)(reference)
+    if json:
+        print_json(result)
+        return
+    columns = ("quantity", "rows", "exact", "within 0.1 %", "within 1 %", "within 5 %", "mean error", "worst error")
+    keys = ("rows", "exact", "within_0.1pct", "within_1pct", "within_5pct")
+    rows = [
+        (quantity_, *(q[key] for key in keys), *(f"{100 * q[key]:.3g} %" for key in ("mean_error", "worst_error")))
+        for quantity_, q in result["quantities"].items()
+    ]
+    console().print(f"{result['rows']} rows", markup=False)
+    console().print(table("", columns, rows, columns[1:]))

@@ -1,0 +1,193 @@
+"""`designgym run`, `sweep` and `report`: one search in process, many on Ray, and the page."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, table
+from designgym.experiments.quantities import duration, quantity, share
+
+ENDED = {
+    "budget": "the budget is spent",
+    "complete": "every valid design of the space was priced",
+    "repeats": "stopped: the agent only repeated itself",
+    "done": "the agent had nothing left to ask",
+}
+
+
+def run(
+    name: Annotated[str, typer.Argument(metavar="ID", help="A problem.")],
+    set_: Set = [],  # noqa: B006
+    agent: Annotated[str, typer.Option(help="The agent that searches.")] = "local_search",
+    agent_set: Annotated[
+        list[str], typer.Option("--agent-set", metavar="KEY=VALUE", help="A hyperparameter of the agent; repeatable.")
+    ] = [],  # noqa: B006
+    budget: Annotated[int, typer.Option(help="Distinct designs that may be priced.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the agent.")] = 0,
+    json: Json = False,
+) -> None:
+    """Let one agent search one problem, in this process."""
+    import time
+
+    from designgym.agents import search
+    from designgym.envs.optimum import known_optimum
+    from designgym.envs.registry import full_id, make_problem
+
+    options = assignments(set_, "--set")
+    problem = make_problem(name, **options)
+    start = time.perf_counter()
+    with _Progress(problem, budget, silent=json) as progress:
+        hyperparameters = assignments(agent_set, "--agent-set")
+        trials = search(problem, agent, budget, seed, listener=progress.hear, **hyperparameters)
+    seconds = time.perf_counter() - start
+    optimum = known_optimum(name, options, problem)
+    result = _run_result(problem, trials, optimum) | {
+        "id": full_id(name), "agent": agent, "seed": seed, "budget": budget, "seconds": seconds,
+    }  # fmt: skip
+    if json:
+        print_json(result)
+    else:
+        _print_run(problem, trials, result)
+
+
+def _run_result(problem: Any, trials: Any, optimum: Any) -> dict[str, Any]:
+    from designgym.envs.optimum import regret
+
+    best = trials.best
+    result: dict[str, Any] = {"trials": len(trials), "ended": trials.ended, "best": None, "optimum": None}
+    if best is not None:
+        result["best"] = {"index": best.index, "design": best.design, "metrics": best.metrics, "reward": best.reward}
+    if len(problem.objective.names) > 1:
+        front = trials.front
+        result["front"] = [{"design": front[i].design, "metrics": front[i].metrics} for i in range(len(front))]
+    elif optimum is not None:
+        loss = trials.evaluations.losses[best.index, 0] if best is not None else float("nan")
+        result["optimum"] = {"design": optimum.design, "metrics": optimum.metrics}
+        result["regret"] = float(regret(loss, optimum)) if best is not None else 1.0
+    return result
+
+
+def _print_run(problem: Any, trials: Any, result: dict[str, Any]) -> None:
+    out = console()
+    units = {metric.name: metric.unit for metric in problem.cost_model.metrics}
+    seconds = result["seconds"]
+    ended = ENDED.get(result["ended"], result["ended"])
+    out.print(f"{len(trials):,} designs in {duration(seconds)}; {ended}.", markup=False)
+    best = result["best"]
+    if best is None:
+        out.print("No feasible design was found. Raise --budget, or loosen the objective.", style="yellow")
+        return
+    wanted = ", ".join(f"{key} {quantity(best['metrics'][key], units[key])}" for key in problem.objective.names)
+    where = ", ".join(f"{key}={value}" for key, value in best["design"].items() if value is not None)
+    out.print(f"best: {wanted} (design {best['index'] + 1} of {len(trials):,})\n{where}", markup=False)
+    rows = [(key, quantity(value, units.get(key, ""))) for key, value in best["metrics"].items()]
+    out.print(table("", ("metric", "value"), rows, ("value",)))
+    if "front" in result:
+        out.print(f"front: {len(result['front']):,} designs no other dominates", markup=False)
+    elif result["optimum"] is not None:
+        name = problem.objective.names[0]
+        truth = result["optimum"]["metrics"][name]
+        above = share(abs(best["metrics"][name] / truth - 1))
+        regret = f"regret {result['regret']:.3g}"
+        out.print(
+            f"true optimum: {quantity(truth, units[name])}; this run ended {above} from it ({regret})", markup=False
+        )
+    else:
+        out.print("The true optimum of this setting is not known: see designgym optimum --help.")
+
+
+class _Progress:
+    """A bar with rate, time left and best so far; nothing when piped or silent."""
+
+    def __init__(self, problem: Any, budget: int, silent: bool) -> None:
+        self._problem, self._budget, self._silent = problem, budget, silent
+        self._bar: Any = None
+        self._best: tuple[float, float] | None = None
+
+    def __enter__(self) -> "_Progress":
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        out = console(stderr=True)
+        if not self._silent and out.is_terminal:
+            columns = TextColumn("designs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            self._bar = Progress(*columns, TextColumn("{task.fields[best]}"), console=out, transient=True)
+            self._task = self._bar.add_task("", total=self._budget, best="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def hear(self, answer: Any) -> None:
+        """Follow one answered batch."""
+        if self._bar is None:
+            return
+        evaluations = answer.evaluations
+        if evaluations.feasible.any():
+            row = int((evaluations.reward + (~evaluations.feasible) * -1e300).argmax())
+            if self._best is None or evaluations.reward[row] > self._best[0]:
+                name = self._problem.objective.names[0]
+                self._best = float(evaluations.reward[row]), float(evaluations.metrics[name][row])
+        name = self._problem.objective.names[0]
+        unit = next(metric.unit for metric in self._problem.cost_model.metrics if metric.name == name)
+        best = "nothing feasible yet" if self._best is None else f"best {name} {quantity(self._best[1], unit)}"
+        self._bar.update(self._task, advance=int(answer.fresh.sum()), best=best)
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="Problems, agents, seeds and a budget.")],
+    out: Annotated[Path | None, typer.Option(help="Where the log and the report go; runs/NAME by default.")] = None,
+    address: Annotated[str | None, typer.Option(help="A Ray cluster to join; without it one starts here.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print runs, designs and estimated time only.")] = False,
+    json: Json = False,
+) -> None:
+    """Run agents x problems x seeds on Ray; the same command again goes on where it was."""
+    from designgym.experiments.driver import sweep as run_sweep
+    from designgym.experiments.spec import dry_run as estimate
+    from designgym.experiments.spec import load_spec
+
+    spec = load_spec(file)
+    if dry_run:
+        _print_dry_run(estimate(spec, workers), json)
+        return
+    directory = out if out is not None else Path("runs") / spec.name
+    outcome = run_sweep(spec, directory, address=address, workers=workers, silent=json)
+    page = None
+    if outcome.trials:
+        from designgym.experiments.report import write_report
+
+        page = write_report(directory)
+    if json:
+        print_json({"directory": directory, "report": page, "runs": outcome.runs, "failed": outcome.failed})
+    elif page is not None:
+        console().print(f"report: {page.resolve()}", markup=False, soft_wrap=True)
+    if outcome.interrupted:
+        raise SystemExit(130)
+    if outcome.failed:
+        fail_runs(directory, outcome.failed)
+
+
+def fail_runs(directory: Path, failed: list[str]) -> None:
+    """Say which runs failed, and leave with exit code 1."""
+    import sys
+
+    print(f"designgym: {len(failed)} runs failed: {', '.join(failed[:5])}. See {directory}/runs.", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where a sweep was run.")],
+    out: Annotated[Path | None, typer.Option(help="The page; DIR/report.html by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Write the report of a sweep as one page that opens without a network."""
+    from designgym.experiments.report import write_report
+
+    page = write_report(directory, out)
+    if json:
+        print_json({"report": page})
+    else:
+        console().print(f"report: {page.resolve()}", markup=False, soft_wrap=True)
