@@ -21,7 +21,9 @@ class LocalSearch(Agent):
 
     summary = "iterated local search with memory: perturbs its best, accepts, restarts"
     hyperparameters = DesignSpace(
-        Float("rate", 0.0, 1.0, default=0.05, meaning="chance of each further parameter to change along with the first"),
+        Float(
+            "rate", 0.0, 1.0, default=0.05, meaning="chance of each further parameter to change along with the first"
+        ),
         Float("reach", 0.0, 1.0, default=0.25, meaning="share of an ordered parameter's moves that go anywhere"),
         Integer("patience", 4, 4096, log=True, default=48, meaning="proposals without improvement before a restart"),
         Integer("kick", 1, 16, default=3, meaning="parameters of the best changed at a restart"),

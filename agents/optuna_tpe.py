@@ -48,7 +48,7 @@ class OptunaTPE(Agent):
                 constant_liar=False,
                 constraints_func=None,
             )
-        directions = ["minimize"] * len(self.problem.objective.names)
+        directions = [optuna.study.StudyDirection.MINIMIZE] * len(self.problem.objective.names)
         storage = optuna.storages.InMemoryStorage()
         return optuna.create_study(storage=storage, sampler=sampler, directions=directions)
 

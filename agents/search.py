@@ -81,8 +81,7 @@ def search(
     start: known designs, priced and told first. listener: hears every answered batch. logged: an earlier part of the
     same run, which is not priced again. ValueError for an unknown agent or hyperparameter, or a budget below 1.
     """
-    if isinstance(problem, str):
-        problem = make_problem(problem)
+    made = make_problem(problem) if isinstance(problem, str) else problem
     parts: list[tuple[Columns, Evaluations]] = [logged] if logged is not None else []
 
     def keep(answer: Answer) -> None:
@@ -93,7 +92,7 @@ def search(
         if listener is not None:
             listener(answer)
 
-    metered = MeteredProblem(problem, budget, keep, logged)
+    metered = MeteredProblem(made, budget, keep, logged)
     ended = run(make_agent(agent, metered, seed, **hyperparameters), start)
-    designs = {name: np.concatenate([part[0][name] for part in parts]) for name in problem.space.columns}
-    return Trials(problem.space, designs, Evaluations.concatenate([part[1] for part in parts]), ended)
+    designs = {name: np.concatenate([part[0][name] for part in parts]) for name in made.space.columns}
+    return Trials(made.space, designs, Evaluations.concatenate([part[1] for part in parts]), ended)

@@ -173,7 +173,7 @@ class _SealedProblem(DesignProblem):
 def check_sealed(name: str, budget: int = 60, **hyperparameters: Any) -> None:
     """It works on a problem whose cost model raises at any access but problem.evaluate."""
     open_problem = problems()["flat"]
-    sealed = _SealedProblem(open_problem.space, _Sealed(open_problem.cost_model), open_problem.objective)  # type: ignore[arg-type]
+    sealed = _SealedProblem(open_problem.space, _Sealed(open_problem.cost_model), open_problem.objective)
     trials = search(sealed, name, budget, seed=1, **hyperparameters)
     assert len(trials), f"{name} must price designs on a sealed problem, got none."
 
