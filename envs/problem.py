@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from designgym.cost_models.base import Columns, CostModel, batch_length
-from designgym.envs.objective import Evaluations, Objective
+from designgym.cost_models.base import Columns, CostModel
+from designgym.envs.objective import Evaluations, Objective, every
 from designgym.envs.space import DesignSpace
 
 Fidelity = Literal["faithful", "cheap"]
@@ -63,11 +64,11 @@ class DesignProblem:
         if outside is None:
             outside = self.space.violation(designs)
         inside = outside == 0
-        if inside.all():
-            metrics = priced(model, designs, self.space)
+        if every(inside):
+            metrics = priced(model, designs, self.space, len(outside))
         else:
             rows = {name: column[inside] for name, column in designs.items()}
-            metrics = _spread(priced(model, rows, self.space), inside, outside)
+            metrics = _spread(priced(model, rows, self.space, int(inside.sum())), inside, outside)
         return self.objective(metrics)
 
     def _model(self, fidelity: Fidelity) -> CostModel:
@@ -78,35 +79,43 @@ class DesignProblem:
         return self.cheap
 
 
-def priced(model: CostModel, designs: Columns, space: DesignSpace) -> Columns:
-    """Return the model's metrics and "violation" in declared order; BrokenCostModel where it breaks its contract."""
-    n = batch_length(designs)
+def priced(model: CostModel, designs: Columns, space: DesignSpace, n: int) -> Columns:
+    """Return the model's metrics of n designs and "violation", in declared order.
+
+    BrokenCostModel where the model breaks its contract.
+    """
     got = model.evaluate(designs)
-    name = type(model).__name__
+    name, shape = type(model).__name__, (n,)
     out: Columns = {}
     for metric in (*(m.name for m in model.metrics), "violation"):
         if metric not in got:
             raise BrokenCostModel(f"{name} must return {metric!r}, got only {', '.join(got)}.")
-        out[metric] = np.asarray(got[metric])
-        if out[metric].shape != (n,):
-            raise BrokenCostModel(f"{name} must return {metric!r} of shape ({n},), got {out[metric].shape}.")
-    allowed = out["violation"] > 0
-    broken = ~(out["violation"] >= 0)
-    if broken.any():
-        row = int(np.argmax(broken))
+        out[metric] = column = np.asarray(got[metric])
+        if column.shape != shape:
+            raise BrokenCostModel(f"{name} must return {metric!r} of shape {shape}, got {column.shape}.")
+    valid = out["violation"] >= 0
+    if not every(valid):
+        row = int(np.argmin(valid))
         raise BrokenCostModel(
             f"{name}: violation must be >= 0, got {out['violation'][row]} for {_design(space, designs, row)}."
         )
     for metric, column in out.items():
-        if column.dtype.kind == "f":
-            nan = np.isnan(column)
-            if nan.any() and (nan & ~allowed).any():
-                row = int(np.argmax(nan & ~allowed))
+        if _has_nan(column):
+            nan = np.isnan(column) & (out["violation"] == 0)
+            if nan.any():
+                row = int(np.argmax(nan))
                 raise BrokenCostModel(
                     f"{name}: {metric} may be NaN only where violation > 0, got NaN for "
                     f"{_design(space, designs, row)}. Report a violation there, or mend the formula."
                 )
     return out
+
+
+def _has_nan(column: NDArray[Any]) -> bool:
+    if len(column) == 1:  # one design at a time is what an environment's step asks for
+        value = column.item()
+        return bool(value != value)
+    return column.dtype.kind == "f" and bool(np.isnan(column).any())
 
 
 def _design(space: DesignSpace, designs: Mapping[str, Any], row: int) -> str:

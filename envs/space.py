@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from designgym.cost_models.base import Columns, ColumnSpec, batch_length
 from designgym.envs.constraints import Constraint, nearest
 from designgym.envs.names import describe, parse
-from designgym.envs.parameters import Array, Categorical, Parameter
+from designgym.envs.parameters import LARGEST_TABLE, Array, Categorical, Parameter
 from designgym.envs.ranking import Branch, Forest
 
 if TYPE_CHECKING:
@@ -71,6 +71,23 @@ class DesignSpace:
         """Dtype of each column: float64 for a Float and for an Ordinal of fractions, else int64."""
         zeros = [np.zeros(1, np.float64 if c == 0 else np.int64) for c in self.cardinalities]
         return {name: column.dtype for name, column in self.from_digits(zeros).items()}
+
+    @cached_property
+    def _places(self) -> list[tuple[Parameter, tuple[str, ...], slice]]:
+        """Each parameter with its columns and where its digits stand among all."""
+        counts = [len(p.cardinalities) for p in self.parameters]
+        stops = np.cumsum(counts).tolist()
+        slices = [slice(stop - count, stop) for count, stop in zip(counts, stops, strict=True)]
+        return [(p, p.columns, own) for p, own in zip(self.parameters, slices, strict=True)]
+
+    @cached_property
+    def _tables(self) -> tuple[Array, ...] | None:
+        """Values of each column by index, where each parameter is one digit of few values that always matters."""
+        if self._wakes or len(self.cardinalities) > len(self.parameters) or len(self.columns) > len(self.parameters):
+            return None
+        if not all(0 < c <= LARGEST_TABLE for c in self.cardinalities):
+            return None
+        return tuple(p.from_digits([np.arange(p.cardinalities[0])])[0] for p in self.parameters)
 
     @property
     def _categories(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -151,7 +168,7 @@ class DesignSpace:
             columns |= {name: np.tile(column, stop - start) for name, column in tail.items()}
             columns = self._ordered(columns)
             if self.constraints:
-                columns = _rows(columns, self._constraint_violation(columns) == 0)
+                columns = _rows(columns, self.constraint_violation(columns) == 0)
             if batch_length(columns):
                 yield columns
 
@@ -167,7 +184,7 @@ class DesignSpace:
         while have < n:
             columns = self._draw(min(max(2 * (n - have), 1024), 10**6), rng)
             drawn += batch_length(columns)
-            columns = _rows(columns, self._constraint_violation(columns) == 0)
+            columns = _rows(columns, self.constraint_violation(columns) == 0)
             found.append(columns)
             have += batch_length(columns)
             if drawn > MOST_DRAWS_PER_DESIGN * (have + 1):
@@ -208,12 +225,16 @@ class DesignSpace:
     def from_digits(self, digits: list[Array]) -> Columns:
         """Inverse of digits; entries of idle parameters are ignored."""
         columns: Columns = {}
-        start = 0
-        for parameter in self.parameters:
-            stop = start + len(parameter.cardinalities)
-            columns.update(zip(parameter.columns, parameter.from_digits(digits[start:stop]), strict=True))
-            start = stop
+        for parameter, names, own in self._places:
+            columns.update(zip(names, parameter.from_digits(digits[own]), strict=True))
         return self.canonical(columns)
+
+    def one_from_digits(self, digits: list[int]) -> Columns:
+        """Return from_digits of one design, in a few microseconds where parameters are plain lists of values."""
+        if self._tables is None:
+            return self.from_digits([np.array([digit]) for digit in digits])
+        columns = zip(self.columns, self._tables, digits, strict=True)
+        return {name: table[digit : digit + 1].copy() for name, table, digit in columns}
 
     def decode(self, unit: NDArray[np.float64]) -> Columns:
         """Unit cube, float64 (n, d) in [0, 1), to columns; every value is reached, uniformly in its index."""
@@ -276,12 +297,13 @@ class DesignSpace:
         """0 inside the space, float64 (n,); else 1 per illegal parameter or broken function, a text's scaled excess."""
         illegal = self.illegal(designs)
         if not illegal.any():
-            return self._constraint_violation(designs)
+            return self.constraint_violation(designs)
         violation = illegal.astype(np.float64)
-        violation[illegal == 0] += self._constraint_violation(_rows(designs, illegal == 0))
+        violation[illegal == 0] += self.constraint_violation(_rows(designs, illegal == 0))
         return violation
 
-    def _constraint_violation(self, designs: Columns) -> NDArray[np.float64]:
+    def constraint_violation(self, designs: Columns) -> NDArray[np.float64]:
+        """The same for designs whose values are known to be legal: what the constraints alone say."""
         violation = np.zeros(batch_length(designs))
         for text in self._texts:
             violation += text.violation(designs)
