@@ -138,7 +138,8 @@ class Objective:
         split = len(self.minimize)
         if self.reward == "weighted":
             # Column by column: a BLAS product may round a row differently in another batch.
-            return -_sum(self.weights.get(name, 1.0) * column for name, column in zip(self.names, losses.T, strict=True))
+            weights = [self.weights.get(name, 1.0) for name in self.names]
+            return -_sum(weight * column for weight, column in zip(weights, losses.T, strict=True))
         if self.reward == "target":
             targets = np.array([self.targets[name] for name in self.names])
             signed = np.where(np.arange(len(targets)) < split, targets, -targets)
