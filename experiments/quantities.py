@@ -14,6 +14,7 @@ def quantity(value: float | int | None, unit: str = "", digits: int = 4) -> str:
         return "∞"
     suffix = f" {unit}" if unit else ""
     if unit in SCALED and value:
+        value = float(f"{value:.{digits - 1}e}")  # rounded first, so that 0.99999 s is 1 s and not 1000 ms
         exponent = min(max(3 * math.floor(math.log10(abs(value)) / 3), -15), 15)
         return f"{value / 10.0**exponent:.{digits}g} {PREFIXES[exponent]}{unit}"
     if float(value).is_integer() and abs(value) < 1e15:

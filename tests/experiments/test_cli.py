@@ -1,0 +1,144 @@
+"""The command line as a user meets it: what it prints, and how it refuses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from designgym.experiments.cli import main
+
+DESIGN = ["rows=128", "cols=64", "dataflow=ws", "ifmap_sram_kb=256", "filter_sram_kb=256", "ofmap_sram_kb=64"]
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["designgym", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0)
+
+
+def json_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> dict:
+    assert call(monkeypatch, *words, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    listing = json_of(monkeypatch, capsys, "list")
+    assert "SystolicArray-v0" in [problem["id"] for problem in listing["problems"]]
+    assert {"random", "exhaustive", "local_search", "genetic", "optuna_tpe"} <= {a["name"] for a in listing["agents"]}
+    assert "SystolicArray" in listing["cost_models"]
+    assert call(monkeypatch, "list") == 0
+    assert "SystolicArray-v0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", ["SystolicArray-v0", "SystolicArray", "designgym/SystolicArray-v0", "genetic", "random"]
+)
+def test_show(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "show", name) == 0
+    assert name.removeprefix("designgym/").split("-")[0] in capsys.readouterr().out
+    assert json_of(monkeypatch, capsys, "show", name)
+
+
+def test_price_gives_each_metric_and_layers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    priced = json_of(monkeypatch, capsys, "price", "SystolicArray", *DESIGN, "--set", "workload=resnet18", "--layers")
+    assert priced["design"]["rows"] == 128
+    assert priced["metrics"]["latency_s"] > 0
+    cycles = priced["layers"]["cycles"]
+    assert sum(cycles) == pytest.approx(priced["metrics"]["cycles"])
+    assert call(monkeypatch, "price", "SystolicArray", *DESIGN, "--layers") == 0
+    assert "latency_s" in capsys.readouterr().out
+
+
+def test_price_of_an_infeasible_design_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "price", "SystolicArray", "rows=256", "cols=256", "filter_sram_kb=2048") == 0
+    assert "infeasible" in (said := capsys.readouterr().out)
+    assert "area_mm2" in said
+
+
+def test_run_reports_best_and_distance_to_the_optimum(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("run", "SystolicArray", "--agent", "random", "--budget", "50", "--seed", "3")
+    result = json_of(monkeypatch, capsys, *words)
+    assert result["trials"] == 50
+    assert result["ended"] == "budget"
+    assert 0 < result["regret"] < 2
+    assert call(monkeypatch, *words) == 0
+    assert "true optimum" in capsys.readouterr().out
+
+
+def test_run_of_two_objectives_gives_a_front(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("run", "SystolicArray", "--agent", "genetic", "--budget", "200", "--set", "objective=latency_s,energy_j")
+    assert len(json_of(monkeypatch, capsys, *words)["front"]) > 1
+
+
+BAD = [
+    (["price", "SystolicAray"], ["SystolicAray", "SystolicArray-v0"]),
+    (["show", "genetik"], ["genetik", "genetic"]),
+    (["price", "SystolicArray", "rows=5"], ["rows", "5", "[4, 256]"]),
+    (["price", "SystolicArray", "row=8"], ["row", "rows"]),
+    (["price", "SystolicArray", "rows"], ["NAME=VALUE", "rows"]),
+    (["price", "SystolicArray", "rows=8", "rows=12"], ["rows", "once"]),
+    (["price", "SystolicArray", "--set", "workload=resnet51"], ["resnet51", "resnet50"]),
+    (["price", "SystolicArray", "--set", "worklod=resnet50"], ["worklod", "workload"]),
+    (["price", "SystolicArray", "--set", "objective=latency"], ["latency", "latency_s"]),
+    (["run", "SystolicArray", "--budget", "0"], ["budget", "at least 1", "0"]),
+    (["run", "SystolicArray", "--agent", "rando"], ["rando", "random"]),
+    (["run", "SystolicArray", "--agent", "genetic", "--agent-set", "population=1"], ["population", "1"]),
+    (["run", "SystolicArray", "--agent", "genetic", "--agent-set", "populaton=64"], ["populaton", "population"]),
+    (["validate", "SystolicArray", "missing.csv"], ["missing.csv"]),
+    (["bench", "cost-model"], ["cost-model", "cost-models"]),
+    (["report", "nowhere"], ["nowhere"]),
+    (["sweep", "missing.yaml"], ["missing.yaml"]),
+]
+
+
+@pytest.mark.parametrize(("words", "parts"), BAD, ids=lambda value: " ".join(value))
+def test_bad_input_is_one_line_and_exit_code_2(
+    words: list[str],
+    parts: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, *words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.strip().splitlines()) == 1, said.err
+    assert all(part in said.err for part in parts), said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_imports_no_heavy_library() -> None:
+    code = (
+        "import sys; sys.argv = ['designgym', '--help']\n"
+        "from designgym.experiments.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'numba', 'ray', 'gymnasium', 'optuna', 'pyarrow', 'plotly', 'sklearn'} & set(sys.modules)\n"
+        "print('heavy:', heavy)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "heavy: set()" in done.stdout
+
+
+def test_run_imports_neither_ray_nor_optuna() -> None:
+    code = (
+        "import sys; sys.argv = ['designgym', 'run', 'SystolicArray', '--budget', '5', '--agent', 'random', '--json']\n"
+        "from designgym.experiments.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('heavy:', {'ray', 'optuna', 'plotly', 'sklearn'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "heavy: set()" in done.stdout
