@@ -1,5 +1,27 @@
 """Cost models: columns of designs in, columns of metrics out."""
 
 from designgym.cost_models.base import Columns, ColumnSpec, CostModel, Explains, Metric, batch_length
+from designgym.cost_models.plugins import PluginProblem, load_plugins
+from designgym.cost_models.registry import (
+    cost_model_names,
+    cost_model_options,
+    make_cost_model,
+    register_cost_model,
+    validate_function,
+)
 
-__all__ = ["ColumnSpec", "Columns", "CostModel", "Explains", "Metric", "batch_length"]
+__all__ = [
+    "ColumnSpec",
+    "Columns",
+    "CostModel",
+    "Explains",
+    "Metric",
+    "PluginProblem",
+    "batch_length",
+    "cost_model_names",
+    "cost_model_options",
+    "load_plugins",
+    "make_cost_model",
+    "register_cost_model",
+    "validate_function",
+]

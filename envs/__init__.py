@@ -1,5 +1,6 @@
 """Design spaces, objectives, problems and their Gymnasium faces."""
 
+from designgym.envs.design_env import DesignEnv
 from designgym.envs.metered import (
     Answer,
     BudgetSpent,
@@ -13,15 +14,28 @@ from designgym.envs.objective import Evaluations, Objective
 from designgym.envs.orders import Permutation, Subset
 from designgym.envs.parameters import Categorical, Float, Integer, Ordinal, Parameter
 from designgym.envs.problem import BrokenCostModel, DesignProblem, Fidelity, Problem
+from designgym.envs.reasons import reason_of
+from designgym.envs.registry import (
+    full_id,
+    gymnasium_id,
+    make_problem,
+    problem_ids,
+    problem_options,
+    register_problem,
+)
 from designgym.envs.space import DesignSpace
+from designgym.envs.stepwise_env import StepwiseDesignEnv
+from designgym.envs.vector_env import DesignVectorEnv
 
 __all__ = [
     "Answer",
     "BrokenCostModel",
     "BudgetSpent",
     "Categorical",
+    "DesignEnv",
     "DesignProblem",
     "DesignSpace",
+    "DesignVectorEnv",
     "Evaluations",
     "Fidelity",
     "Float",
@@ -36,5 +50,13 @@ __all__ = [
     "ReplayDiffers",
     "RunOver",
     "SpaceExhausted",
+    "StepwiseDesignEnv",
     "Subset",
+    "full_id",
+    "gymnasium_id",
+    "make_problem",
+    "problem_ids",
+    "problem_options",
+    "reason_of",
+    "register_problem",
 ]

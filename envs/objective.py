@@ -127,11 +127,15 @@ class Objective:
         if count == len(feasible):
             reward = np.maximum(self._reward(losses), self.floor)
         else:
-            reward = self.floor * (2.0 - 1.0 / (1.0 + violation))
+            reward = self.infeasible_reward(violation)
             if count:
                 reward[feasible] = np.maximum(self._reward(losses[feasible]), self.floor)
         values = {name: column for name, column in metrics.items() if name != "violation"}
         return Evaluations(values, losses, violation, feasible, reward)
+
+    def infeasible_reward(self, violation: Any) -> Any:
+        """Return the reward of violations above 0: below every feasible one, 2 * floor where the evaluation failed."""
+        return self.floor * (2.0 - 1.0 / (1.0 + violation))
 
     def _reward(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Losses of feasible designs, (n, k), to unclipped rewards, (n,)."""

@@ -1,0 +1,137 @@
+"""What the Gymnasium faces of a problem share: actions to designs, what is observed, what `info` holds.
+
+Every face prices batches by these functions, a single design as a batch of one, so they agree bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.base import Columns
+from designgym.envs.objective import Evaluations, every
+from designgym.envs.orders import Subset
+from designgym.envs.parameters import Float
+from designgym.envs.problem import DesignProblem, Problem
+
+BELOW_ONE = np.nextafter(1.0, 0.0)
+
+
+class Face:
+    """Actions, observations and infos of one problem, a batch at a time.
+
+    An action is one design: an index for each digit of the space, int (n, d), or with a Float its place in the unit
+    cube, float (n, d), where 1 counts as the last place below it. What an idle parameter gets is ignored.
+    An observation, float64 (n, d + k), is the last design in the unit cube and its losses x as x / (1 + |x|), 1 if NaN.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.space = problem.space
+        self.action_space = self.space.to_gymnasium()
+        self._digits, losses = len(self.space.cardinalities), len(problem.objective.names)
+        self._cardinalities = np.array(self.space.cardinalities)
+        self._ranges = [range(cardinality) for cardinality in self.space.cardinalities]
+        # Where an action's digits may differ from those of its design.
+        kinds = Subset, Float
+        self._respelt = bool(self.space._wakes) or any(isinstance(p, kinds) for p in self.space.parameters)
+        self.size = self._digits + losses
+        self.observation_space = observation_space(self._digits, losses)
+
+    def designs(self, actions: NDArray[Any]) -> tuple[Columns, NDArray[np.float64]]:
+        """Return the designs that the actions, (n, d), stand for, and their places in the unit cube, float64 (n, d).
+
+        ValueError for an action outside the action space.
+        """
+        if actions.ndim != 2 or actions.shape[1] != self._digits:
+            raise ValueError(f"an action must hold {self._digits} numbers, got shape {actions.shape[1:]}.")
+        if self.space.has_floats:
+            if not ((actions >= 0) & (actions <= 1)).all():
+                raise ValueError(f"actions must lie in [0, 1], got {actions.min()} to {actions.max()}. Clip them.")
+            designs = self.space.decode(np.minimum(actions, BELOW_ONE, dtype=np.float64))
+            return designs, self.space.encode(designs)
+        self._check_indices(actions)
+        # A copy, contiguous: some parameters' columns are their digits themselves.
+        designs = self.space.from_digits(list(np.array(actions.T, np.int64, order="C")))
+        unit = self.space.encode(designs) if self._respelt else (actions + 0.5) / self._cardinalities
+        return designs, unit
+
+    def design(self, action: Any) -> tuple[Columns, NDArray[np.float64]]:
+        """Return the same for one action, (d,), in a fraction of the time where its digits are those of its design."""
+        actions = np.asarray(action)[None]
+        if self._respelt or actions.ndim != 2 or actions.dtype.kind not in "iu":
+            return self.designs(actions)
+        digits = actions[0].tolist()
+        if len(digits) != self._digits or not all(map(range.__contains__, self._ranges, digits)):
+            return self.designs(actions)  # which says what is wrong
+        return self.space.one_from_digits(digits), (actions + 0.5) / self._cardinalities
+
+    def _check_indices(self, actions: NDArray[Any]) -> None:
+        if actions.dtype.kind not in "iu":
+            raise ValueError(f"an action must be of integers, each an index, got {actions.dtype}.")
+        inside = (actions >= 0) & (actions < self._cardinalities)
+        if not inside.all():
+            row, j = np.argwhere(~inside)[0]
+            raise ValueError(f"action[{j}] must be in [0, {self._cardinalities[j] - 1}], got {actions[row, j]}.")
+
+    def price(self, designs: Columns) -> Evaluations:
+        """Evaluate designs that came from `designs`: every value is legal, so only constraints are looked at."""
+        if isinstance(self.problem, DesignProblem):
+            return self.problem.evaluate_canonical(designs, outside=self.space.constraint_violation(designs))
+        return self.problem.evaluate(designs)
+
+    def observe(self, unit: NDArray[np.float64], losses: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Join places in the unit cube, (n, d), and losses, (n, k), to observations, float64 (n, d + k)."""
+        observation = np.empty((len(unit), unit.shape[1] + losses.shape[1]))
+        observation[:, : unit.shape[1]] = unit
+        observation[:, unit.shape[1] :] = squash(losses)
+        return observation
+
+
+def squash(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map losses x to x / (1 + |x|) in [-1, 1], the infinite ones to the ends; NaN, no loss at all, to 1."""
+    size = np.abs(losses)
+    if every(np.isfinite(size)):
+        return losses / (1.0 + size)
+    with np.errstate(invalid="ignore"):
+        squashed = np.where(np.isinf(losses), np.sign(losses), losses / (1.0 + size))
+    return np.where(np.isnan(losses), 1.0, squashed)
+
+
+def observation_space(units: int, losses: int) -> gymnasium.spaces.Box:
+    """Return the box of `units` numbers in [0, 1] and `losses` numbers in [-1, 1]."""
+    low = np.repeat([0.0, -1.0], [units, losses])
+    return gymnasium.spaces.Box(low, np.ones(units + losses), dtype=np.float64)
+
+
+def info_of(designs: Columns, evaluations: Evaluations) -> dict[str, Any]:
+    """Return what `info` says of a batch of one, in plain numbers."""
+    return {
+        "design": {name: column.item() for name, column in designs.items()},
+        "metrics": {name: float(column.item()) for name, column in evaluations.metrics.items()},
+        "losses": evaluations.losses[0],
+        "violation": evaluations.violation.item(),
+        "feasible": evaluations.feasible.item(),
+    }
+
+
+def infos_of(designs: Columns, evaluations: Evaluations) -> dict[str, Any]:
+    """Return the same for a batch, as Gymnasium's vector environments join infos: arrays (n,), each with a mask."""
+    n = len(evaluations)
+    metrics = {name: np.asarray(column, np.float64) for name, column in evaluations.metrics.items()}
+    told = {
+        "design": marked(dict(designs), n),
+        "metrics": marked(metrics, n),
+        "losses": evaluations.losses,
+        "violation": evaluations.violation,
+        "feasible": evaluations.feasible,
+    }
+    return marked(told, n)
+
+
+def marked(info: dict[str, Any], n: int) -> dict[str, Any]:
+    """Add to each key the mask, bool (n,), of the copies that it holds for: all of them."""
+    return info | {f"_{name}": np.ones(n, bool) for name in info}

@@ -1,0 +1,187 @@
+"""Problems by id, and their Gymnasium environments.
+
+Gymnasium's registry holds string entry points, so that specs pickle, turn to JSON and import nothing before its time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+
+from designgym.cost_models.base import Metric
+from designgym.cost_models.registry import (
+    OptionError,
+    Registry,
+    check_options,
+    cost_model_options,
+    make_cost_model,
+    nearest,
+    options_of,
+)
+from designgym.envs.objective import Objective
+from designgym.envs.problem import DesignProblem
+
+if TYPE_CHECKING:
+    from designgym.envs.design_env import DesignEnv
+    from designgym.envs.stepwise_env import StepwiseDesignEnv
+    from designgym.envs.vector_env import DesignVectorEnv
+
+NAMESPACE = "designgym"
+ID = re.compile(r"[A-Za-z]\w*-v\d+")
+# Keyword arguments that `gymnasium.make` and the environments keep for themselves: no option may be called so.
+OF_FACES = ("id", "problem_id", "horizon", "bins", "num_envs", "render_mode", "max_episode_steps", "vectorization_mode",
+            "disable_env_checker", "vector_kwargs", "wrappers")  # fmt: skip
+
+_PROBLEMS = Registry("problem")
+
+
+def register_problem(id: str, entry_point: str) -> None:
+    """Make a problem known under an id such as "GemmTiling-v0", and its environments to Gymnasium.
+
+    entry_point: "module:function", which returns a `DesignProblem`; its arguments are the problem's options, each with
+    a default. Gymnasium gets designgym/GemmTiling-v0 and designgym/GemmTilingStepwise-v0. ValueError when the id is
+    taken.
+    """
+    if not ID.fullmatch(id):
+        raise ValueError(f"a problem's id must be letters and digits and a version, as in 'GemmTiling-v0', got {id!r}.")
+    _PROBLEMS.register(id, entry_point)
+    if gymnasium_id(id) in gymnasium.registry:
+        return  # registered twice alike
+    gymnasium.register(
+        gymnasium_id(id),
+        entry_point="designgym.envs.registry:make_design_env",
+        vector_entry_point="designgym.envs.registry:make_design_vector_env",
+        kwargs={"problem_id": id},
+    )
+    gymnasium.register(
+        gymnasium_id(id, stepwise=True),
+        entry_point="designgym.envs.registry:make_stepwise_env",
+        kwargs={"problem_id": id},
+    )
+
+
+def problem_ids() -> tuple[str, ...]:
+    """Return the ids of all registered problems."""
+    return _PROBLEMS.names()
+
+
+def full_id(id: str) -> str:
+    """Return the registered id that is meant: "SystolicArray-v0" by itself, without version or with a namespace.
+
+    ValueError names the nearest.
+    """
+    return _PROBLEMS.full_name(id.removeprefix(f"{NAMESPACE}/"))
+
+
+def gymnasium_id(id: str, stepwise: bool = False) -> str:
+    """Return what `gymnasium.make` calls a problem's environment, or its stepwise one."""
+    name, _, version = id.rpartition("-")
+    return f"{NAMESPACE}/{name}{'Stepwise' if stepwise else ''}-{version}"
+
+
+def problem_function(id: str) -> Callable[..., DesignProblem]:
+    """Return the function behind an id, as it was registered: its docstring says what the problem is."""
+    function: Callable[..., DesignProblem] = _PROBLEMS.load(full_id(id))
+    return function
+
+
+def problem_options(id: str) -> dict[str, Any]:
+    """Return a problem's options and their defaults."""
+    return options_of(problem_function(id))
+
+
+def make_problem(id: str, **options: Any) -> DesignProblem:
+    """Make a registered problem. ValueError names the nearest known id or option.
+
+    objective: an `Objective`, a mapping of its fields, or metrics ("energy_j", "latency_s,energy_j"), each minimised or
+    maximised as is better, under the constraints that the problem has by default.
+    cost_model: a `CostModel`, or the name of a registered one, made with those of the problem's options that it takes.
+    """
+    id = full_id(id)
+    function = problem_function(id)
+    check_options(f"problem {id!r}", function, options)
+    if isinstance(options.get("cost_model"), str):
+        options["cost_model"] = _named_cost_model(options["cost_model"], {**options_of(function), **options})
+    wanted = options.get("objective")
+    if isinstance(wanted, Mapping):
+        options["objective"] = _objective_of_fields(id, wanted)
+    elif isinstance(wanted, str):
+        options["objective"] = _objective_of_text(wanted, function, options)
+    problem = function(**options)
+    if not isinstance(problem, DesignProblem):
+        raise ValueError(f"problem {id!r}: its function must return a DesignProblem, got {type(problem).__name__}.")
+    return problem
+
+
+def _named_cost_model(name: str, options: Mapping[str, Any]) -> Any:
+    taken = cost_model_options(name).keys() - {"objective", "cost_model"}
+    return make_cost_model(name, **{key: options[key] for key in taken & options.keys() if options[key] is not None})
+
+
+def _objective_of_fields(id: str, given: Mapping[str, Any]) -> Objective:
+    known = [field.name for field in fields(Objective)]
+    for name in given:
+        if name not in known:
+            raise ValueError(f"problem {id!r}: an objective has no field {name!r}. {nearest(str(name), known)}")
+    return Objective(**given)
+
+
+def _objective_of_text(text: str, function: Callable[..., DesignProblem], options: Mapping[str, Any]) -> Objective:
+    """Metrics separated by commas, with the constraints and, where it fits, the reward of the default objective."""
+    others = {name: value for name, value in options.items() if name != "objective"}
+    default = options_of(function).get("objective")
+    model = options.get("cost_model")
+    if model is None or not isinstance(default, Objective):
+        problem = function(**others)
+        model, default = problem.cost_model, problem.objective
+    better = _directions(model.metrics)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in better:
+            raise ValueError(f"objective {text!r}: the cost model has no metric {name!r}. {nearest(name, better)}")
+    return replace(
+        default,
+        minimize=tuple(name for name in names if better[name] == "lower"),
+        maximize=tuple(name for name in names if better[name] == "higher"),
+        reward=default.reward if default.reward in ("log", "product") else "log",
+        weights={},
+        targets={},
+    )
+
+
+def _directions(metrics: tuple[Metric, ...]) -> dict[str, str]:
+    return {metric.name: metric.better for metric in metrics}
+
+
+def _refuse_rendering(render_mode: str | None) -> None:
+    if render_mode is not None:
+        raise OptionError(f"render_mode must be None, got {render_mode!r}: there is nothing to draw.")
+
+
+def make_design_env(problem_id: str, horizon: int = 1, render_mode: str | None = None, **options: Any) -> DesignEnv:
+    """Make a problem's environment; what `gymnasium.make` calls."""
+    from designgym.envs.design_env import DesignEnv
+
+    _refuse_rendering(render_mode)
+    return DesignEnv(make_problem(problem_id, **options), horizon)
+
+
+def make_stepwise_env(
+    problem_id: str, bins: int | None = None, render_mode: str | None = None, **options: Any
+) -> StepwiseDesignEnv:
+    """Make a problem's stepwise environment; what `gymnasium.make` calls."""
+    from designgym.envs.stepwise_env import StepwiseDesignEnv
+
+    _refuse_rendering(render_mode)
+    return StepwiseDesignEnv(make_problem(problem_id, **options), bins)
+
+
+def make_design_vector_env(problem_id: str, num_envs: int = 1, horizon: int = 1, **options: Any) -> DesignVectorEnv:
+    """Make a problem's vector environment; what `gymnasium.make_vec` calls."""
+    from designgym.envs.vector_env import DesignVectorEnv
+
+    return DesignVectorEnv(make_problem(problem_id, **options), num_envs, horizon)

@@ -1,0 +1,189 @@
+"""A problem as a Gymnasium environment in which a design is put together choice by choice.
+
+Illegal choices are masked, as in Huang and Ontañón, 2022 (doi:10.32473/flairs.v35i.130584).
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any, SupportsIndex
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.envs.faces import Face, info_of, observation_space, squash
+from designgym.envs.orders import Permutation, Subset
+from designgym.envs.parameters import Float, Parameter
+from designgym.envs.problem import Problem
+from designgym.envs.reasons import reason_of
+
+MASKED_VIOLATION = 1.0  # as of one illegal parameter
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One digit of the space as it is asked for. place: which digit of its parameter; count: choices offered."""
+
+    parameter: Parameter
+    place: int
+    count: int
+
+    def mask(self, picked: list[int]) -> NDArray[np.bool_]:
+        """Which choices are open after those picked of the same parameter before, bool (count,)."""
+        mask = np.ones(self.count, bool)
+        if isinstance(self.parameter, Permutation):
+            mask[picked] = False
+        elif isinstance(self.parameter, Subset):
+            # Members come in increasing order, and enough larger ones must be left for the rest.
+            mask[: picked[-1] + 1 if picked else 0] = False
+            mask[self.count - (self.parameter.k - 1 - self.place) :] = False
+        return mask
+
+    def digit(self, picked: list[int], choice: int) -> float:
+        """Return the digit that an open choice stands for: with a Float the middle of its bin, else an index."""
+        if isinstance(self.parameter, Permutation):
+            return choice - sum(earlier < choice for earlier in picked)
+        if isinstance(self.parameter, Subset):
+            return choice - self.place
+        return (choice + 0.5) / self.count if isinstance(self.parameter, Float) else choice
+
+
+class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
+    """An action is the next parameter's index, a permutation's next item, a subset's next larger member, a Float's bin.
+
+    Idle parameters are skipped. The reward, the objective's, comes at the end; until then it is 0.
+    Observation, float64: the digits settled so far in the unit cube, 0 elsewhere; which choice comes next, one-hot; the
+    losses x as x / (1 + |x|), 0 before the end.
+    Open choices: info["action_mask"], int8 as `Discrete.sample` takes it, and `action_masks()`, bool. A masked choice
+    ends the episode with a violation of 1 and nothing priced. At the end info is that of `DesignEnv`.
+    bins: equal parts of a Float's range (of its logarithm if log) to choose among; needed where there is one.
+    """
+
+    metadata = {"render_modes": []}  # noqa: RUF012  (Gymnasium's own type)
+
+    def __init__(self, problem: Problem, bins: int | None = None) -> None:
+        space = problem.space
+        floats = [p.name for p in space.parameters if isinstance(p, Float)]
+        if floats and (bins is None or bins < 1):
+            raise ValueError(f"{', '.join(floats)} must be cut into bins, got bins={bins}. Give bins=16, say.")
+        self.problem = problem
+        self._face = Face(problem)
+        self._choices = [
+            Choice(p, place, _count(p, bins)) for p in space.parameters for place in range(len(p.cardinalities))
+        ]
+        self._idle_digits = {p.name: _default_digits(p) for p in space.parameters if p.when}
+        self._first = {c.parameter.name: i for i, c in enumerate(self._choices) if c.place == 0}
+        self._actions = max(choice.count for choice in self._choices)
+        self._size = 2 * len(self._choices) + len(problem.objective.names)
+        self.action_space = gymnasium.spaces.Discrete(self._actions)
+        self.observation_space = observation_space(2 * len(self._choices), len(problem.objective.names))
+        self._begin()
+
+    def _begin(self) -> None:
+        self._digits: list[float] = []
+        self._picked: list[int] = []  # choices of the parameter that is being settled
+        self._awake: set[str] = set()
+        self._over = False
+        self._skip_idle()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float64], dict[str, Any]]:
+        """Begin an episode; nothing about it is random."""
+        super().reset(seed=seed)
+        self._begin()
+        return self._observe(None), {"action_mask": self.action_masks().astype(np.int8)}
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return which actions are open, bool (n,); none when the episode is over."""
+        mask = np.zeros(self._actions, bool)
+        if not self._over:
+            choice = self._choices[len(self._digits)]
+            mask[: choice.count] = choice.mask(self._picked)
+        return mask
+
+    def step(self, action: SupportsIndex) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
+        """Settle one choice; after the last, price the design."""
+        if self._over:
+            raise gymnasium.error.ResetNeeded("the design is finished. Call reset() to begin another.")
+        index, choice = operator.index(action), self._choices[len(self._digits)]
+        if not 0 <= index < self._actions:
+            raise ValueError(f"an action must be in [0, {self._actions - 1}], got {index}.")
+        if not self.action_masks()[index]:
+            return self._refused(choice, index)
+        self._digits.append(choice.digit(self._picked, index))
+        self._picked.append(index)
+        self._skip_idle()
+        if len(self._digits) == len(self._choices):
+            return self._finish()
+        return self._observe(None), 0.0, False, False, {"action_mask": self.action_masks().astype(np.int8)}
+
+    def _skip_idle(self) -> None:
+        """Move on to the next parameter's first choice that matters, if one is finished."""
+        while len(self._digits) < len(self._choices) and self._choices[len(self._digits)].place == 0:
+            parameter = self._choices[len(self._digits)].parameter
+            self._picked = []
+            if parameter.when is None or self._wakes(parameter):
+                self._awake.add(parameter.name)
+                return
+            self._digits += self._idle_digits[parameter.name]
+
+    def _wakes(self, parameter: Parameter) -> bool:
+        parent = parameter.when[0]  # type: ignore[index]
+        digit = self._digits[self._first[parent]]
+        return parent in self._awake and digit in self.problem.space._wakes[parameter.name]
+
+    def _finish(self) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
+        self._over = True
+        design = self.problem.space.from_digits([np.array([digit]) for digit in self._digits])
+        evaluations = self._face.price(design)
+        info = info_of(design, evaluations)
+        if not info["feasible"]:
+            info["reason"] = reason_of(self.problem, design, evaluations)
+        info["action_mask"] = self.action_masks().astype(np.int8)
+        return self._observe(evaluations.losses[0]), evaluations.reward.item(), True, False, info
+
+    def _refused(self, choice: Choice, index: int) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
+        """End the episode: there is no such design."""
+        name, left = choice.parameter.name, _brief(np.flatnonzero(self.action_masks()).tolist())
+        self._over = True
+        losses = np.full(len(self.problem.objective.names), np.nan)
+        info = {
+            "losses": losses,
+            "violation": MASKED_VIOLATION,
+            "feasible": False,
+            "reason": f"{name} cannot take choice {index} here, but {left}",
+            "action_mask": self.action_masks().astype(np.int8),
+        }
+        reward = float(self.problem.objective.infeasible_reward(MASKED_VIOLATION))
+        return self._observe(losses), reward, True, False, info
+
+    def _observe(self, losses: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        observation = np.zeros(self._size)
+        for i, (digit, choice) in enumerate(zip(self._digits, self._choices, strict=False)):
+            cardinality = choice.parameter.cardinalities[choice.place]
+            observation[i] = (digit + 0.5) / cardinality if cardinality else digit
+        if losses is not None:
+            observation[2 * len(self._choices) :] = squash(losses)
+        else:
+            observation[len(self._choices) + len(self._digits)] = 1.0
+        return observation
+
+
+def _count(parameter: Parameter, bins: int | None) -> int:
+    if isinstance(parameter, Permutation):
+        return len(parameter.items)
+    if isinstance(parameter, Subset):
+        return parameter.n
+    return bins or 0 if isinstance(parameter, Float) else parameter.cardinalities[0]
+
+
+def _default_digits(parameter: Parameter) -> list[float]:
+    return [digit.item() for digit in parameter.to_digits([np.array([value]) for value in parameter.default_columns])]
+
+
+def _brief(indices: list[int]) -> str:
+    shown = ", ".join(map(str, indices[:8]))
+    return shown if len(indices) <= 8 else f"{shown}, ... {indices[-1]}"
