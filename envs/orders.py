@@ -1,12 +1,13 @@
 """Parameters that arrange or pick items: permutations and subsets.
 
-A permutation's column is its lexicographic rank, its digits the Lehmer code. A subset's columns are its members in
-increasing order; digit j picks the next member among those not picked yet, so all k! orders of picking give one subset.
-Ranks of subsets are the combinatorial number system (Knuth, TAOCP 4A, 7.2.1.3).
+A permutation's column is its lexicographic rank, its digits the Lehmer code (Knuth, TAOCP 4A, 7.2.1.2). A subset's
+columns are its members in increasing order; digit j picks the next member among those not picked yet, so all k! orders
+of picking give one subset. Ranks of subsets are the combinatorial number system (Knuth, TAOCP 4A, 7.2.1.3).
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from designgym.cost_models.base import ColumnSpec
-from designgym.envs.parameters import Array, Parameter
+from designgym.envs.parameter_base import Array, Parameter, whole
 
 LARGEST_PERMUTATION = 20  # 20! is the last factorial below 2**63
 
@@ -95,14 +96,17 @@ class Permutation(Parameter):
         return inside & (column % 1 == 0) if column.dtype.kind == "f" else inside
 
     def parse(self, value: Any) -> tuple[Any, ...]:
-        names = value.split(",") if isinstance(value, str) else list(value)
-        if sorted(names) != sorted(self.items):
+        names = value.split(",") if isinstance(value, str) else list(value) if isinstance(value, Iterable) else []
+        if sorted(map(str, names)) != sorted(self.items):
             raise self._refuse(value, f"an order of {','.join(self.items)}", [",".join(self.items)])
         order = np.array([[self.items.index(name) for name in names]])
         return (int(self.rank_of_order(order)[0]),)
 
     def describe(self, columns: Sequence[Array]) -> list[list[Any]]:
-        return [[",".join(self.items[i] for i in row) for row in self.order(columns[0])]]
+        legal = self.legal(columns)
+        orders = self.order(np.where(legal, columns[0], 0)).tolist()
+        texts = [",".join([self.items[i] for i in order]) for order in orders]
+        return [[text if ok else rank for text, ok, rank in zip(texts, legal, columns[0].tolist(), strict=True)]]
 
     def specs(self) -> tuple[ColumnSpec, ...]:
         return (ColumnSpec(self.name, "permutation", 0, self.count - 1, False, self.count),)
@@ -149,7 +153,10 @@ class Subset(Parameter):
         return rows
 
     def rank(self, columns: Sequence[Array]) -> Array:
-        return sum(row[column.astype(np.int64)] for row, column in zip(self._binomials, columns, strict=True))
+        ranks: Array = np.zeros(len(columns[0]), self._binomials[0].dtype)
+        for row, column in zip(self._binomials, columns, strict=True):
+            ranks += row[column.astype(np.int64, copy=False)]
+        return ranks
 
     def unrank(self, ranks: Array) -> list[Array]:
         rest = ranks.astype(self._binomials[0].dtype, copy=True)
@@ -168,10 +175,11 @@ class Subset(Parameter):
     def parse(self, value: Any) -> tuple[Any, ...]:
         allowed = f"{self.k} increasing integers in [0, {self.n - 1}]"
         try:
-            members = [int(v) for v in (value.split(",") if isinstance(value, str) else value)]
-        except (TypeError, ValueError):
+            members = [whole(v) for v in (value.split(",") if isinstance(value, str) else value)]
+        except (TypeError, ValueError, OverflowError):
             raise self._refuse(value, allowed) from None
-        if len(members) != self.k or not self.legal([np.array([m]) for m in members])[0]:
+        increasing = all(a < b for a, b in itertools.pairwise(members))
+        if len(members) != self.k or not increasing or members[0] < 0 or members[-1] >= self.n:
             raise self._refuse(value, allowed)
         return tuple(members)
 

@@ -1,15 +1,9 @@
-"""The kinds of parameter a design space is made of, and how each maps its values to digits.
+"""The kinds of parameter that take one value: integers, listed numbers, names, real numbers."""
 
-A parameter owns one or more *columns* (what a batch of designs stores) and one or more *digits* (what the unit cube,
-Gymnasium and Optuna see): digit j takes 0 ... cardinalities[j] - 1, every digit string decodes to a value, and every
-value is decoded from equally many strings. A permutation is its Lehmer code (Knuth, TAOCP 4A, 7.2.1.2).
-"""
-
-import difflib
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,93 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import ColumnSpec
+from designgym.envs.parameter_base import Array, Parameter, number_in, whole
 
-Array = NDArray[Any]
 LARGEST_CARDINALITY = 2**52  # above it, (index + 1/2) / cardinality no longer survives a float64
 LARGEST_TABLE = 2**16  # entries of a direct table from value to index: six times faster than a binary search
 
-
-@dataclass(frozen=True)
-class Parameter(ABC):
-    """One knob. when=(name, values) makes it matter only while the parameter `name` has one of `values`.
-
-    default: the value it takes while it does not matter and when it wakes; its first value if None.
-    """
-
-    name: str
-    unit: str = field(default="", kw_only=True)
-    meaning: str = field(default="", kw_only=True)
-    default: Any = field(default=None, kw_only=True)
-    when: tuple[str, Collection[Any]] | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if not self.name.isidentifier():
-            raise ValueError(f"a parameter's name must be a Python identifier, got {self.name!r}.")
-        self._check()
-        if self.default is not None:
-            self.parse(self.default)
-
-    @abstractmethod
-    def _check(self) -> None: ...
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns it owns."""
-        return (self.name,)
-
-    @property
-    @abstractmethod
-    def count(self) -> int | float:
-        """Number of values, an exact Python int; inf for a Float."""
-
-    @property
-    @abstractmethod
-    def cardinalities(self) -> tuple[int, ...]:
-        """Number of choices of each digit; (0,) for a Float."""
-
-    @abstractmethod
-    def to_digits(self, columns: Sequence[Array]) -> list[Array]:
-        """Columns, each (n,), to digits, each int64 (n,). Undefined for values that are not `legal`."""
-
-    @abstractmethod
-    def from_digits(self, digits: Sequence[Array]) -> list[Array]:
-        """Digits, each int64 (n,) inside its cardinality, to columns."""
-
-    @abstractmethod
-    def legal(self, columns: Sequence[Array]) -> NDArray[np.bool_]:
-        """Where the columns hold one of the parameter's values, (n,)."""
-
-    @abstractmethod
-    def parse(self, value: Any) -> tuple[Any, ...]:
-        """One value as a person writes it, to one number a column. ValueError says what is allowed."""
-
-    @abstractmethod
-    def specs(self) -> tuple[ColumnSpec, ...]:
-        """What a learned model may know of each column."""
-
-    def describe(self, columns: Sequence[Array]) -> list[list[Any]]:
-        """Columns to plain Python values, one list a column: a category by its name, a permutation by its items."""
-        return [column.tolist() for column in columns]
-
-    def rank(self, columns: Sequence[Array]) -> Array:
-        """Columns to value numbers in range(count): int64 (n,), Python ints where count passes 2**63."""
-        return self.to_digits(columns)[0]
-
-    def unrank(self, ranks: Array) -> list[Array]:
-        """Inverse of rank."""
-        return self.from_digits([ranks.astype(np.int64, copy=False)])
-
-    @cached_property
-    def default_columns(self) -> tuple[Any, ...]:
-        """The default, one number a column."""
-        if self.default is not None:
-            return self.parse(self.default)
-        return tuple(column[0] for column in self.from_digits([np.zeros(1, np.int64)] * len(self.cardinalities)))
-
-    def _refuse(self, value: Any, allowed: str, known: Sequence[str] = ()) -> ValueError:
-        near = difflib.get_close_matches(str(value), known, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        return ValueError(f"{self.name} must be {allowed}, got {value!r}.{hint}")
+__all__ = ["LARGEST_TABLE", "Array", "Categorical", "Float", "Integer", "Ordinal", "Parameter"]
 
 
 @dataclass(frozen=True)
@@ -120,6 +33,8 @@ class Integer(Parameter):
             raise ValueError(f"{self.name}: needs low <= high and step >= 1, got {self.low}, {self.high}, {self.step}.")
         if self.count > LARGEST_CARDINALITY:
             raise ValueError(f"{self.name} must have at most 2**52 values, got {self.count}. Raise step.")
+        if max(-self.low, self.high) > 2**62:
+            raise ValueError(f"{self.name}: low and high must be within 2**62 of 0, got {self.low}, {self.high}.")
         if self.log and self.low < 1:
             raise ValueError(f"{self.name}: log needs low >= 1, got {self.low}.")
 
@@ -136,7 +51,7 @@ class Integer(Parameter):
         return [offset if self.step == 1 else offset // self.step]
 
     def from_digits(self, digits: Sequence[Array]) -> list[Array]:
-        return [digits[0] * self.step + self.low]
+        return [np.asarray(digits[0], np.int64) * self.step + self.low]
 
     def legal(self, columns: Sequence[Array]) -> NDArray[np.bool_]:
         column = columns[0]
@@ -149,12 +64,12 @@ class Integer(Parameter):
         step = "" if self.step == 1 else f" in steps of {self.step}"
         allowed = f"an integer in [{self.low}, {self.high}]{step}"
         try:
-            number = float(value)
-        except (TypeError, ValueError):
+            number = whole(value)
+        except (TypeError, ValueError, OverflowError):
             raise self._refuse(value, allowed) from None
-        if not number.is_integer() or not self.legal([np.array([int(number)])])[0]:
+        if not self.low <= number <= self.high or (number - self.low) % self.step:
             raise self._refuse(value, allowed)
-        return (int(value) if isinstance(value, int) else int(number),)
+        return (number,)
 
     def specs(self) -> tuple[ColumnSpec, ...]:
         high = self.low + (self.count - 1) * self.step
@@ -168,13 +83,16 @@ class Ordinal(Parameter):
     values: tuple[float, ...]
 
     def _check(self) -> None:
-        object.__setattr__(self, "values", tuple(self.values))
-        if not self.values or any(a >= b for a, b in zip(self.values, self.values[1:], strict=False)):
-            raise ValueError(f"{self.name}: values must be increasing numbers, got {self.values}.")
+        values = tuple(value.item() if isinstance(value, np.generic) else value for value in self.values)
+        object.__setattr__(self, "values", values)
+        numeric = bool(values) and all(isinstance(value, int | float) for value in values)
+        largest = 2**62 if numeric and all(isinstance(value, int) for value in values) else 1e300
+        if not numeric or not max(map(abs, values)) <= largest or not (np.diff(self._table) > 0).all():
+            raise ValueError(f"{self.name}: values must be increasing numbers of at most {largest:g}, got {values}.")
 
     @cached_property
     def _table(self) -> Array:
-        integral = all(isinstance(value, int | np.integer) for value in self.values)
+        integral = all(isinstance(value, int) for value in self.values)
         return np.array(self.values, np.int64 if integral else np.float64)
 
     @property
@@ -211,12 +129,10 @@ class Ordinal(Parameter):
 
     def parse(self, value: Any) -> tuple[Any, ...]:
         try:
-            number = float(value)
+            index = self.values.index(number_in(value))
         except (TypeError, ValueError):
-            number = math.nan
-        if number not in self.values:
-            raise self._refuse(value, f"one of {', '.join(map(str, self.values))}")
-        return (self.values[self.values.index(number)],)
+            raise self._refuse(value, f"one of {', '.join(map(str, self.values))}") from None
+        return (self._table[index].item(),)
 
     def specs(self) -> tuple[ColumnSpec, ...]:
         low, high = self.values[0], self.values[-1]
@@ -233,7 +149,8 @@ class Categorical(Parameter):
 
     def _check(self) -> None:
         object.__setattr__(self, "choices", tuple(self.choices))
-        if not self.choices or len(set(self.choices)) < len(self.choices):
+        names = all(isinstance(choice, str) for choice in self.choices)
+        if not self.choices or not names or len(set(self.choices)) < len(self.choices):
             raise ValueError(f"{self.name}: choices must be different names, got {self.choices}.")
 
     @property
@@ -248,7 +165,7 @@ class Categorical(Parameter):
         return [columns[0].astype(np.int64, copy=False)]
 
     def from_digits(self, digits: Sequence[Array]) -> list[Array]:
-        return [digits[0]]
+        return [np.array(digits[0], np.int64)]  # a copy: the digits may be a view of somebody's actions
 
     def legal(self, columns: Sequence[Array]) -> NDArray[np.bool_]:
         column = columns[0]
@@ -264,7 +181,8 @@ class Categorical(Parameter):
         return (ColumnSpec(self.name, "categorical", 0, self.count - 1, False, self.count),)
 
     def describe(self, columns: Sequence[Array]) -> list[list[Any]]:
-        return [[self.choices[int(index)] for index in columns[0]]]
+        rows = zip(columns[0].tolist(), self.legal(columns).tolist(), strict=True)
+        return [[self.choices[int(index)] if legal else index for index, legal in rows]]
 
 
 @dataclass(frozen=True)
@@ -276,10 +194,11 @@ class Float(Parameter):
     log: bool = False
 
     def _check(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+        smallest = sys.float_info.min  # below it a float64 loses digits
+        if not smallest <= self.high - self.low < math.inf:
             raise ValueError(f"{self.name}: needs finite low < high, got {self.low}, {self.high}.")
-        if self.log and self.low <= 0:
-            raise ValueError(f"{self.name}: log needs low > 0, got {self.low}.")
+        if self.log and not (self.low >= smallest and self.high / self.low < math.inf):
+            raise ValueError(f"{self.name}: log needs low > 0 and a finite high / low, got {self.low}, {self.high}.")
 
     @property
     def count(self) -> float:
@@ -314,7 +233,7 @@ class Float(Parameter):
         allowed = f"a number in [{self.low:g}, {self.high:g}]"
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self._refuse(value, allowed) from None
         if not self.low <= number <= self.high:
             raise self._refuse(value, allowed)

@@ -6,7 +6,7 @@ the first parameter most significant, so consecutive ranks differ in the last pa
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,10 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns
-from designgym.envs.parameters import Array, Parameter
+from designgym.envs.parameter_base import Array, Parameter
 
 INT64 = 2**63
 LARGEST_BRANCHING = 2**20  # values of a parameter on which another depends
+
+
+def product(sizes: Iterable[int | float]) -> int | float:
+    """Multiply exact sizes; inf where one is: a Python int past 2**1024 times inf overflows."""
+    sizes = list(sizes)
+    return math.inf if math.inf in sizes else math.prod(sizes)
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,15 @@ class Branch:
     @cached_property
     def size(self) -> int | float:
         """Canonical designs of this subtree, exact; inf with a Float."""
-        return sum(self.sizes) if self.children else self.parameter.count
+        if not self.children:
+            return self.parameter.count
+        return math.inf if math.inf in self.sizes else sum(self.sizes)
 
     @cached_property
     def sizes(self) -> list[Any]:
         """Canonical designs under each value of the parameter."""
         return [
-            math.prod(child.size for child, wakes in self.children if v in wakes)
+            product(child.size for child, wakes in self.children if v in wakes)
             for v in range(int(self.parameter.count))
         ]
 
@@ -70,7 +78,7 @@ class Branch:
         for (child, _), wakes in zip(self.children, self._wakes, strict=True):
             awake = wakes[value]
             if awake.any():
-                within[awake] = within[awake] * child.size + child.rank(_rows(designs, awake))
+                within[awake] = within[awake] * child.size + child.rank(rows_of(designs, awake))
         return self._starts[value] + within
 
     def unrank(self, ranks: Array, out: Columns) -> None:
@@ -102,9 +110,10 @@ class Branch:
     def _draw_value(self, n: int, rng: np.random.Generator, out: Columns) -> Array:
         parameter = self.parameter
         if self.children:
-            weights = np.array([float(w) for w in self._drawing_weights])
-            value = rng.choice(len(weights), size=n, p=weights / weights.sum())
-            digits = [value]
+            # Divided as Python ints: sizes may pass the largest float64.
+            shares = [weight / self.drawing_weight for weight in self._drawing_weights]
+            value = rng.choice(len(shares), size=n, p=shares)
+            digits: list[Array] = [value]
         else:
             digits = [rng.random(n) if c == 0 else rng.integers(0, c, n) for c in parameter.cardinalities]
             value = digits[0]
@@ -138,7 +147,8 @@ class Branch:
             child.spread(inner, rows, out)
 
 
-def _rows(designs: Columns, rows: Array) -> Columns:
+def rows_of(designs: Columns, rows: Array) -> Columns:
+    """Return the rows of an index or a mask."""
     return {name: column[rows] for name, column in designs.items()}
 
 
@@ -151,7 +161,7 @@ class Forest:
     @cached_property
     def size(self) -> int | float:
         """Canonical designs, exact; inf with a Float."""
-        return math.prod(root.size for root in self.roots)
+        return product(root.size for root in self.roots)
 
     def rank(self, designs: Columns) -> Array:
         """Canonical designs to ranks, int64 (n,), Python ints where the size passes 2**63."""

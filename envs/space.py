@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from designgym.cost_models.base import Columns, ColumnSpec, batch_length
 from designgym.envs.constraints import Constraint, nearest
 from designgym.envs.names import describe, parse
-from designgym.envs.parameters import LARGEST_TABLE, Array, Categorical, Parameter
-from designgym.envs.ranking import Branch, Forest
+from designgym.envs.parameters import LARGEST_TABLE, Array, Categorical, Float, Parameter
+from designgym.envs.ranking import Branch, Forest, rows_of
 
 if TYPE_CHECKING:
     import gymnasium
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from designgym.envs.bridges import OptunaSpace
 
 Predicate = Callable[[Columns], NDArray[np.bool_]]
-MOST_DRAWS_PER_DESIGN = 10**6
 
 
 class DesignSpace:
@@ -47,13 +46,15 @@ class DesignSpace:
         self._texts = tuple(
             Constraint(c, self.columns, self._categories) for c in self.constraints if isinstance(c, str)
         )
+        self._forest = self._grown()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.parameters, self.constraints)
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, DesignSpace)
-        return same and (self.parameters, self.constraints) == (other.parameters, other.constraints)  # type: ignore[union-attr]
+        if not isinstance(other, DesignSpace):
+            return NotImplemented
+        return (self.parameters, self.constraints) == (other.parameters, other.constraints)
 
     def __hash__(self) -> int:
         return hash((self.columns, self.constraints))
@@ -102,16 +103,13 @@ class DesignSpace:
                 f"{parameter.name} depends on {name!r}, which must be a discrete parameter declared before it. "
                 f"{nearest(name, known)}"
             )
-        if isinstance(values, str):
-            raise ValueError(f"{parameter.name}: when=({name!r}, values) needs a set of values, got {values!r}.")
         parent = self._by_name[name]
         parsed = [parent.parse(value) for value in values]
         return frozenset(int(parent.to_digits([np.array([v]) for v in value])[0][0]) for value in parsed)
 
     # -- counting -------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _forest(self) -> Forest:
+    def _grown(self) -> Forest:
         def branch(parameter: Parameter) -> Branch:
             children = [p for p in self.parameters if p.when and p.when[0] == parameter.name]
             return Branch(parameter, tuple((branch(child), self._wakes[child.name]) for child in children))
@@ -147,61 +145,22 @@ class DesignSpace:
             raise ValueError(f"ranks must be in [0, {self.size}), got {ranks.min()} to {ranks.max()}.")
         out: Columns = {}
         self._forest.unrank(ranks, out)
-        return self._ordered(out)
+        return {name: out[name] for name in self.columns}
 
     def enumerate(self, chunk: int = 100_000) -> Iterator[Columns]:
         """Yield each valid design once, in rank order, in batches of at most `chunk` designs."""
-        self._refuse_floats("enumerate")
-        if chunk < 1:
-            raise ValueError(f"chunk must be at least 1, got {chunk}.")
-        front, block = self._forest.split(chunk)
-        tail: Columns = {}
-        Forest(self._forest.roots[front:]).unrank(np.arange(block), tail)
-        head = Forest(self._forest.roots[:front])
-        at_once = max(1, chunk // block)
-        for start in range(0, int(head.size), at_once):
-            stop = min(start + at_once, int(head.size))
-            dtype = object if head.size >= 2**63 else np.int64
-            outer: Columns = {}
-            head.unrank(np.array([*range(start, stop)], dtype), outer)
-            columns = {name: np.repeat(column, block) for name, column in outer.items()}
-            columns |= {name: np.tile(column, stop - start) for name, column in tail.items()}
-            columns = self._ordered(columns)
-            if self.constraints:
-                columns = _rows(columns, self.constraint_violation(columns) == 0)
-            if batch_length(columns):
-                yield columns
+        from designgym.envs.drawing import enumerate_valid
+
+        return enumerate_valid(self, self._forest, chunk)
 
     def sample(self, n: int, rng: np.random.Generator) -> Columns:
         """Draw n independent designs, uniform over the valid canonical ones (a Float uniform over its range).
 
         RuntimeError when fewer than about one draw in a million satisfies the constraints.
         """
-        if not self.constraints:
-            return self._draw(n, rng)
-        found: list[Columns] = []
-        have, drawn = 0, 0
-        while have < n:
-            columns = self._draw(min(max(2 * (n - have), 1024), 10**6), rng)
-            drawn += batch_length(columns)
-            columns = _rows(columns, self.constraint_violation(columns) == 0)
-            found.append(columns)
-            have += batch_length(columns)
-            if drawn > MOST_DRAWS_PER_DESIGN * (have + 1):
-                raise RuntimeError(
-                    f"found {have} of {n} valid designs in {drawn} draws: the constraints {self.constraints} leave "
-                    "almost nothing. Loosen them, or make their parameters depend on each other with when=."
-                )
-        joined = {name: np.concatenate([columns[name] for columns in found])[:n] for name in self.columns}
-        return joined if found else self._draw(0, rng)
+        from designgym.envs.drawing import sample_valid
 
-    def _draw(self, n: int, rng: np.random.Generator) -> Columns:
-        out: Columns = {}
-        self._forest.draw(n, rng, out)
-        return self._ordered(out)
-
-    def _ordered(self, columns: Columns) -> Columns:
-        return {name: columns[name] for name in self.columns}
+        return sample_valid(self, self._forest, n, rng)
 
     # -- encodings ------------------------------------------------------------------------------------------------
 
@@ -209,6 +168,12 @@ class DesignSpace:
     def has_floats(self) -> bool:
         """Whether a Float takes part: then there are no ranks, no enumeration, no neighbours."""
         return 0 in self.cardinalities
+
+    @cached_property
+    def _signed(self) -> tuple[str, ...]:
+        """Columns in which 0 may stand with either sign."""
+        floats = [p for p in self.parameters if isinstance(p, Float) and p.low <= 0 <= p.high]
+        return tuple(p.name for p in floats)
 
     def _refuse_floats(self, what: str) -> None:
         if self.has_floats:
@@ -227,7 +192,7 @@ class DesignSpace:
         columns: Columns = {}
         for parameter, names, own in self._places:
             columns.update(zip(names, parameter.from_digits(digits[own]), strict=True))
-        return self.canonical(columns)
+        return self._settled(columns)
 
     def one_from_digits(self, digits: list[int]) -> Columns:
         """Return from_digits of one design, in a few microseconds where parameters are plain lists of values."""
@@ -264,33 +229,49 @@ class DesignSpace:
         active: dict[str, NDArray[np.bool_]] = {}
         for name, wakes in self._wakes.items():
             parent = self._by_name[self._by_name[name].when[0]]  # type: ignore[index]
-            value = parent.to_digits([designs[parent.name]])[0]
-            active[name] = np.isin(value, list(wakes)) & active.get(parent.name, True)
+            with np.errstate(invalid="ignore"):
+                value = parent.to_digits([designs[parent.columns[0]]])[0]
+            awake = value == next(iter(wakes)) if len(wakes) == 1 else np.isin(value, list(wakes))
+            # A parent stands before its children; below an idle one everything is idle.
+            active[name] = awake & active[parent.name] if parent.name in active else awake
         return active
 
     def canonical(self, designs: Columns) -> Columns:
-        """Return the designs with every idle parameter at its default."""
+        """Return the designs in their one spelling: every idle parameter at its default, -0.0 as 0.0.
+
+        Columns get their own dtype where that loses nothing; those that are no parameter's are dropped.
+        """
+        self._need_columns(designs)
+        columns = {name: _cast(np.asarray(designs[name]), dtype) for name, dtype in self.dtypes.items()}
+        for name in self._signed:
+            columns[name] = columns[name] + 0.0
+        return self._settled(columns)
+
+    def _settled(self, designs: Columns) -> Columns:
+        """Put every idle parameter at its default."""
         if not self._wakes:
             return designs
         designs = dict(designs)
-        for name in self._wakes:
-            # A parent is settled before its children: it stands before them.
-            awake = self.active(designs)[name]
+        for name, awake in self.active(designs).items():
             parameter = self._by_name[name]
             for column, default in zip(parameter.columns, parameter.default_columns, strict=True):
-                designs[column] = np.where(awake, designs[column], np.asarray(default, designs[column].dtype))
+                designs[column] = np.where(awake, designs[column], np.asarray(default))
         return designs
 
-    def illegal(self, designs: Columns) -> NDArray[np.int64]:
-        """Count, for each design, the parameters whose columns hold no value of theirs, (n,)."""
+    def _need_columns(self, designs: Columns) -> None:
         missing = [name for name in self.columns if name not in designs]
         if missing:
             raise ValueError(f"designs lack the columns {', '.join(missing)}; they need {', '.join(self.columns)}.")
+
+    def illegal(self, designs: Columns) -> NDArray[np.int64]:
+        """Count, for each design, the parameters whose columns hold no value of theirs, (n,)."""
+        self._need_columns(designs)
         count = np.zeros(batch_length(designs), np.int64)
-        for parameter in self.parameters:
-            legal = parameter.legal([designs[name] for name in parameter.columns])
-            if not legal.all():
-                count += ~legal
+        with np.errstate(invalid="ignore"):
+            for parameter in self.parameters:
+                legal = parameter.legal([designs[name] for name in parameter.columns])
+                if not legal.all():
+                    count += ~legal
         return count
 
     def violation(self, designs: Columns) -> NDArray[np.float64]:
@@ -299,7 +280,7 @@ class DesignSpace:
         if not illegal.any():
             return self.constraint_violation(designs)
         violation = illegal.astype(np.float64)
-        violation[illegal == 0] += self.constraint_violation(_rows(designs, illegal == 0))
+        violation[illegal == 0] += self.constraint_violation(rows_of(designs, illegal == 0))
         return violation
 
     def constraint_violation(self, designs: Columns) -> NDArray[np.float64]:
@@ -316,7 +297,7 @@ class DesignSpace:
         """Where a design is legal, canonical and satisfies every constraint, bool (n,)."""
         inside = self.violation(designs) == 0
         if self._wakes and inside.any():
-            legal = _rows(designs, inside)
+            legal = rows_of(designs, inside)
             canonical = self.canonical(legal)
             inside[inside] = np.all([legal[name] == canonical[name] for name in self.columns], axis=0)
         return inside
@@ -354,9 +335,14 @@ class DesignSpace:
         return OptunaSpace(self)
 
 
+def _cast(column: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the column as dtype, or as it is where that would change a value."""
+    if column.dtype == dtype:
+        return column
+    with np.errstate(invalid="ignore"):
+        cast = column.astype(dtype)
+    return cast if (cast == column).all() else column
+
+
 def _rebuild(parameters: tuple[Parameter, ...], constraints: tuple[str | Predicate, ...]) -> DesignSpace:
     return DesignSpace(*parameters, constraints=constraints)
-
-
-def _rows(designs: Columns, rows: Array) -> Columns:
-    return {name: column[rows] for name, column in designs.items()}
