@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from designgym.cost_models.base import Columns
+from designgym.cost_models.base import Columns, batch_length
 from designgym.envs.parameters import Array, Categorical, Float, Integer, Parameter
 
 if TYPE_CHECKING:
@@ -39,33 +39,33 @@ class OptunaSpace:
             for name, cardinality in zip(_names(parameter), parameter.cardinalities, strict=True):
                 self.distributions[name] = _distribution(parameter, cardinality)
 
-    def suggest(self, trial: optuna.Trial) -> Columns:
+    def suggest(self, trial: optuna.trial.BaseTrial) -> Columns:
         """Suggest every parameter that matters; return the design, a batch of one."""
         columns: Columns = {}
         for parameter in self.space.parameters:
             if parameter.when is None or self._awake(parameter, columns):
-                suggested = [trial._suggest(name, self.distributions[name]) for name in _names(parameter)]
-                values = parameter.from_digits(_digits(parameter, suggested))
+                suggested = [_suggest(trial, name, self.distributions[name]) for name in _names(parameter)]
+                values = _to_columns(parameter, suggested)
             else:
                 values = [np.array([value]) for value in parameter.default_columns]
             columns.update(zip(parameter.columns, values, strict=True))
-        return columns
+        return self.space.canonical(columns)
 
     def _awake(self, parameter: Parameter, columns: Columns) -> bool:
         parent, wakes = self.space[parameter.when[0]], self.space._wakes[parameter.name]  # type: ignore[index]
         if parent.when is not None and not self._awake(parent, columns):
             return False
-        return int(parent.to_digits([columns[parent.name]])[0][0]) in wakes
+        return int(parent.to_digits([columns[parent.columns[0]]])[0][0]) in wakes
 
     def params(self, designs: Columns) -> list[dict[str, Any]]:
         """Designs to Optuna's parameters, one dict a design, without the idle ones."""
         active = self.space.active(designs)
-        out: list[dict[str, Any]] = [{} for _ in range(len(next(iter(designs.values()))))]
+        out: list[dict[str, Any]] = [{} for _ in range(batch_length(designs))]
         for parameter in self.space.parameters:
-            digits = parameter.to_digits([designs[name] for name in parameter.columns])
+            columns = _from_columns(parameter, [designs[name] for name in parameter.columns])
             awake = active.get(parameter.name)
-            for name, digit in zip(_names(parameter), digits, strict=True):
-                for i, value in enumerate(_suggested(parameter, digit)):
+            for name, values in zip(_names(parameter), columns, strict=True):
+                for i, value in enumerate(values):
                     if awake is None or awake[i]:
                         out[i][name] = value
         return out
@@ -89,22 +89,32 @@ def _distribution(parameter: Parameter, cardinality: int) -> optuna.distribution
     return IntDistribution(0, cardinality - 1)
 
 
-def _suggested(parameter: Parameter, digit: Array) -> list[Any]:
-    """What Optuna holds for these digits of one parameter."""
-    if isinstance(parameter, Float):
-        return list(parameter.from_digits([digit])[0].tolist())
+def _suggest(trial: optuna.trial.BaseTrial, name: str, distribution: optuna.distributions.BaseDistribution) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    assert isinstance(distribution, IntDistribution)
+    return trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log)
+
+
+def _by_value(parameter: Parameter) -> bool:
+    """Whether Optuna holds the column's own number; otherwise it holds digits."""
+    return isinstance(parameter, Float) or (isinstance(parameter, Integer) and parameter.step == 1)
+
+
+def _from_columns(parameter: Parameter, columns: list[Array]) -> list[list[Any]]:
+    """What Optuna holds for these designs, one list a name."""
     if isinstance(parameter, Categorical):
-        return [parameter.choices[i] for i in digit]
-    if isinstance(parameter, Integer) and parameter.step == 1:
-        return list((digit + parameter.low).tolist())
-    return list(digit.tolist())
+        return parameter.describe(columns)
+    return [column.tolist() for column in (columns if _by_value(parameter) else parameter.to_digits(columns))]
 
 
-def _digits(parameter: Parameter, suggested: list[Any]) -> list[Array]:
-    if isinstance(parameter, Float):
-        return parameter.to_digits([np.array(suggested)])
+def _to_columns(parameter: Parameter, suggested: list[Any]) -> list[Array]:
+    """Inverse of _from_columns, for one design."""
     if isinstance(parameter, Categorical):
         return [np.array([parameter.choices.index(suggested[0])])]
-    if isinstance(parameter, Integer) and parameter.step == 1:
-        return [np.array([suggested[0] - parameter.low])]
-    return [np.array([value]) for value in suggested]
+    values = [np.array([value]) for value in suggested]
+    return values if _by_value(parameter) else parameter.from_digits(values)

@@ -19,7 +19,8 @@ def describe(space: DesignSpace, designs: Columns) -> dict[str, list[Any]]:
     names: dict[str, list[Any]] = {}
     active = space.active(designs)
     for parameter in space.parameters:
-        lists = parameter.describe([designs[name] for name in parameter.columns])
+        with np.errstate(invalid="ignore"):  # what is no value at all is shown as it is
+            lists = parameter.describe([designs[name] for name in parameter.columns])
         if parameter.name in active:
             awake = active[parameter.name]
             lists = [[v if a else None for v, a in zip(values, awake, strict=True)] for values in lists]
@@ -33,7 +34,7 @@ def parse(space: DesignSpace, names: Mapping[str, Any]) -> Columns:
     Texts are read as a command line gives them. A subset is given by its columns, or whole as name="3,7,9".
     ValueError names what is unknown or not allowed.
     """
-    known = [*space.columns, *(p.name for p in space.parameters if p.name not in space.columns)]
+    known = [*space.columns, *(p.name for p in space.parameters if p.columns != (p.name,))]
     for name in names:
         if name not in known:
             raise ValueError(f"unknown parameter {name!r}. {nearest(name, known)}")
@@ -51,7 +52,7 @@ def _parse_row(space: DesignSpace, row: Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for parameter in space.parameters:
         given: Any = row.get(parameter.name)
-        if given is None and len(parameter.columns) > 1:
+        if given is None and parameter.columns != (parameter.name,):
             members = [row.get(name) for name in parameter.columns]
             given = None if all(member is None for member in members) else members
         values = parameter.default_columns if given is None else parameter.parse(given)

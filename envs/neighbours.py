@@ -21,8 +21,15 @@ def neighbours(space: DesignSpace, design: Columns) -> Columns:
     ValueError for a space with a Float, or a batch that is not of one design.
     """
     space._refuse_floats("neighbours")
-    if not space.contains(design).tolist() == [True]:
-        raise ValueError(f"neighbours needs one design of the space, got {space.describe(design)}.")
+    inside = space.contains(design)
+    if len(inside) != 1:
+        raise ValueError(f"neighbours needs one design, got {len(inside)}. Ask for one after another.")
+    if not inside[0]:
+        names = {name: values[0] for name, values in space.describe(design).items()}
+        raise ValueError(
+            f"neighbours needs a valid, canonical design, got {names}. Apply space.canonical, or repair it."
+        )
+    design = space.canonical(design)
     active = space.active(design)
     found: list[Columns] = []
     for parameter in space.parameters:

@@ -140,17 +140,16 @@ def spaces(
     """A random space of at most `most` parameters; without floats or large ones of at most some thousand designs."""
     kinds: list[Any] = [integers, ordinals, categoricals, permutations, subsets]
     kinds += [floats] * floats_too + [large] * large_too
-    chosen = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=most))
+    count = draw(st.integers(1, most))
+    chosen = draw(st.lists(st.sampled_from(kinds), min_size=count, max_size=count))
     # A parameter of the wanted kinds takes part.
     if floats_too or large_too:
         chosen[draw(st.integers(0, len(chosen) - 1))] = floats if floats_too else large
     parameters: list[Parameter] = []
     for name, kind in zip(NAMES, chosen, strict=False):
         parameter = draw(kind(name, when=draw(conditions(parameters))))
-        if (
-            not (floats_too or large_too)
-            and parameter.count * math.prod(int(p.count) for p in parameters) > MOST_DESIGNS
-        ):
+        countable = not (floats_too or large_too)
+        if countable and math.prod(int(p.count) for p in (*parameters, parameter)) > MOST_DESIGNS:
             break
         default = draw(st.none() | st.integers(0, 100))
         parameters.append(parameter if default is None else with_default(parameter, default))
@@ -174,10 +173,8 @@ def brute_force(space: DesignSpace) -> list[tuple[Any, ...]]:
     Walks the product of all parameters' values and puts each that does not matter at its default.
     """
     every = [list(zip(*[c.tolist() for c in p.unrank(np.arange(int(p.count)))], strict=True)) for p in space.parameters]
-    names = {
-        p.name: [describe_value(p, value) for value in values]
-        for p, values in zip(space.parameters, every, strict=True)
-    }
+    named = [[describe_value(p, value) for value in values] for p, values in zip(space.parameters, every, strict=True)]
+    place = {p.name: i for i, p in enumerate(space.parameters)}
     found: dict[tuple[Any, ...], None] = {}
     for choice in itertools.product(*[range(len(values)) for values in every]):
         matters: dict[str, bool] = {}
@@ -185,9 +182,9 @@ def brute_force(space: DesignSpace) -> list[tuple[Any, ...]]:
         for p, values, index in zip(space.parameters, every, choice, strict=True):
             matters[p.name] = p.when is None
             if p.when is not None:
-                parent = p.when[0]
-                at = choice[[q.name for q in space.parameters].index(parent)]
-                matters[p.name] = matters[parent] and names[parent][at] in p.when[1]
+                parent, waking = p.when
+                at = place[parent]
+                matters[p.name] = matters[parent] and named[at][choice[at]] in waking
             row += values[index] if matters[p.name] else [np.asarray(v).item() for v in p.default_columns]
         found[tuple(row)] = None
     return list(found)
