@@ -5,7 +5,7 @@ from numba import njit
 
 
 @njit(cache=True)
-def insert(slots, known, count, keys, limit):  # type: ignore[no-untyped-def]
+def insert(slots, known, count, keys, limit):
     """Look every row of keys up in the table, adding it while count < limit.
 
     slots: int64 (2**b,), a place or -1. known: uint64 (capacity, words), the key of each place, written for new ones.

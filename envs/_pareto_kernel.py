@@ -5,7 +5,7 @@ from numba import njit
 
 
 @njit(cache=True)
-def dominates(a, b):  # type: ignore[no-untyped-def]
+def dominates(a, b):
     """Whether loss row a is nowhere above row b and somewhere below it; both (k,)."""
     below = False
     for j in range(len(a)):
@@ -16,7 +16,7 @@ def dominates(a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def undominated_by(front, losses):  # type: ignore[no-untyped-def]
+def undominated_by(front, losses):
     """Where no row of front, (m, k), dominates the row of losses, (n, k). The order of front's rows is changed."""
     keep = np.ones(len(losses), np.bool_)
     row = np.empty(front.shape[1])
@@ -34,7 +34,7 @@ def undominated_by(front, losses):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def nondominated_sorted(losses):  # type: ignore[no-untyped-def]
+def nondominated_sorted(losses):
     """Where no other row dominates a row. losses: (n, k) in lexicographic order, so only earlier rows can."""
     keep = np.ones(len(losses), np.bool_)
     front = np.empty_like(losses)
@@ -51,7 +51,7 @@ def nondominated_sorted(losses):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def ranks_of_two(second, same):  # type: ignore[no-untyped-def]
+def ranks_of_two(second, same):
     """Front of each row in lexicographic order, given its second loss and whether it equals the row before.
 
     The last row of a front has its least second loss, and these rise from front to front: one binary search a row
@@ -79,7 +79,7 @@ def ranks_of_two(second, same):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def ranks_of_many(losses):  # type: ignore[no-untyped-def]
+def ranks_of_many(losses):
     """Front of each row of losses, (n, k) in lexicographic order.
 
     A row belongs to the first front of which no member dominates it, found by binary search: the fronts before it all

@@ -5,6 +5,7 @@ beating a target lowers the reward: here a met target costs nothing.
 """
 
 import functools
+import math
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -82,12 +83,15 @@ class Objective:
             raise ValueError(f"an objective needs at least one metric and each once, got {self.names}.")
         if self.reward not in get_args(Form):
             raise ValueError(f"reward must be one of {', '.join(get_args(Form))}, got {self.reward!r}.")
-        if not self.floor < 0:
-            raise ValueError(f"floor must be below 0, got {self.floor}.")
+        if not -1e300 <= self.floor <= -1e-300:
+            raise ValueError(f"floor must be a number below 0, got {self.floor}.")
         for what, given in (("weights", self.weights), ("targets", self.targets)):
-            for name in given:
+            for name, value in given.items():
                 if name not in self.names:
                     raise ValueError(f"{what}: {name!r} is no objective. {nearest(name, self.names)}")
+                if not math.isfinite(value) or (value < 0 and what == "weights"):
+                    raise ValueError(f"{what}: {name} must be a number{' >= 0' * (what == 'weights')}, got {value}.")
+        self._parsed  # noqa: B018  (a bad text fails here, where it is written)
         if self.reward == "target":
             bad = [name for name in self.names if not self.targets.get(name, 0.0)]
             if bad:
@@ -114,28 +118,46 @@ class Objective:
 
     def __call__(self, metrics: Columns) -> Evaluations:
         """metrics: each (n,), and "violation". Return their losses, violation, feasibility and reward."""
+        violation = self.violation(metrics)
+        feasible = violation == 0
+        losses = self.losses(metrics)
+        count = np.count_nonzero(feasible)
+        if count == len(feasible):
+            reward = self._feasible_reward(losses)
+        else:
+            reward = self.infeasible_reward(violation)
+            if count:
+                reward[feasible] = self._feasible_reward(losses[feasible])
+        values = {name: column for name, column in metrics.items() if name != "violation"}
+        return Evaluations(values, losses, violation, feasible, reward)
+
+    def violation(self, metrics: Columns) -> NDArray[np.float64]:
+        """Return the model's violation plus the scaled excess over each constraint, (n,)."""
         violation = np.array(metrics["violation"], np.float64)
         for constraint in self._parsed:
             violation += constraint.violation(metrics)
-        feasible = violation == 0
-        losses = np.empty((len(violation), len(self.minimize) + len(self.maximize)))
+        return violation
+
+    def losses(self, metrics: Columns) -> NDArray[np.float64]:
+        """Return what is minimised, (n, k): the minimised metrics, then the maximised ones negated."""
+        losses = np.empty((len(metrics["violation"]), len(self.minimize) + len(self.maximize)))
         for j, name in enumerate(self.minimize):
             losses[:, j] = metrics[name]
         for j, name in enumerate(self.maximize, len(self.minimize)):
             np.negative(metrics[name], out=losses[:, j])
-        count = np.count_nonzero(feasible)
-        if count == len(feasible):
-            reward = np.maximum(self._reward(losses), self.floor)
-        else:
-            reward = self.infeasible_reward(violation)
-            if count:
-                reward[feasible] = np.maximum(self._reward(losses[feasible]), self.floor)
-        values = {name: column for name, column in metrics.items() if name != "violation"}
-        return Evaluations(values, losses, violation, feasible, reward)
+        return losses
 
     def infeasible_reward(self, violation: Any) -> Any:
         """Return the reward of violations above 0: below every feasible one, 2 * floor where the evaluation failed."""
-        return self.floor * (2.0 - 1.0 / (1.0 + violation))
+        reward = self.floor * (2.0 - 1.0 / (1.0 + violation))
+        # A float64 tells neither the least violation from none nor the largest from a failure.
+        lowest = np.where(np.isinf(violation), 2.0 * self.floor, np.nextafter(2.0 * self.floor, 0.0))
+        return np.maximum(np.minimum(reward, np.nextafter(self.floor, -np.inf)), lowest)
+
+    def _feasible_reward(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            # An infinite metric may leave no number at all, such as inf - inf: that is the floor too.
+            return np.fmax(self._reward(losses), self.floor)
 
     def _reward(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Losses of feasible designs, (n, k), to unclipped rewards, (n,)."""
@@ -154,7 +176,10 @@ class Objective:
         if self.reward == "log":
             logs = np.log(sizes).T
             return _sum(logs[split:]) - _sum(logs[:split])
-        return np.prod(sizes[:, split:], axis=1) / np.prod(sizes[:, :split], axis=1)
+        columns = list(sizes.T)
+        return functools.reduce(operator.mul, columns[split:], 1.0) / functools.reduce(
+            operator.mul, columns[:split], 1.0
+        )
 
     def _refuse_nonpositive(self, losses: NDArray[np.float64]) -> None:
         for j, name in enumerate(self.names):

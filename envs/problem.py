@@ -67,7 +67,8 @@ class DesignProblem:
         if every(inside):
             metrics = priced(model, designs, self.space, len(outside))
         else:
-            rows = {name: column[inside] for name, column in designs.items()}
+            # Once more canonical: a column may have kept another dtype for a row that is dropped here.
+            rows = self.space.canonical({name: column[inside] for name, column in designs.items()})
             metrics = _spread(priced(model, rows, self.space, int(inside.sum())), inside, outside)
         return self.objective(metrics)
 
@@ -80,19 +81,24 @@ class DesignProblem:
 
 
 def priced(model: CostModel, designs: Columns, space: DesignSpace, n: int) -> Columns:
-    """Return the model's metrics of n designs and "violation", in declared order.
+    """Return the model's metrics of n designs and "violation", in declared order, each float64 (n,).
 
-    BrokenCostModel where the model breaks its contract.
+    BrokenCostModel where the model breaks its contract. It is not asked for no designs at all.
     """
+    names = [*(metric.name for metric in model.metrics), "violation"]
+    if not n:
+        return {metric: np.empty(0) for metric in names}
     got = model.evaluate(designs)
     name, shape = type(model).__name__, (n,)
     out: Columns = {}
-    for metric in (*(m.name for m in model.metrics), "violation"):
+    for metric in names:
         if metric not in got:
             raise BrokenCostModel(f"{name} must return {metric!r}, got only {', '.join(got)}.")
-        out[metric] = column = np.asarray(got[metric])
-        if column.shape != shape:
-            raise BrokenCostModel(f"{name} must return {metric!r} of shape {shape}, got {column.shape}.")
+        column = np.asarray(got[metric])
+        if column.shape != shape or column.dtype.kind not in "biuf":
+            what = f"numbers of shape {shape}, got {column.dtype} of shape {column.shape}"
+            raise BrokenCostModel(f"{name} must return {metric!r} as {what}.")
+        out[metric] = column.astype(np.float64, copy=False)
     valid = out["violation"] >= 0
     if not every(valid):
         row = int(np.argmin(valid))
@@ -115,7 +121,7 @@ def _has_nan(column: NDArray[Any]) -> bool:
     if len(column) == 1:  # one design at a time is what an environment's step asks for
         value = column.item()
         return bool(value != value)
-    return column.dtype.kind == "f" and bool(np.isnan(column).any())
+    return bool(np.isnan(column).any())
 
 
 def _design(space: DesignSpace, designs: Mapping[str, Any], row: int) -> str:
