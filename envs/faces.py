@@ -91,14 +91,18 @@ class Face:
         return observation
 
 
+def known(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the losses with inf, the worst there is, for NaN: Gymnasium's checks take NaN for a difference."""
+    return np.where(np.isnan(losses), np.inf, losses)
+
+
 def squash(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Map losses x to x / (1 + |x|) in [-1, 1], the infinite ones to the ends; NaN, no loss at all, to 1."""
     size = np.abs(losses)
     if every(np.isfinite(size)):
         return losses / (1.0 + size)
     with np.errstate(invalid="ignore"):
-        squashed = np.where(np.isinf(losses), np.sign(losses), losses / (1.0 + size))
-    return np.where(np.isnan(losses), 1.0, squashed)
+        return np.where(np.isfinite(losses), losses / (1.0 + size), np.sign(known(losses)))
 
 
 def observation_space(units: int, losses: int) -> gymnasium.spaces.Box:
@@ -108,24 +112,28 @@ def observation_space(units: int, losses: int) -> gymnasium.spaces.Box:
 
 
 def info_of(designs: Columns, evaluations: Evaluations) -> dict[str, Any]:
-    """Return what `info` says of a batch of one, in plain numbers."""
+    """Return what `info` says of a batch of one, in plain numbers; a metric that has no value is left out."""
+    metrics = [(name, float(column.item())) for name, column in evaluations.metrics.items()]
     return {
         "design": {name: column.item() for name, column in designs.items()},
-        "metrics": {name: float(column.item()) for name, column in evaluations.metrics.items()},
-        "losses": evaluations.losses[0],
+        "metrics": {name: value for name, value in metrics if value == value},
+        "losses": known(evaluations.losses[0]),
         "violation": evaluations.violation.item(),
         "feasible": evaluations.feasible.item(),
     }
 
 
 def infos_of(designs: Columns, evaluations: Evaluations) -> dict[str, Any]:
-    """Return the same for a batch, as Gymnasium's vector environments join infos: arrays (n,), each with a mask."""
+    """Return the same for a batch, joined as Gymnasium joins infos: arrays (n,), and masks of where they hold.
+
+    A metric that has no value is NaN and masked.
+    """
     n = len(evaluations)
     metrics = {name: np.asarray(column, np.float64) for name, column in evaluations.metrics.items()}
     told = {
         "design": marked(dict(designs), n),
-        "metrics": marked(metrics, n),
-        "losses": evaluations.losses,
+        "metrics": metrics | {f"_{name}": column == column for name, column in metrics.items()},
+        "losses": known(evaluations.losses),
         "violation": evaluations.violation,
         "feasible": evaluations.feasible,
     }
@@ -133,5 +141,5 @@ def infos_of(designs: Columns, evaluations: Evaluations) -> dict[str, Any]:
 
 
 def marked(info: dict[str, Any], n: int) -> dict[str, Any]:
-    """Add to each key the mask, bool (n,), of the copies that it holds for: all of them."""
+    """Add to each key a mask, bool (n,), of the copies that it holds for: all of them."""
     return info | {f"_{name}": np.ones(n, bool) for name in info}

@@ -13,6 +13,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.cost_models.base import Columns
 from designgym.envs.faces import Face, info_of, observation_space, squash
 from designgym.envs.orders import Permutation, Subset
 from designgym.envs.parameters import Float, Parameter
@@ -48,6 +49,14 @@ class Choice:
         if isinstance(self.parameter, Subset):
             return choice - self.place
         return (choice + 0.5) / self.count if isinstance(self.parameter, Float) else choice
+
+    def of_design(self, design: Columns, digit: float) -> int:
+        """Return the choice that one design, which has this digit here, stands for."""
+        if isinstance(self.parameter, Permutation):
+            return int(self.parameter.order(design[self.parameter.name])[0, self.place])
+        if isinstance(self.parameter, Subset):
+            return int(design[self.parameter.columns[self.place]][0])
+        return min(int(digit * self.count), self.count - 1) if isinstance(self.parameter, Float) else int(digit)
 
 
 class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
@@ -104,6 +113,14 @@ class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
             mask[: choice.count] = choice.mask(self._picked)
         return mask
 
+    def actions_of(self, design: Columns) -> list[int]:
+        """Return the actions that lead to one canonical design; with a Float, to the bin that it lies in."""
+        space = self.problem.space
+        idle = {name for name, awake in space.active(design).items() if not awake[0]}
+        digits = [digit.item() for digit in space.digits(design)]
+        choices = zip(self._choices, digits, strict=True)
+        return [choice.of_design(design, digit) for choice, digit in choices if choice.parameter.name not in idle]
+
     def step(self, action: SupportsIndex) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
         """Settle one choice; after the last, price the design."""
         if self._over:
@@ -149,7 +166,7 @@ class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
         """End the episode: there is no such design."""
         name, left = choice.parameter.name, _brief(np.flatnonzero(self.action_masks()).tolist())
         self._over = True
-        losses = np.full(len(self.problem.objective.names), np.nan)
+        losses = np.full(len(self.problem.objective.names), np.inf)
         info = {
             "losses": losses,
             "violation": MASKED_VIOLATION,
