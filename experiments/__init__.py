@@ -1,1 +1,44 @@
 """Sweeps, the trial log, statistics, reports and the command line."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from designgym.experiments.driver import SweepOutcome, sweep
+    from designgym.experiments.log import LoggedProblem, LoggedRun, Sweep, load_sweep, load_trials
+    from designgym.experiments.parts import LogError
+    from designgym.experiments.runs import RunSpec
+    from designgym.experiments.spec import SpecError, SweepSpec, load_spec, make_spec
+
+_HOMES = {
+    "driver": ("SweepOutcome", "sweep"),
+    "log": ("LoggedProblem", "LoggedRun", "Sweep", "load_sweep", "load_trials"),
+    "parts": ("LogError",),
+    "runs": ("RunSpec",),
+    "spec": ("SpecError", "SweepSpec", "load_spec", "make_spec"),
+}
+
+__all__ = [
+    "LogError",
+    "LoggedProblem",
+    "LoggedRun",
+    "RunSpec",
+    "SpecError",
+    "Sweep",
+    "SweepOutcome",
+    "SweepSpec",
+    "load_spec",
+    "load_sweep",
+    "load_trials",
+    "make_spec",
+    "sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when first used: the command line must not wait for libraries that it does not need."""
+    import importlib
+
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,246 @@
+"""One run's files: Arrow IPC streams that grow while it runs, one Parquet file once it is finished.
+
+DIR/runs/KEY/part-000.arrow, part-001.arrow, ... (each continuation opens the next), DIR/runs/KEY.parquet, and
+DIR/runs/KEY.error.txt where the run failed. Every record batch and every header carries a checksum of what it holds:
+a stream cut off in its last batch is a torn tail and loses that batch, anything else is damage and is named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from designgym.experiments.rows import checksum
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+META = b"designgym"
+META_CRC = b"designgym.meta-crc32"
+BATCH_CRC = b"designgym.rows-crc32"
+# "Encapsulated message format" and "IPC streaming format" of arrow.apache.org/docs/format/Columnar.html.
+CONTINUATION = b"\xff\xff\xff\xff"
+END = CONTINUATION + bytes(4)
+
+
+class LogError(ValueError):
+    """A log, or a file of it, cannot be used. One line; it names the file."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run in a sweep's directory."""
+
+    directory: Path
+    key: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the parts lie while the run is unfinished."""
+        return self.directory / "runs" / self.key
+
+    @property
+    def parquet(self) -> Path:
+        """The finished run."""
+        return self.directory / "runs" / f"{self.key}.parquet"
+
+    @property
+    def error(self) -> Path:
+        """Why the run failed last time."""
+        return self.directory / "runs" / f"{self.key}.error.txt"
+
+    @property
+    def parts(self) -> list[Path]:
+        """The parts there are, in order."""
+        return sorted(self.folder.glob("part-*.arrow"))
+
+    def read(self) -> tuple[pa.Table | None, dict[str, Any]]:
+        """Return the trials logged so far, None for none, and the file's metadata. LogError names a damaged file."""
+        if self.parquet.exists():
+            return read_parquet(self.parquet)
+        try:
+            return self._read_parts()
+        except FileNotFoundError:
+            # A sweep that is still at work has just put the parts into one file.
+            return read_parquet(self.parquet)
+
+    def _read_parts(self) -> tuple[pa.Table | None, dict[str, Any]]:
+        import pyarrow as pa
+
+        tables: list[pa.Table] = []
+        meta: dict[str, Any] = {}
+        count = 0
+        for path in self.parts:
+            rows, found = read_part(path)
+            meta = found or meta
+            if rows is None or not rows.num_rows:
+                continue
+            index = rows.column("index").to_numpy()
+            if index[0] != count or index[-1] != count + rows.num_rows - 1:
+                raise LogError(
+                    f"{path}: trials must go on at {count}, got {index[0]}: a part before it is missing. "
+                    f"Put it back, or delete {self.folder} to run this anew."
+                )
+            count += rows.num_rows
+            tables.append(rows.replace_schema_metadata(None))
+        return (pa.concat_tables(tables) if tables else None), meta
+
+    def next_part(self, schema: pa.Schema, meta: dict[str, Any]) -> PartWriter:
+        """Open a new part."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        numbers = [int(path.stem.removeprefix("part-")) for path in self.parts]
+        return PartWriter(self.folder / f"part-{max(numbers, default=-1) + 1:03d}.arrow", schema, meta)
+
+    def finish(self, rows: pa.Table, meta: dict[str, Any]) -> None:
+        """Put everything logged into one Parquet file, and drop the parts once it is safe."""
+        write_parquet(self.parquet, rows, meta)
+        self.error.unlink(missing_ok=True)
+        self.drop_parts()
+
+    def drop_parts(self) -> None:
+        """Remove the parts of a finished run."""
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+
+
+class PartWriter:
+    """An Arrow IPC stream that holds every appended batch as soon as `append` returns, whatever happens next."""
+
+    def __init__(self, path: Path, schema: pa.Schema, meta: dict[str, Any]) -> None:
+        import pyarrow as pa
+
+        self._file = open(path, "xb", buffering=1 << 20)  # noqa: SIM115
+        self._schema = schema.with_metadata(_packed(meta))
+        self._writer = pa.ipc.new_stream(self._file, self._schema)
+        self._file.flush()
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Append the rows and hand them to the operating system."""
+        crc = str(checksum(batch)).encode()
+        self._writer.write_batch(batch.replace_schema_metadata(self._schema.metadata), custom_metadata={BATCH_CRC: crc})
+        self._file.flush()
+
+    def close(self) -> None:
+        """End the stream."""
+        self._writer.close()
+        self._file.close()
+
+
+def read_part(path: Path) -> tuple[pa.Table | None, dict[str, Any]]:
+    """Return a part's rows and metadata without its torn tail; None and {} where not even the header is whole."""
+    import pyarrow as pa
+
+    data = path.read_bytes()
+    source = pa.BufferReader(data)
+    batches: list[pa.RecordBatch] = []
+    reader, meta, place, torn = None, {}, 0, False
+    try:
+        reader = pa.ipc.open_stream(source)
+        meta = _unpacked(reader.schema.metadata)
+        place = source.tell()
+        while (batch := _next_batch(reader, path)) is not None:
+            batches.append(batch)
+            place = source.tell()
+    except LogError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError):
+        torn = True
+    # An unfinished batch may stand at the end of a stream that nobody closed. A second one after it is damage.
+    unfinished = 1 if torn and reader is not None and not data.endswith(END) else 0
+    foreign = not data.startswith(CONTINUATION[: len(data)]) or (reader is not None and not meta)
+    if foreign or data.count(BATCH_CRC, place) > unfinished:
+        raise damaged(path)
+    return (pa.Table.from_batches(batches, reader.schema) if reader is not None else None), meta
+
+
+def _next_batch(reader: Any, path: Path) -> pa.RecordBatch | None:
+    """Read a batch, None at the end of the stream. LogError for a whole batch that is not what was written."""
+    try:
+        batch, custom = reader.read_next_batch_with_custom_metadata()
+    except StopIteration:
+        return None
+    try:
+        batch.validate(full=True)
+        right = str(checksum(batch)).encode() == (custom or {}).get(BATCH_CRC)
+    except ValueError:
+        right = False
+    if not right:
+        raise damaged(path)
+    return batch
+
+
+def write_parquet(path: Path, rows: pa.Table, meta: dict[str, Any]) -> None:
+    """Write rows with metadata so that the file is there whole or not at all."""
+    import pyarrow.parquet as pq
+
+    rows = rows.unify_dictionaries()
+    packed = _packed(meta) | {BATCH_CRC: str(checksum(rows)).encode()}
+    scratch = path.with_suffix(".parquet.tmp")
+    with open(scratch, "wb") as file:
+        pq.write_table(
+            rows.replace_schema_metadata(packed), file, compression="zstd", write_page_checksum=True, store_schema=True
+        )
+        file.flush()
+        os.fsync(file.fileno())
+    replace_safely(scratch, path)
+
+
+def read_parquet(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the rows and metadata of a finished run. LogError when the file is damaged or of another kind."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        rows = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        meta = _unpacked(rows.schema.metadata)
+        if str(checksum(rows)).encode() != rows.schema.metadata.get(BATCH_CRC):
+            raise LogError("checksum")
+    except (pa.ArrowException, OSError, ValueError, KeyError):
+        raise damaged(path) from None
+    return rows.replace_schema_metadata(None), meta
+
+
+def read_meta(path: Path) -> tuple[int, dict[str, Any]]:
+    """Return how many rows a Parquet file holds, and its metadata, without reading the rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_metadata(path)
+        return found.num_rows, _unpacked(found.metadata)
+    except (pa.ArrowException, OSError, ValueError, KeyError):
+        raise damaged(path) from None
+
+
+def damaged(path: Path) -> LogError:
+    """Say that a file of the log cannot be used."""
+    return LogError(f"{path} is damaged or no file of a trial log. Restore it, or delete it to run this anew.")
+
+
+def replace_safely(scratch: Path, path: Path) -> None:
+    """Rename a written file into place, so that the name survives a power cut too."""
+    os.replace(scratch, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _packed(meta: dict[str, Any]) -> dict[bytes, bytes]:
+    text = json.dumps(meta, sort_keys=True).encode()
+    return {META: text, META_CRC: str(zlib.crc32(text)).encode()}
+
+
+def _unpacked(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:
+    """Return the metadata; ValueError or KeyError where it is missing or not what was written."""
+    text = (metadata or {})[META]
+    if str(zlib.crc32(text)).encode() != (metadata or {})[META_CRC]:
+        raise ValueError("checksum of the metadata")
+    meta: dict[str, Any] = json.loads(text)
+    return meta

@@ -1,0 +1,166 @@
+"""What a person sees while a sweep runs: runs and designs done, rate, time left, best so far with its unit.
+
+On a terminal a bar; else a line on stderr every ten seconds; nothing at all when silent.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from designgym.experiments.quantities import duration, quantity
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from designgym.experiments.runs import RunSpec
+
+LINE_EVERY_S = 10.0
+
+
+class Progress:
+    """Follows a sweep. It measures each agent's seconds a design on each problem, and so tells the time left."""
+
+    def __init__(self, runs: Sequence[RunSpec], workers: int, silent: bool = False) -> None:
+        self._runs, self._workers, self._silent = runs, workers, silent
+        self._left = {run.key: _designs(run) for run in runs}
+        self._total = sum(self._left.values())
+        self._over: set[str] = set()
+        self._failed = 0
+        self._seconds: dict[tuple[str, str], dict[str, tuple[float, int]]] = {}
+        self._best: dict[str, tuple[float, str]] = {}
+        self._priced = 0
+        self._begun = self._said = time.perf_counter()
+        self._live: Any = None
+
+    def __enter__(self) -> Progress:
+        if not self._silent and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(stderr=True)
+            self._live = Live(get_renderable=self._renderable, console=console, refresh_per_second=4, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def logged(self, run: RunSpec, trials: int, best: Mapping[str, Any] | None) -> None:
+        """Take in what an earlier session left of a run."""
+        self._left[run.key] = max(0, self._left[run.key] - trials)
+        if best is not None:
+            self._take_best(run, best["reward"], best["metrics"])
+
+    def priced(self, run: RunSpec, rows: pa.RecordBatch, logged: int) -> None:
+        """Take in new trials; logged: how many the run has now."""
+        self._priced += rows.num_rows
+        self._left[run.key] = max(0, self._left[run.key] - rows.num_rows)
+        elapsed = rows.column("elapsed_s")[-1].as_py()
+        self._seconds.setdefault(_group(run), {})[run.key] = elapsed, logged
+        best = best_of(rows, run)
+        if best is not None:
+            self._take_best(run, best["reward"], best["metrics"])
+        self._say()
+
+    def finished(self, run: RunSpec) -> None:
+        """Count a run as done, however many designs it needed."""
+        self._left[run.key] = 0
+        self._over.add(run.key)
+        self._say()
+
+    def failed(self, run: RunSpec, message: str) -> None:
+        """Count a run as failed, and say why."""
+        self._failed += 1
+        self._left[run.key] = 0
+        self.note(message)
+
+    def note(self, message: str) -> None:
+        """Print one line."""
+        if self._silent:
+            return
+        if self._live is not None:
+            self._live.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(message, file=sys.stderr, flush=True)
+
+    def _take_best(self, run: RunSpec, reward: float, metrics: Mapping[str, float]) -> None:
+        label = run.problem.label
+        if label in self._best and self._best[label][0] >= reward:
+            return
+        units = {metric.name: metric.unit for metric in run.problem.problem.cost_model.metrics}
+        names = run.problem.problem.objective.names
+        self._best[label] = reward, ", ".join(f"{name} {quantity(metrics[name], units[name])}" for name in names)
+
+    def _seconds_left(self) -> float | None:
+        """Designs still to price, at what each agent took for one on that problem so far; None before all have begun."""
+        rates = {
+            group: sum(seconds for seconds, _ in found.values()) / sum(count for _, count in found.values())
+            for group, found in self._seconds.items()
+        }
+        left = {run.key: run for run in self._runs if self._left[run.key]}
+        if not left or any(_group(run) not in rates for run in left.values()):
+            return None
+        busy = [self._left[key] * rates[_group(run)] for key, run in left.items()]
+        return max(max(busy), sum(busy) / self._workers)
+
+    def _status(self) -> str:
+        spent = time.perf_counter() - self._begun
+        done = self._total - sum(self._left.values())
+        parts = [f"{len(self._over)} of {len(self._runs)} runs"]
+        if self._failed:
+            parts.append(f"{self._failed} failed")
+        parts.append(f"{done:,} of {self._total:,} designs")
+        if self._priced:
+            parts.append(f"{self._priced / max(spent, 1e-9):,.3g} a second")
+        left = self._seconds_left()
+        if left is not None:
+            parts.append(f"about {duration(left)} left")
+        return ", ".join(parts)
+
+    def _bests(self) -> list[str]:
+        return [f"best on {label}: {text}" for label, (_, text) in self._best.items()]
+
+    def _say(self) -> None:
+        now = time.perf_counter()
+        if self._live is None and not self._silent and now - self._said >= LINE_EVERY_S:
+            self._said = now
+            self.note("; ".join([self._status(), *self._bests()[:1]]))
+
+    def _renderable(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        done = self._total - sum(self._left.values())
+        bar = ProgressBar(total=max(self._total, 1), completed=done, width=60)
+        return Group(bar, Text(self._status()), *(Text(line) for line in self._bests()))
+
+
+def best_of(rows: pa.RecordBatch | pa.Table, run: RunSpec) -> dict[str, Any] | None:
+    """Return reward and objectives of the feasible trial of highest reward; None where nothing is feasible."""
+    feasible = _numpy(rows, "feasible")
+    if not feasible.any():
+        return None
+    reward = np.where(feasible, _numpy(rows, "reward"), -np.inf)
+    row = int(np.argmax(reward))
+    metrics = {name: float(_numpy(rows, f"metric.{name}")[row]) for name in run.problem.problem.objective.names}
+    return {"reward": float(reward[row]), "metrics": metrics}
+
+
+def _numpy(rows: pa.RecordBatch | pa.Table, name: str) -> Any:
+    column = rows.column(name)
+    return column.to_numpy() if hasattr(column, "chunks") else column.to_numpy(zero_copy_only=False)
+
+
+def _designs(run: RunSpec) -> int:
+    return int(min(run.budget, run.problem.problem.space.size))
+
+
+def _group(run: RunSpec) -> tuple[str, str]:
+    return run.problem.label, run.agent.label

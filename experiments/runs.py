@@ -1,0 +1,230 @@
+"""Which runs a sweep consists of, in which order, and what defines each of them.
+
+A run's key is a hash of everything that its trials depend on, and of nothing else: the sweep's name is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from designgym.agents.base import Agent, settings_of
+from designgym.agents.registry import agent_class
+from designgym.cost_models.base import Columns, CostModel
+from designgym.envs import DesignProblem, DesignSpace
+from designgym.envs.registry import full_id, make_problem, problem_options
+from designgym.experiments.plain import digest, plain
+from designgym.experiments.spec import SpecError, SweepSpec
+
+
+@dataclass(frozen=True)
+class SweepProblem:
+    """A problem of a sweep, made. options: all of them, defaults included. start: the user's designs, told first."""
+
+    id: str
+    given: Mapping[str, Any]
+    options: Mapping[str, Any]
+    label: str
+    problem: DesignProblem
+    start: Columns | None
+
+    @cached_property
+    def definition(self) -> dict[str, Any]:
+        """What the numbers of this problem depend on."""
+        problem = self.problem
+        return {
+            "problem": self.id,
+            "options": plain(self.options),
+            "cost_model": problem.cost_model.version,
+            "cost_model_fields": _content(problem.cost_model),
+            "cheap": None if problem.cheap is None else [problem.cheap.version, _content(problem.cheap)],
+            "objective": plain(problem.objective),
+            "space": digest([problem.space.parameters, problem.space.constraints]),
+            "start": None if self.start is None else plain(problem.space.describe(self.start)),
+        }
+
+
+@dataclass(frozen=True)
+class SweepAgent:
+    """An agent of a sweep with one setting. hyperparameters: all of them, defaults included."""
+
+    name: str
+    hyperparameters: Mapping[str, Any]
+    label: str
+    cls: type[Agent]
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run: problem x agent x hyperparameters x seed x budget, and what may cut it short.
+
+    stop_loss: the loss that stands for stop_at_regret on this problem.
+    """
+
+    problem: SweepProblem
+    agent: SweepAgent
+    seed: int
+    budget: int
+    seconds: float | None = None
+    stop_at_regret: float | None = None
+    stop_loss: float | None = None
+
+    @cached_property
+    def definition(self) -> dict[str, Any]:
+        """Everything that the trials of the run depend on, as JSON values."""
+        return {
+            **self.problem.definition,
+            "agent": self.agent.name,
+            "hyperparameters": plain(self.agent.hyperparameters),
+            "seed": self.seed,
+            "budget": self.budget,
+            "seconds": self.seconds,
+            "stop_at_regret": self.stop_at_regret,
+            "stop_loss": self.stop_loss,
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """16 hexadecimal digits that stand for the definition."""
+        return digest(self.definition)
+
+    @property
+    def title(self) -> str:
+        """What messages call the run."""
+        return f"{self.problem.label}, {self.agent.label}, seed {self.seed}"
+
+
+def runs(spec: SweepSpec) -> tuple[RunSpec, ...]:
+    """Return the runs of a sweep, seed by seed, so that every agent has results early.
+
+    SpecError names the key of an unknown problem, option, agent or hyperparameter, or of a value not allowed.
+    """
+    problems, agents = _problems(spec), _agents(spec)
+    stops = [_stop_loss(spec, problem) for problem in problems]
+    return tuple(
+        RunSpec(problem, agent, seed, spec.budget, spec.seconds, spec.stop_at_regret, stop)
+        for seed in spec.seeds
+        for problem, stop in zip(problems, stops, strict=True)
+        for agent in agents
+    )
+
+
+def _problems(spec: SweepSpec) -> list[SweepProblem]:
+    found: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+    for i, entry in enumerate(spec.problems):
+        with _Place(f"problems[{i}].id", entry.id):
+            name, defaults = full_id(entry.id), problem_options(entry.id)
+        found.append((name, dict(entry.options), {**defaults, **entry.options}))
+    _refuse_doubles("problems", [digest([name, options]) for name, _, options in found])
+    labels = labels_of([(name, options) for name, _, options in found])
+    made = []
+    for i, (name, given, options) in enumerate(found):
+        with _Place(f"problems[{i}].options", name):
+            problem = make_problem(name, **given)
+            plain(options)
+        made.append(SweepProblem(name, given, options, labels[i], problem, _start(spec, problem)))
+    return made
+
+
+def _agents(spec: SweepSpec) -> list[SweepAgent]:
+    found: list[tuple[str, dict[str, Any], type[Agent]]] = []
+    for i, entry in enumerate(spec.agents):
+        with _Place(f"agents[{i}].name", entry.name):
+            cls = agent_class(entry.name)
+        with _Place(f"agents[{i}].hyperparameters", entry.name):
+            settings = settings_of(cls.hyperparameters, entry.hyperparameters)
+        found.append((entry.name, settings, cls))
+    _refuse_doubles("agents", [digest([name, settings]) for name, settings, _ in found])
+    labels = labels_of([(name, settings) for name, settings, _ in found])
+    return [SweepAgent(name, settings, labels[i], cls) for i, (name, settings, cls) in enumerate(found)]
+
+
+def _start(spec: SweepSpec, problem: DesignProblem) -> Columns | None:
+    """Parse the user's designs for one problem."""
+    if not spec.start:
+        return None
+    if spec.budget <= len(spec.start):
+        raise SpecError(
+            f"budget must be above the {len(spec.start)} designs of start, got {spec.budget}. "
+            "Raise it, so that agents may ask for designs of their own."
+        )
+    parsed = []
+    for i, names in enumerate(spec.start):
+        with _Place(f"start[{i}]", "this design"):
+            parsed.append(problem.space.parse(names))
+    return _joined(problem.space, parsed)
+
+
+def _joined(space: DesignSpace, parts: Sequence[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in space.columns}
+
+
+def _stop_loss(spec: SweepSpec, problem: SweepProblem) -> float | None:
+    """Return the loss whose regret is stop_at_regret; SpecError where the true optimum is not known."""
+    if spec.stop_at_regret is None:
+        return None
+    from designgym.envs.optimum import known_optimum
+
+    if len(problem.problem.objective.names) > 1:
+        raise SpecError(f"stop_at_regret needs a single objective, but {problem.label} has several. Leave it out.")
+    optimum = known_optimum(problem.id, dict(problem.given), problem.problem)
+    if optimum is None:
+        raise SpecError(
+            f"stop_at_regret needs the true optimum, and none is known for {problem.label}. Leave it out, or find the "
+            "optimum first with `designgym optimum`."
+        )
+    return float(optimum.loss + spec.stop_at_regret * (optimum.median_loss - optimum.loss))
+
+
+def labels_of(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Name each entry by its name, and where a name occurs with several settings by those settings that differ."""
+    labels = []
+    for name, settings in entries:
+        others = [other for also, other in entries if also == name]
+        differing = [key for key in settings if any(plain(other.get(key)) != plain(settings[key]) for other in others)]
+        text = ", ".join(f"{key}={_brief(settings[key])}" for key in differing)
+        labels.append(f"{name}({text})" if text else name)
+    return labels
+
+
+def _brief(value: Any) -> str:
+    given = plain(value)
+    if not isinstance(given, dict):
+        return str(given)
+    kept = {key: item for key, item in given.items() if item not in (None, [], {}) and key != "kind"}
+    return " ".join(f"{key}:{item}" for key, item in kept.items())
+
+
+def _refuse_doubles(key: str, digests: Sequence[str]) -> None:
+    for i, one in enumerate(digests):
+        if one in digests[:i]:
+            raise SpecError(f"{key}[{i}] must differ from {key}[{digests.index(one)}], got the same. Drop one of them.")
+
+
+def _content(model: CostModel) -> str | None:
+    """Digest a cost model's fields, for options may only name them: a workload's file. None where it has none."""
+    if not is_dataclass(model) or isinstance(model, type):
+        return None
+    try:
+        return digest(model)
+    except ValueError:
+        return None  # a field without a lasting text: the options and the version must do
+
+
+class _Place:
+    """Names the key of the specification at which making something failed."""
+
+    def __init__(self, key: str, what: str) -> None:
+        self._key, self._what = key, what
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        # A problem's function may raise anything for a value that it did not foresee.
+        if isinstance(error, Exception) and not isinstance(error, SpecError):
+            text = " ".join(str(error).split()) or type(error).__name__
+            if not isinstance(error, ValueError | OSError):
+                text = f"{self._what} refused its settings: {type(error).__name__}: {text}"
+            raise SpecError(f"{self._key}: {text}") from error

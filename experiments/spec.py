@@ -1,0 +1,171 @@
+"""A sweep's specification: what a person writes in a YAML file, validated to one clear line.
+
+Validation makes every problem and reads every agent's settings, so that a mistake shows before anything is written.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StrictInt,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+
+from designgym.cost_models.registry import nearest
+from designgym.experiments.strict_yaml import YamlError, parse_yaml, read_text
+
+
+class SpecError(ValueError):
+    """A sweep's specification is wrong. One line: the key, what is allowed, what was given, the nearest valid name."""
+
+
+def _named(key: str) -> BeforeValidator:
+    """Read a bare text as a mapping of one key, and give the rest to pydantic."""
+    return BeforeValidator(lambda given: {key: given} if isinstance(given, str) else given)
+
+
+def _number(given: Any) -> Any:
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise ValueError("not a number")
+    return given
+
+
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    """A mapping of known keys only. A field's description says what its value must be."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProblemEntry(_Strict):
+    """One problem: a registered id and its options."""
+
+    id: str = Field(min_length=1, description="the id of a problem, as `designgym list` shows them")
+    options: dict[str, Any] = Field({}, description="a mapping of options, as `designgym show ID` lists them")
+
+
+class AgentEntry(_Strict):
+    """One agent with one setting of its hyperparameters."""
+
+    name: str = Field(min_length=1, description="the name of an agent, as `designgym list` shows them")
+    hyperparameters: dict[str, Any] = Field({}, description="a mapping of hyperparameters")
+
+
+PROBLEM = "a problem's id, or a mapping with the keys id and options"
+AGENT = "an agent's name, or a mapping with the keys name and hyperparameters"
+SEEDS = "an integer of at least 1 (n stands for 0 ... n - 1), or a list of different integers of at least 0"
+
+
+ENTRIES: dict[str, tuple[type[_Strict], str]] = {"problems": (ProblemEntry, PROBLEM), "agents": (AgentEntry, AGENT)}
+
+
+class SweepSpec(_Strict):
+    """Every problem with every agent and every seed, each run with the same budget.
+
+    start: designs in names, told to every agent first. seconds: time after which a run is cut. stop_at_regret: a run
+    ends once it is this close to the known optimum. `load_spec` and `make_spec` also check what the names stand for.
+    """
+
+    name: str = Field(pattern=r"^\w[\w.-]*$", description="a text of letters, digits, '_', '-' and '.'")
+    problems: list[Annotated[ProblemEntry, _named("id"), Field(description=PROBLEM)]] = Field(
+        min_length=1, description="a list of at least one problem"
+    )
+    agents: list[Annotated[AgentEntry, _named("name"), Field(description=AGENT)]] = Field(
+        min_length=1, description="a list of at least one agent"
+    )
+    seeds: tuple[int, ...] = Field(description=SEEDS)
+    budget: StrictInt = Field(ge=1, description="an integer of at least 1 (distinct designs a run may price)")
+    start: list[Annotated[dict[str, Any], Field(description="a mapping of parameters to values")]] = Field(
+        [], description="a list of designs, each a mapping of parameters to values"
+    )
+    seconds: Number | None = Field(None, gt=0, description="a number above 0")
+    stop_at_regret: Number | None = Field(None, ge=0, lt=1, description="a number in [0, 1)")
+    _text: str | None = PrivateAttr(None)
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _read_seeds(cls, given: Any) -> tuple[int, ...]:
+        seeds = tuple(range(given)) if type(given) is int else tuple(given) if isinstance(given, list | tuple) else ()
+        good = all(type(seed) is int and seed >= 0 for seed in seeds) and len(set(seeds)) == len(seeds)
+        if not seeds or not good:
+            raise ValueError("no seeds")
+        return seeds
+
+    @property
+    def text(self) -> str:
+        """The file as it was read; a YAML form of itself for a specification made in Python."""
+        if self._text is not None:
+            return self._text
+        return yaml.safe_dump(self.model_dump(exclude_defaults=True, mode="json"), sort_keys=False)
+
+
+def load_spec(path: Path | str) -> SweepSpec:
+    """Read and check a sweep file. SpecError names the file and says in one line what is wrong with it."""
+    path = Path(path)
+    try:
+        text = read_text(path)
+        spec = make_spec(parse_yaml(text))
+    except (YamlError, SpecError) as error:
+        raise SpecError(f"{path}: {error}") from error.__cause__
+    spec._text = text
+    return spec
+
+
+def make_spec(given: dict[str, Any]) -> SweepSpec:
+    """Check a specification given as a mapping. SpecError says in one line what is wrong."""
+    from designgym.experiments.runs import runs
+
+    try:
+        spec = SweepSpec.model_validate(given)
+    except ValidationError as error:
+        # A misspelt key is also a missing one; the misspelling tells more.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        raise SpecError(_one_line(first)) from None
+    runs(spec)
+    return spec
+
+
+def _one_line(error: ErrorDetails) -> str:
+    """Rule, value, remedy, for the first of pydantic's errors."""
+    place, given = error["loc"], error["input"]
+    path = key_path(place)
+    if error["type"] == "extra_forbidden":
+        known = list(_at(place[:-1])[0].model_fields)
+        return f"unknown key {path}. {nearest(str(place[-1]), known)} Allowed: {', '.join(known)}."
+    allowed = _at(place)[1]
+    if error["type"] == "missing":
+        return f"{path} is missing: it must be {allowed}."
+    return f"{path} must be {allowed}, got {_short(given)}."
+
+
+def _at(place: tuple[int | str, ...]) -> tuple[type[_Strict], str]:
+    """Return the model whose key stands at this place, or which itself stands there, and what is allowed there."""
+    model: type[_Strict] = SweepSpec
+    allowed = "a mapping"
+    for step in place:
+        if isinstance(step, int):
+            model, allowed = ENTRIES.get(str(place[0]), (model, "a mapping of parameters to values"))
+        elif step in model.model_fields:
+            allowed = model.model_fields[step].description or allowed
+    return model, allowed
+
+
+def key_path(place: tuple[int | str, ...]) -> str:
+    """("agents", 2, "name") to "agents[2].name"."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return text.removeprefix(".")
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."

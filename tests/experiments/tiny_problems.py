@@ -1,0 +1,110 @@
+"""A small problem with every kind of discrete parameter, whose cost model can be told to dawdle, to raise or to die."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from designgym.agents.base import Agent
+from designgym.cost_models.base import Columns, Metric
+from designgym.envs import (
+    Categorical,
+    DesignProblem,
+    DesignSpace,
+    Evaluations,
+    Integer,
+    Objective,
+    Ordinal,
+    Permutation,
+)
+
+SPACE = DesignSpace(
+    Integer("rows", 1, 64, unit="PE", meaning="rows of the array"),
+    Ordinal("sram_kb", (8, 16, 32, 64), unit="KB", meaning="buffer"),
+    Categorical("dataflow", ("os", "ws", "is"), meaning="what stays put"),
+    Permutation("order", ("m", "n", "k"), meaning="loop order"),
+    Integer("stages", 1, 4, when=("dataflow", {"ws"}), meaning="pipeline stages"),
+)
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """design_s: time to price a design. trap: a file; while it exists the model raises, or dies once and removes it."""
+
+    design_s: float = 0.0
+    trap: str = ""
+    dies: bool = False
+
+    metrics = (
+        Metric("latency_s", "s", "lower", "time of one inference"),
+        Metric("area_mm2", "mm2", "lower", "silicon"),
+    )
+    version = "1"
+
+    def evaluate(self, designs: Columns) -> Columns:
+        if self.trap and Path(self.trap).exists():
+            if self.dies:
+                Path(self.trap).unlink()
+                os._exit(1)
+            raise ArithmeticError("the model fell into its trap")
+        time.sleep(self.design_s * len(designs["rows"]))
+        rows, kb = designs["rows"].astype(float), designs["sram_kb"].astype(float)
+        latency_s = 1e-3 * (64 / rows + 16 / kb + designs["dataflow"] + 0.3 * designs["order"] / designs["stages"])
+        return {
+            "latency_s": latency_s,
+            "area_mm2": 0.05 * rows + 0.01 * kb,
+            "violation": np.where((designs["dataflow"] == 2) & (rows > 60), rows - 60, 0.0),
+        }
+
+
+def tiny(design_s: float = 0.0, trap: str = "", dies: bool = False, area_mm2: float = 2.5) -> DesignProblem:
+    objective = Objective(minimize=("latency_s",), subject_to=(f"area_mm2 <= {area_mm2}",))
+    return DesignProblem(SPACE, TinyModel(design_s, trap, dies), objective)
+
+
+def tiny_two(design_s: float = 0.0) -> DesignProblem:
+    return DesignProblem(SPACE, TinyModel(design_s), Objective(minimize=("latency_s", "area_mm2")))
+
+
+class Counter(Agent):
+    """Asks ranks 0, 1, 2, ... in batches; every batch repeats the last design of the one before."""
+
+    hyperparameters = DesignSpace(Integer("width", 1, 4096, default=4), Integer("first", 0, 1000, default=0))
+
+    def __init__(self, problem, rng, **hyperparameters) -> None:
+        super().__init__(problem, rng, **hyperparameters)
+        self.batch = self.settings["width"]
+        self._next = self.settings["first"]
+
+    def ask(self, n: int) -> Columns:
+        ranks = np.arange(max(0, self._next - 1), min(self._next + n, int(self.space.size)))
+        self._next += n
+        return self.space.unrank(ranks)
+
+    def tell(self, designs: Columns, evaluations: Evaluations) -> None: ...
+
+
+PROBLEMS = {"Tiny-v0": "tiny_problems:tiny", "TinyTwo-v0": "tiny_problems:tiny_two"}
+AGENTS = {"counter": "tiny_problems:Counter"}
+
+
+def register() -> None:
+    """Make them known in this process for good; tests inside pytest use the fixture `tiny_names` instead."""
+    from designgym.agents import register_agent
+    from designgym.envs.registry import register_problem
+
+    for name, entry_point in PROBLEMS.items():
+        register_problem(name, entry_point)
+    for name, entry_point in AGENTS.items():
+        register_agent(name, entry_point)
+
+
+def registered(monkeypatch) -> None:
+    """Make them known for one test."""
+    from designgym.agents import registry as agents
+    from designgym.envs import registry as envs
+
+    monkeypatch.setattr(envs._PROBLEMS, "_entry_points", {**envs._PROBLEMS._entry_points, **PROBLEMS})
+    monkeypatch.setattr(agents._AGENTS, "_entry_points", {**agents._AGENTS._entry_points, **AGENTS})
