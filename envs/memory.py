@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns
 from designgym.envs.objective import Evaluations
+from designgym.envs.ranking import rows_of
 from designgym.envs.space import DesignSpace
 
 Keys = NDArray[np.uint64]
@@ -21,19 +22,24 @@ OUTSIDE = np.uint64(2**63)
 
 def keys_of(space: DesignSpace, designs: Columns, outside: NDArray[np.float64]) -> Keys:
     """Canonical designs to keys, uint64 (n, words). outside: their `space.violation`."""
+    illegal = space.illegal(designs) > 0 if outside.any() else np.zeros(1, bool)
+    if not illegal.any():
+        return _legal_keys(space, designs)
+    legal = _legal_keys(space, rows_of(designs, ~illegal))
+    keys = np.zeros((len(outside), legal.shape[1]), np.uint64)
+    keys[~illegal] = legal
+    columns = [designs[name][illegal].astype(np.float64) + 0.0 for name in space.columns]
+    # In the upper half of the key range, where no rank lies; 63 bits of hash make a chance meeting negligible.
+    hashes = [hash(row.tobytes()) & (2**63 - 1) for row in np.stack(columns, axis=1)]
+    keys[illegal, 0] = OUTSIDE | np.array(hashes, np.uint64)
+    return keys
+
+
+def _legal_keys(space: DesignSpace, designs: Columns) -> Keys:
     if space.has_floats or space.size >= 2**63:
-        words = [np.ascontiguousarray(designs[name], space.dtypes[name]).view(np.uint64) for name in space.columns]
+        words = [np.ascontiguousarray(designs[name], dtype).view(np.uint64) for name, dtype in space.dtypes.items()]
         return np.stack(words, axis=1)
-    if (outside == 0).all():
-        return space.rank(designs).view(np.uint64)[:, None]
-    illegal = space.illegal(designs) > 0
-    keys = np.empty(len(outside), np.uint64)
-    legal = {name: designs[name][~illegal] for name in space.columns}
-    keys[~illegal] = space.rank(legal).view(np.uint64)
-    words = np.stack([designs[name][illegal].astype(np.float64).view(np.uint64) for name in space.columns], axis=1)
-    # The upper half of the key range, where no rank lies; 63 bits of hash make a chance meeting negligible.
-    keys[illegal] = [OUTSIDE | np.uint64(hash(row.tobytes()) & (2**63 - 1)) for row in words]
-    return keys[:, None]
+    return space.rank(designs).view(np.uint64)[:, None]
 
 
 class Memory:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns
-from designgym.envs.memory import Memory, keys_of
+from designgym.envs.memory import Keys, Memory, keys_of
 from designgym.envs.objective import Evaluations, Objective
 from designgym.envs.problem import DesignProblem, Fidelity
+from designgym.envs.ranking import rows_of
 from designgym.envs.space import DesignSpace
 
 COUNTED_FOR_SURE = 10**6  # spaces up to this size are counted, so that a run knows when nothing is left
@@ -93,9 +94,13 @@ class MeteredProblem:
         self._listener = listener
         self._memories: dict[str, Memory] = {}
         self._repeats = 0
-        self._valid_priced = 0
+        self._valid_priced: dict[str, int] = {}
         self._logged = logged[1] if logged else None
-        self._logged_keys = keys_of(self.space, logged[0], self.space.violation(logged[0])) if logged else None
+        self._logged_keys = self._keys(logged[0])[2] if logged else None
+        if self._logged_keys is not None and len(self._logged_keys) != self._logged_count:
+            raise ValueError(
+                f"{len(self._logged_keys)} logged designs need as many evaluations, not {self._logged_count}."
+            )
 
     @property
     def space(self) -> DesignSpace:
@@ -114,8 +119,17 @@ class MeteredProblem:
     @property
     def exhausted(self) -> bool:
         """Whether every valid design has been priced; known only of spaces that can be counted in passing."""
+        return self._exhausted("faithful")
+
+    def _exhausted(self, fidelity: Fidelity) -> bool:
         countable = self.space.size <= max(COUNTED_FOR_SURE, self.budget)
-        return countable and self._valid_priced >= self.space.count_valid()
+        return countable and self._valid_priced.get(fidelity, 0) >= self.space.count_valid()
+
+    def _keys(self, designs: Columns) -> tuple[Columns, NDArray[np.float64], Keys]:
+        """Return the designs in their one spelling, how far each lies outside the space, and its key."""
+        designs = self.space.canonical(designs)
+        outside = self.space.violation(designs)
+        return designs, outside, keys_of(self.space, designs, outside)
 
     @property
     def finished(self) -> bool:
@@ -128,11 +142,9 @@ class MeteredProblem:
         Raises BudgetSpent, SpaceExhausted or OnlyRepeats (all RunOver) when the run cannot go on; they carry the
         leading rows that could be answered.
         """
-        designs = self.space.canonical({name: np.asarray(designs[name]) for name in self.space.columns})
-        outside = self.space.violation(designs)
-        keys = keys_of(self.space, designs, outside)
+        designs, outside, keys = self._keys(designs)
         memory = self._memories.setdefault(fidelity, Memory(keys.shape[1]))
-        before, exhausted = memory.count, self.exhausted
+        before, exhausted = memory.count, self._exhausted(fidelity)
         places, new = memory.insert(keys, 0 if exhausted else max(0, self.budget - before))
         answered = len(places) if places.min(initial=0) >= 0 else int(np.argmax(places < 0))
         places = places[:answered]
@@ -140,13 +152,15 @@ class MeteredProblem:
         # Places are given in the order of first sight, so a fresh row is one whose place tops all before it.
         fresh = places > np.maximum.accumulate(np.append(before - 1, places[:-1]))
         priced: Evaluations | None = None
-        if new:
+        if new or not before:
             try:
                 priced = self._price(designs, outside, keys, fresh, before, fidelity)
             except BaseException:
                 memory.forget(new)
                 raise
             memory.store(priced)
+            valid = np.count_nonzero(outside[:answered][fresh] == 0)
+            self._valid_priced[fidelity] = self._valid_priced.get(fidelity, 0) + int(valid)
         evaluations = priced if priced is not None and new == answered else memory.recall(places)
         answer = Answer(designs, evaluations, fresh, fidelity, self.asks)
         self.asks += 1
@@ -164,11 +178,13 @@ class MeteredProblem:
         fidelity: Fidelity,
     ) -> Evaluations:
         """Price the fresh rows: the first of them from the log, as far as it goes, the rest by the cost model."""
-        rows: Any = slice(0, len(fresh)) if fresh.all() else np.flatnonzero(fresh)
-        designs = {name: column[rows] for name, column in designs.items()}
-        outside = outside[: len(fresh)][rows]
-        if fidelity == "faithful":
-            self._valid_priced += int((outside == 0).sum())
+        outside = outside[: len(fresh)]
+        rows: Any = slice(0, len(fresh))
+        if not fresh.all():
+            rows = np.flatnonzero(fresh)
+            outside = outside[rows]
+            # Once more canonical: a column may have kept another dtype for a row that is dropped here.
+            designs = self.space.canonical(rows_of(designs, rows))
         replayed = min(max(self._logged_count - before, 0), len(outside)) if fidelity == "faithful" else 0
         if not replayed:
             return self.problem.evaluate_canonical(designs, fidelity, outside)
@@ -210,7 +226,8 @@ class MeteredProblem:
             self._repeats += len(answer.fresh)
         carried = answer.evaluations, answer.designs
         if exhausted:
-            raise SpaceExhausted(f"all {self._valid_priced} valid designs of the space have been priced.", *carried)
+            count = self.space.count_valid()
+            raise SpaceExhausted(f"all {count} valid designs of the space have been priced.", *carried)
         if cut:
             raise BudgetSpent(f"the budget of {self.budget} distinct designs is spent.", *carried)
         if self._repeats >= self.patience:

@@ -176,10 +176,7 @@ class Objective:
         if self.reward == "log":
             logs = np.log(sizes).T
             return _sum(logs[split:]) - _sum(logs[:split])
-        columns = list(sizes.T)
-        return functools.reduce(operator.mul, columns[split:], 1.0) / functools.reduce(
-            operator.mul, columns[:split], 1.0
-        )
+        return _product(sizes.T[split:]) / _product(sizes.T[:split])
 
     def _refuse_nonpositive(self, losses: NDArray[np.float64]) -> None:
         for j, name in enumerate(self.names):
@@ -198,6 +195,11 @@ def every(mask: NDArray[np.bool_]) -> bool:
 def _sum(columns: Iterable[NDArray[np.float64]]) -> Any:
     """Add columns up in their order, each row by itself; 0 for none."""
     return functools.reduce(operator.add, columns, 0.0)
+
+
+def _product(columns: Iterable[NDArray[np.float64]]) -> Any:
+    """Multiply columns in their order, each row by itself; 1 for none."""
+    return functools.reduce(operator.mul, columns, 1.0)
 
 
 def _names_in(text: str) -> tuple[str, ...]:
