@@ -43,11 +43,10 @@ def _model_says(problem: Problem, design: Columns, violation: float, explained: 
     model = getattr(getattr(problem, "problem", problem), "cost_model", None)
     reason = getattr(model, "reason", None)  # the protocol `Explains`, whose isinstance takes twenty times as long
     said = str(reason(design)) if reason is not None else ""
-    if said or violation - explained <= ROUNDING * violation:
-        return said
-    return (
-        "the evaluation failed" if math.isinf(violation) else f"the cost model reports a violation of {violation:.3g}"
-    )
+    if math.isinf(violation):
+        return said or "the evaluation failed"
+    own = violation - explained
+    return said or (f"the cost model reports a violation of {own:.3g}" if own > ROUNDING * violation else "")
 
 
 def _broken(constraints: Iterable[Constraint], columns: Mapping[str, Any]) -> list[tuple[str, float]]:
