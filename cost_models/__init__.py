@@ -25,3 +25,9 @@ __all__ = [
     "register_cost_model",
     "validate_function",
 ]
+
+register_cost_model(
+    "SystolicArray",
+    "designgym.cost_models.accelerator.systolic_array:SystolicArray",
+    validate="designgym.cost_models.accelerator.systolic_validate:validate",
+)

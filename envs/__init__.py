@@ -60,3 +60,5 @@ __all__ = [
     "reason_of",
     "register_problem",
 ]
+
+register_problem("SystolicArray-v0", "designgym.envs.accelerator.systolic_array:systolic_array")
