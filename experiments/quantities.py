@@ -12,7 +12,7 @@ def quantity(value: float | int | None, unit: str = "", digits: int = 4) -> str:
         return "–"
     if math.isinf(value):
         return "∞"
-    suffix = f" {unit}" if unit else ""
+    suffix = f" {unit}" if unit not in ("", "1") else ""
     if unit in SCALED and value:
         value = float(f"{value:.{digits - 1}e}")  # rounded first, so that 0.99999 s is 1 s and not 1000 ms
         exponent = min(max(3 * math.floor(math.log10(abs(value)) / 3), -15), 15)

@@ -74,7 +74,13 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], rig
 
     made = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        made.add_column(
+            column, justify="right" if column in right else "left", overflow="fold", min_width=_longest_word(column)
+        )
     for row in rows:
         made.add_row(*(Text(str(cell)) for cell in row))
     return made
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=1)

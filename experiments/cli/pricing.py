@@ -61,17 +61,26 @@ def _print_price(problem: Any, result: dict[str, Any]) -> None:
     if not result["feasible"]:
         out.print(f"infeasible (violation {result['violation']:.3g}): {result['reason']}", style="yellow", markup=False)
     if "layers" in result:
-        layers = result["layers"]
-        keys = list(layers)
+        _print_layers(result["layers"])
+
+
+def _print_layers(layers: dict[str, list[Any]]) -> None:
+    """One table of what each layer does and one of its energy: together they are wider than a screen."""
+    names = [key for key, column in layers.items() if isinstance(column[0], str)]
+    energies = [key for key in layers if key.endswith("_j")]
+    others = [key for key in layers if key not in (*names, *energies)]
+    for title, keys in (("Layers", [*names, *others]), ("Energy of the layers", [names[0], *energies])):
         cells = [[_cell(key, layers[key][i]) for key in keys] for i in range(len(layers[keys[0]]))]
-        numbers = [key for key in keys if not isinstance(layers[key][0], str)]
-        out.print(table("Layers", keys, cells, numbers))
+        console().print(
+            table(title, [key.replace("_", " ") for key in keys], cells, [k.replace("_", " ") for k in keys])
+        )
 
 
 def _cell(key: str, value: Any) -> str:
-    units = {"_s": "s", "_j": "J", "_w": "W"}
-    unit = next((unit for suffix, unit in units.items() if key.endswith(suffix)), "")
-    return str(value) if isinstance(value, str) else quantity(float(value), unit)
+    if isinstance(value, str):
+        return value
+    unit = {"_s": "s", "_j": "J", "_w": "W"}.get(key[-2:], "")
+    return quantity(float(value), unit) if unit or abs(value) < 10**6 else quantity(float(value), "B").removesuffix("B")
 
 
 def optimum(
