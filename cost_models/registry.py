@@ -137,7 +137,7 @@ def cost_model_options(name: str) -> dict[str, Any]:
     return options_of(_COST_MODELS.load(name))
 
 
-def make_cost_model(name: str, **options: Any) -> CostModel:
+def make_cost_model(name: str, /, **options: Any) -> CostModel:
     """Make a registered cost model. ValueError names the nearest known model or option."""
     entry = _COST_MODELS.load(name)
     check_options(f"cost model {name!r}", entry, options)

@@ -27,6 +27,17 @@ def require(condition: Any, message: str | Callable[[], str]) -> None:
         raise AssertionError(message if isinstance(message, str) else message())
 
 
+def pickled_copy(what: str, value: Any) -> Any:
+    """Return a copy through pickle; AssertionError where that fails."""
+    try:
+        return pickle.loads(pickle.dumps(value))
+    except Exception as error:
+        raise AssertionError(
+            f"{what} must pickle, got {type(error).__name__}: {error}. Write its functions at module level, and keep "
+            "open files out of it."
+        ) from error
+
+
 def check_cost_model(model: CostModel, designs: Columns) -> None:
     """Check everything that others rely on. designs: a few hundred or more that the model should price, each (n,).
 
@@ -99,7 +110,7 @@ def check_priced(name: str, model: CostModel, designs: Columns, priced: Columns)
     for key, column in priced.items():
         require(
             isinstance(column, np.ndarray) and column.dtype in (np.float64, np.int64),
-            f"{name}: {key} must be an array of float64 or int64, got {getattr(column, 'dtype', type(column))}.",
+            f"{name}: {key} must be an array of float64 or int64, got {_kind(column)}.",
         )
         require(column.shape == (n,), f"{name}: {key} of {n} designs must have shape ({n},), got {column.shape}.")
     violation = priced["violation"]
@@ -154,12 +165,7 @@ def _check_row_independence(name: str, model: CostModel, designs: Columns, price
 
 
 def _check_pickles(name: str, model: CostModel, designs: Columns, priced: Columns) -> None:
-    try:
-        copy = pickle.loads(pickle.dumps(model))
-    except Exception as error:
-        raise AssertionError(
-            f"{name} must pickle, got {error!r}. Keep files and functions out of its fields."
-        ) from error
+    copy = pickled_copy(name, model)
     require(
         copy.version == model.version,
         f"{name}: a pickled copy must have the same version, got {copy.version!r} instead of {model.version!r}.",
@@ -187,6 +193,10 @@ def _check_equal(name: str, what: str, first: Columns, second: Columns, remedy: 
         if not same.all():
             row = int(np.argmin(same))
             raise AssertionError(f"{name}: {key} must be {what}, got {a[row]!r} and {b[row]!r} in row {row}. {remedy}")
+
+
+def _kind(column: Any) -> str:
+    return str(column.dtype) if isinstance(column, np.ndarray) else type(column).__name__
 
 
 def _rows(columns: Columns, rows: Any) -> Columns:

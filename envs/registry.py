@@ -94,7 +94,7 @@ def problem_options(id: str) -> dict[str, Any]:
     return options_of(problem_function(id))
 
 
-def make_problem(id: str, **options: Any) -> DesignProblem:
+def make_problem(id: str, /, **options: Any) -> DesignProblem:
     """Make a registered problem. ValueError names the nearest known id or option.
 
     objective: an `Objective`, a mapping of its fields, or metrics ("energy_j", "latency_s,energy_j"), each minimised or

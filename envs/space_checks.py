@@ -1,13 +1,12 @@
 """What a design space promises, checked on any space: every value is reached, every encoding comes back."""
 
-import pickle
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from designgym.cost_models.base import Columns, batch_length
-from designgym.cost_models.testing import require
+from designgym.cost_models.testing import pickled_copy, require
 from designgym.envs.parameters import Array, Float, Parameter
 from designgym.envs.space import DesignSpace
 
@@ -31,10 +30,7 @@ def check_space(space: DesignSpace, designs: int = 300, seed: int = 0) -> None:
         _check_ranks(space, drawn, rng)
         _check_enumeration(space)
         _check_neighbours(space, drawn)
-    require(
-        pickle.loads(pickle.dumps(space)) == space,
-        "a space must pickle, but a copy differs. Write constraints as texts or as functions at module level.",
-    )
+    require(pickled_copy("a space", space) == space, "a space must come back from pickle, but the copy differs.")
 
 
 def check_parameter(space: DesignSpace, parameter: Parameter, rng: np.random.Generator) -> None:
@@ -48,6 +44,11 @@ def check_parameter(space: DesignSpace, parameter: Parameter, rng: np.random.Gen
     count = int(parameter.count)
     numbers = np.arange(count) if count <= MOST_VALUES else rng.integers(0, min(count, 2**63 - 1), MOST_VALUES)
     values = parameter.unrank(numbers)
+    different = len(np.unique(np.stack(values), axis=1).T)
+    require(
+        different == len(np.unique(numbers)),
+        f"{parameter.name} must have {len(np.unique(numbers))} different values, got {different}: unrank repeats some.",
+    )
     designs = {name: np.repeat(values_, len(numbers)) for name, values_ in base.items()}
     designs = space.canonical(designs | dict(zip(parameter.columns, values, strict=True)))
     decoded = space.decode(space.encode(designs))

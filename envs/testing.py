@@ -6,13 +6,12 @@ Nothing here needs pytest.
 """
 
 import inspect
-import pickle
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-from designgym.cost_models.testing import check_cost_model, require
+from designgym.cost_models.testing import check_cost_model, pickled_copy, require
 from designgym.envs.face_checks import check_design_env, check_stepwise_env, check_vector_env, without_warnings
 from designgym.envs.objective import Evaluations
 from designgym.envs.problem import DesignProblem
@@ -53,12 +52,12 @@ def check_registration(id: str, bins: int = 8, **options: Any) -> None:
     name = gymnasium_id(id)
     stepwise: dict[str, Any] = {"bins": bins}
     for spec, more in ((gymnasium.spec(name), {}), (gymnasium.spec(gymnasium_id(id, stepwise=True)), stepwise)):
-        require(pickle.loads(pickle.dumps(spec)) == spec, f"{spec.id}: its spec must pickle, but a copy differs.")
+        require(pickled_copy(spec.id, spec) == spec, f"{spec.id}: its spec must come back from pickle, but differs.")
         written = gymnasium.envs.registration.EnvSpec.from_json(spec.to_json())
         require(written == spec, f"{spec.id}: its spec must be the same from JSON, got {written}.")
         with without_warnings(spec.id):
             env = gymnasium.make(spec, **options, **more)
-            again = gymnasium.make(pickle.loads(pickle.dumps(env.unwrapped.spec)))
+            again = gymnasium.make(pickled_copy(spec.id, env.unwrapped.spec))
             require(
                 type(again.unwrapped) is type(env.unwrapped) and again.observation_space == env.observation_space,
                 f"{spec.id}: an environment must come back from its spec, got {again}.",
@@ -83,8 +82,8 @@ def check_problem(problem: DesignProblem, designs: int = 300) -> None:
     check_evaluations(problem, evaluations)
     check_objective(problem, evaluations)
     _check_outside(problem)
-    twin = pickle.loads(pickle.dumps(problem))
-    require(twin.space == problem.space, "a problem must pickle, but a copy has another space. See DesignSpace.")
+    twin = pickled_copy("a problem", problem)
+    require(twin.space == problem.space, "a problem must come back from pickle, but the copy has another space.")
     _check_same(evaluations, twin.evaluate(drawn), "a pickled copy of a problem must price alike")
     _check_same(evaluations, problem.evaluate(drawn), "a problem must price the same designs alike")
 
