@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from designgym.experiments.cli import catalog, pricing, searching, studies
+from designgym.experiments.cli import catalog, pricing, searching, studies, sweeping
 from designgym.experiments.cli.console import fail
 
 app = typer.Typer(
@@ -23,8 +23,8 @@ for command in (
     pricing.optimum,
     pricing.validate,
     searching.run,
-    searching.sweep,
-    searching.report,
+    sweeping.sweep,
+    sweeping.report,
     studies.bench,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)

@@ -71,9 +71,9 @@ def _print_layers(layers: dict[str, list[Any]]) -> None:
     others = [key for key in layers if key not in (*names, *energies)]
     for title, keys in (("Layers", [*names, *others]), ("Energy of the layers", [names[0], *energies])):
         cells = [[_cell(key, layers[key][i]) for key in keys] for i in range(len(layers[keys[0]]))]
-        console().print(
-            table(title, [key.replace("_", " ") for key in keys], cells, [k.replace("_", " ") for k in keys])
-        )
+        heads = {key: key.replace("_", " ") for key in keys}
+        numbers = [heads[key] for key in keys if key not in names]
+        console().print(table(title, list(heads.values()), cells, numbers))
 
 
 def _cell(key: str, value: Any) -> str:

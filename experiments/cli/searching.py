@@ -1,6 +1,5 @@
-"""`designgym run`, `sweep` and `report`: one search in process, many on Ray, and the page."""
+"""`designgym run`: one search, in this process."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -64,7 +63,7 @@ def _run_result(problem: Any, trials: Any, optimum: Any) -> dict[str, Any]:
     elif optimum is not None:
         loss = trials.evaluations.losses[best.index, 0] if best is not None else float("nan")
         result["optimum"] = {"design": optimum.design, "metrics": optimum.metrics}
-        result["regret"] = float(regret(loss, optimum)) if best is not None else 1.0
+        result["regret"] = float(regret(loss, optimum))
     return result
 
 
@@ -134,60 +133,3 @@ class _Progress:
         unit = next(metric.unit for metric in self._problem.cost_model.metrics if metric.name == name)
         best = "nothing feasible yet" if self._best is None else f"best {name} {quantity(self._best[1], unit)}"
         self._bar.update(self._task, advance=int(answer.fresh.sum()), best=best)
-
-
-def sweep(
-    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="Problems, agents, seeds and a budget.")],
-    out: Annotated[Path | None, typer.Option(help="Where the log and the report go; runs/NAME by default.")] = None,
-    address: Annotated[str | None, typer.Option(help="A Ray cluster to join; without it one starts here.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print runs, designs and estimated time only.")] = False,
-    json: Json = False,
-) -> None:
-    """Run agents x problems x seeds on Ray; the same command again goes on where it was."""
-    from designgym.experiments.driver import sweep as run_sweep
-    from designgym.experiments.spec import dry_run as estimate
-    from designgym.experiments.spec import load_spec
-
-    spec = load_spec(file)
-    if dry_run:
-        _print_dry_run(estimate(spec, workers), json)
-        return
-    directory = out if out is not None else Path("runs") / spec.name
-    outcome = run_sweep(spec, directory, address=address, workers=workers, silent=json)
-    page = None
-    if outcome.trials:
-        from designgym.experiments.report import write_report
-
-        page = write_report(directory)
-    if json:
-        print_json({"directory": directory, "report": page, "runs": outcome.runs, "failed": outcome.failed})
-    elif page is not None:
-        console().print(f"report: {page.resolve()}", markup=False, soft_wrap=True)
-    if outcome.interrupted:
-        raise SystemExit(130)
-    if outcome.failed:
-        fail_runs(directory, outcome.failed)
-
-
-def fail_runs(directory: Path, failed: list[str]) -> None:
-    """Say which runs failed, and leave with exit code 1."""
-    import sys
-
-    print(f"designgym: {len(failed)} runs failed: {', '.join(failed[:5])}. See {directory}/runs.", file=sys.stderr)
-    raise SystemExit(1)
-
-
-def report(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where a sweep was run.")],
-    out: Annotated[Path | None, typer.Option(help="The page; DIR/report.html by default.")] = None,
-    json: Json = False,
-) -> None:
-    """Write the report of a sweep as one page that opens without a network."""
-    from designgym.experiments.report import write_report
-
-    page = write_report(directory, out)
-    if json:
-        print_json({"report": page})
-    else:
-        console().print(f"report: {page.resolve()}", markup=False, soft_wrap=True)

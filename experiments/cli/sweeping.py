@@ -1,0 +1,88 @@
+"""`designgym sweep` and `report`: many runs on Ray, and the page that they end in."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from designgym.experiments.cli.console import Json, console, print_json, table
+from designgym.experiments.quantities import duration
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="Problems, agents, seeds and a budget.")],
+    out: Annotated[Path | None, typer.Option(help="Where the log and the report go; runs/NAME by default.")] = None,
+    address: Annotated[str | None, typer.Option(help="A Ray cluster to join; without it one starts here.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print runs, designs and estimated time only.")] = False,
+    json: Json = False,
+) -> None:
+    """Run agents x problems x seeds on Ray; the same command again goes on where it was."""
+    from designgym.experiments.driver import sweep as run_sweep
+    from designgym.experiments.dry_run import dry_run as estimate
+    from designgym.experiments.spec import load_spec
+
+    spec = load_spec(_found(file))
+    if dry_run:
+        _print_dry_run(estimate(spec, workers), json)
+        return
+    directory = out if out is not None else Path("runs") / spec.name
+    outcome = run_sweep(spec, directory, address=address, workers=workers, silent=json)
+    page = None
+    if outcome.trials:
+        from designgym.experiments.report import write_report
+
+        page = write_report(directory)
+    if json:
+        print_json({**vars(outcome), "report": page})
+    elif page is not None:
+        _print_outcome(outcome, page)
+    if outcome.interrupted:
+        raise SystemExit(130)
+    if outcome.failed:
+        print(f"designgym: {len(outcome.failed)} runs failed; the same command tries them again.", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def _found(file: Path) -> Path:
+    """Return the file, or the sweep of that name that comes with the package, such as `quickstart`."""
+    shipped = Path(__file__).parent.parent / "data" / f"{file}.yaml"
+    return shipped if not file.exists() and file.name == str(file) and shipped.exists() else file
+
+
+def _print_outcome(outcome: Any, page: Path) -> None:
+    out = console()
+    done = f"{outcome.finished} of {outcome.runs} runs finished, {outcome.trials:,} trials in {outcome.directory}"
+    out.print(f"{done}; this session took {duration(outcome.seconds)}", markup=False, soft_wrap=True)
+    out.print(f"report: {page.resolve()}", markup=False, soft_wrap=True)
+
+
+def _print_dry_run(estimate: Any, json: bool) -> None:
+    if json:
+        print_json({**vars(estimate), "rows": [vars(row) for row in estimate.rows]})
+        return
+    columns = ("problem", "agent", "runs", "designs", "time a design", "time")
+    rows = [
+        (r.problem, r.agent, r.runs, f"{r.designs:,}", f"{1e3 * r.seconds_per_design:.3g} ms", duration(r.seconds))
+        for r in estimate.rows
+    ]
+    out = console()
+    out.print(table("", columns, rows, columns[2:]))
+    done = f"{estimate.runs} runs of {estimate.designs:,} designs in all: about {duration(estimate.seconds)}"
+    out.print(f"{done} with {estimate.workers} at a time.\nHow: {estimate.how}.", markup=False)
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where a sweep was run.")],
+    out: Annotated[Path | None, typer.Option(help="The page; DIR/report.html by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Write the report of a sweep as one page that opens without a network."""
+    from designgym.experiments.report import write_report
+
+    page = write_report(directory, out)
+    if json:
+        print_json({"report": page})
+    else:
+        console().print(f"report: {page.resolve()}", markup=False, soft_wrap=True)
