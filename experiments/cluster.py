@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -54,7 +55,9 @@ def _start(address: str | None, workers: int | None) -> None:
             text = " ".join(str(error).split())
             raise ClusterError(f"no Ray cluster could be joined at {address}: {text} Check --address.") from None
         return
-    with _environment({**ONE_THREAD, **QUIET}):
+    # Workers import a problem's module from wherever this process found it.
+    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    with _environment({**ONE_THREAD, **QUIET, "PYTHONPATH": path}):
         ray.init(
             address="local",
             num_cpus=workers or available_cores(),

@@ -187,7 +187,7 @@ class _Session:
             self._fail(one, self._explained(one, one.last), one.last.traceback, progress)
             return True
         else:
-            self._crash(one, item, progress)
+            self._break_off(one, item, progress)
             return True
         return False
 
@@ -233,15 +233,18 @@ class _Session:
         self.failed.append(one.run.title)
         progress.failed(one.run, f"failed: {one.run.title}: {error} See {one.files.error}.")
 
-    def _crash(self, one: _Active, error: Any, progress: Progress) -> None:
+    def _break_off(self, one: _Active, error: Any, progress: Progress) -> None:
         """A worker died, or Ray lost the task: try again with what is logged, unless that keeps happening."""
+        import ray
+
         one.crashes += 1
-        text = " ".join(str(error).split("\n")[0].split()) or "its stream ended without a last word"
-        if one.crashes < CRASHES:
-            one.last = "again"
-            progress.note(f"again: {one.run.title}: {type(error).__name__}: {text}")
+        lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
+        text = f"{type(error).__name__}: {lines[-1]}" if lines else "its stream ended without a last word"
+        if isinstance(error, ray.exceptions.RayTaskError) or one.crashes >= CRASHES:
+            self._fail(one, text, str(error), progress)
         else:
-            self._fail(one, f"{type(error).__name__}: {text}", str(error), progress)
+            one.last = "again"
+            progress.note(f"again: {one.run.title}: {text}")
 
 
 def _bytes(rows: pa.Table | None) -> bytes | None:

@@ -53,8 +53,8 @@ def dry_run(spec: SweepSpec, workers: int | None = None) -> DryRun:
     longest = max((row.seconds / row.runs for row in rows), default=0.0)
     seconds = max(longest, sum(row.seconds for row in rows) / workers)
     how = (
-        f"each agent priced up to {PROBE_DESIGNS} designs or ran for {PROBE_S:g} s in this process; the start of Ray is "
-        "left out, and an agent that slows down as it learns will take longer"
+        f"each agent priced up to {PROBE_DESIGNS} designs or ran for {PROBE_S:g} s in this process; the start of Ray "
+        "is left out, and an agent that slows down as it learns will take longer"
     )
     return DryRun(rows, sum(row.runs for row in rows), sum(row.designs for row in rows), workers, seconds, how)
 

@@ -98,7 +98,7 @@ class Progress:
         self._best[label] = reward, ", ".join(f"{name} {quantity(metrics[name], units[name])}" for name in names)
 
     def _seconds_left(self) -> float | None:
-        """Designs still to price, at what each agent took for one on that problem so far; None before all have begun."""
+        """Designs still to price, at what each agent took for one on that problem; None before all have begun."""
         rates = {
             group: sum(seconds for seconds, _ in found.values()) / sum(count for _, count in found.values())
             for group, found in self._seconds.items()

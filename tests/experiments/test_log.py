@@ -173,7 +173,7 @@ def test_a_torn_part_is_continued_by_the_next(tmp_path) -> None:
     write(files, [made[2:]])
     assert files.read()[0] == table(made)
     path.unlink()
-    with pytest.raises(LogError, match="part-001.arrow: trials must go on at 0, got 100"):
+    with pytest.raises(LogError, match=r"part-001\.arrow: trials must go on at 0, got 100"):
         files.read()
 
 
@@ -197,14 +197,16 @@ def flips(path: Path, read, truth: pa.Table) -> float:
     places = range(0, len(data) - 16, max(1, len(data) // 300))
     for place in places:
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x41]) + data[place + 1 :])
+        message = ""
         try:
             rows = read()
         except LogError as error:
-            assert str(path) in str(error)
-            assert "\n" not in str(error)
+            message = str(error)
+        if message:
+            assert str(path) in message
+            assert "\n" not in message
             refused += 1
         else:
-            assert rows is not None
             assert checksum(rows) == checksum(truth), place
     path.write_bytes(data)
     return refused / len(places)
@@ -231,10 +233,10 @@ def test_files_of_another_kind_are_named(tmp_path, content) -> None:
     files = RunFiles(tmp_path, "key")
     files.folder.mkdir(parents=True)
     (files.folder / "part-000.arrow").write_bytes(content)
-    with pytest.raises(LogError, match="part-000.arrow is damaged"):
+    with pytest.raises(LogError, match=r"part-000\.arrow is damaged"):
         files.read()
     files.parquet.write_bytes(content)
-    with pytest.raises(LogError, match="key.parquet is damaged"):
+    with pytest.raises(LogError, match=r"key\.parquet is damaged"):
         files.read()
 
 
@@ -243,7 +245,7 @@ def test_an_arrow_stream_from_elsewhere_is_no_part(tmp_path) -> None:
     rows = table(batches(1))
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, rows.schema) as writer:
         writer.write_table(rows)
-    with pytest.raises(LogError, match="part-000.arrow is damaged"):
+    with pytest.raises(LogError, match=r"part-000\.arrow is damaged"):
         read_part(path)
 
 
@@ -297,7 +299,7 @@ def test_a_directory_tells_about_its_sweep(tmp_path) -> None:
     assert "python" in sweep.versions
     assert sweep.command
     problem = sweep.problems["Tiny-v0"]
-    assert [(m.name, m.unit, m.better) for m in problem.metrics][0] == ("latency_s", "s", "lower")
+    assert next((m.name, m.unit, m.better) for m in problem.metrics) == ("latency_s", "s", "lower")
     units = {p["name"]: (p["kind"], p["unit"], p["meaning"], p["columns"]) for p in problem.parameters}
     assert units["rows"] == ("Integer", "PE", "rows of the array", ["rows"])
     assert problem.size == tiny_problems.SPACE.size
@@ -343,7 +345,7 @@ def test_a_damaged_index_is_named(tmp_path) -> None:
     good = index.read_text()
     for bad in (good[:-30], "[]", json.dumps({**json.loads(good), "runs": [{}]}), "\x00"):
         index.write_text(bad)
-        with pytest.raises(LogError, match="sweep.json is damaged"):
+        with pytest.raises(LogError, match=r"sweep\.json is damaged"):
             load_sweep(tmp_path)
     index.write_text(good.replace('"format": 1', '"format": 99'))
     with pytest.raises(LogError, match="format 1, got 99"):

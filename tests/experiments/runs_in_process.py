@@ -1,0 +1,37 @@
+"""What the runs of a sweep come to without Ray, without interruption: the truth that sweeps are held to."""
+
+import pyarrow as pa
+
+from designgym.experiments.log import load_sweep
+from designgym.experiments.parts import RunFiles
+from designgym.experiments.rows import checksum
+from designgym.experiments.runs import RunSpec
+from designgym.experiments.worker import Ended, Failed, run_trials, task_of
+
+
+def undisturbed(run: RunSpec, logged: pa.Table | None = None) -> tuple[pa.Table, Ended | Failed]:
+    """Return the trials of a run and how it ended."""
+    *batches, last = run_trials(run.problem.problem, task_of(run), logged)
+    return pa.Table.from_batches(batches) if batches else None, last
+
+
+def same_trials(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two tables of one run hold the same trials; elapsed time is exempt."""
+    return checksum(one.drop_columns("elapsed_s")) == checksum(other.drop_columns("elapsed_s"))
+
+
+def assert_as_undisturbed(directory, runs) -> None:
+    """Every run of a sweep is there, complete, each trial once, as if nothing had happened."""
+    states = {run.key: run for run in load_sweep(directory).runs}
+    assert set(states) == {run.key for run in runs}
+    for run in runs:
+        expected, ended = undisturbed(run)
+        found = states[run.key]
+        assert (found.state, found.ended, found.trials) == ("finished", ended.reason, expected.num_rows), run.title
+        logged, meta = RunFiles(directory, run.key).read()
+        assert logged.column("index").to_pylist() == list(range(expected.num_rows))
+        assert same_trials(logged, expected), run.title
+        assert meta["seed"] == run.seed
+        elapsed = logged.column("elapsed_s").to_pylist()
+        assert elapsed == sorted(elapsed)
+        assert 0 < elapsed[-1] <= found.elapsed_s

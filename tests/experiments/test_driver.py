@@ -1,0 +1,272 @@
+"""Sweeps on Ray: what they log, runs that break, workers that die, runs that are cut; and single runs without Ray."""
+
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tiny_problems
+from runs_in_process import assert_as_undisturbed, same_trials, undisturbed
+
+from designgym.experiments import handover, load_sweep, load_trials
+from designgym.experiments.cluster import cluster
+from designgym.experiments.driver import sweep
+from designgym.experiments.log import SweepDirectory
+from designgym.experiments.parts import LogError, RunFiles
+from designgym.experiments.runs import runs
+from designgym.experiments.spec import make_spec
+from designgym.experiments.worker import CloseEnough, Ended, Failed, run_trials, task_of
+
+AGENTS = ["random", "local_search", "optuna_tpe", {"name": "genetic", "hyperparameters": {"population": 16}}, "counter"]
+
+
+@pytest.fixture(autouse=True)
+def _tiny_names(monkeypatch) -> None:
+    tiny_problems.registered(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def ray():
+    with cluster(None, 2):
+        yield
+
+
+def spec_of(**keys):
+    return make_spec({"name": "s", "problems": ["Tiny"], "agents": ["counter"], "seeds": 1, "budget": 60, **keys})
+
+
+# -- runs without Ray -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("agent", AGENTS, ids=str)
+@pytest.mark.parametrize("kept", [1, 17, 40, 60])
+def test_a_continued_run_ends_in_the_same_trials(agent, kept) -> None:
+    (run,) = runs(spec_of(agents=[agent]))
+    whole, ended = undisturbed(run)
+    assert whole.num_rows == 60
+    rest, again = undisturbed(run, whole[:kept])
+    joined = whole[:kept] if rest is None else pa.concat_tables([whole[:kept], rest])
+    assert same_trials(joined, whole)
+    assert again.reason == ended.reason == "budget"
+    elapsed = joined.column("elapsed_s").to_pylist()
+    assert elapsed == sorted(elapsed)
+
+
+def test_what_is_logged_is_not_priced_again(tmp_path) -> None:
+    trap = tmp_path / "trap"
+    (run,) = runs(spec_of(problems=[{"id": "Tiny", "options": {"trap": str(trap)}}]))
+    whole, ended = undisturbed(run)
+    problem = run.problem.problem
+    metered = undisturbed(run, whole)
+    assert metered[0] is None
+    assert metered[1].reason == ended.reason
+    trap.touch()
+    # The kernels are loaded by pricing one design, so the trap shows that logged trials need no other.
+    *rest, last = run_trials(problem, task_of(run), whole)
+    assert not rest
+    assert isinstance(last, Failed)
+    assert "trap" in last.error
+
+
+def test_a_space_smaller_than_the_budget_ends_complete() -> None:
+    (run,) = runs(spec_of(agents=["random"], budget=10**6))
+    rows, ended = undisturbed(run)
+    assert ended.reason in ("complete", "repeats")
+    (run,) = runs(spec_of(agents=["exhaustive"], budget=10**6))
+    rows, ended = undisturbed(run)
+    assert (rows.num_rows, ended.reason) == (tiny_problems.SPACE.size, "complete")
+
+
+def test_repeats_are_free_and_leave_no_rows() -> None:
+    (run,) = runs(spec_of(budget=30))
+    rows, _ = undisturbed(run)
+    assert rows.num_rows == 30
+    designs = zip(*(rows.column(f"design.{name}").to_pylist() for name in tiny_problems.SPACE.columns), strict=True)
+    assert len(set(designs)) == 30
+    assert rows.column("ask").to_pylist() == [0] * 4 + [i for i in range(1, 7) for _ in range(4)] + [7] * 2
+
+
+def test_start_comes_first() -> None:
+    start = [{"rows": 3, "dataflow": "ws", "stages": 2}, {"rows": 64, "order": "k,n,m"}]
+    for agent in AGENTS:
+        (run,) = runs(spec_of(agents=[agent], start=start, budget=20))
+        rows, _ = undisturbed(run)
+        assert rows.num_rows == 20
+        assert rows.column("design.rows").to_pylist()[:2] == [3, 64]
+        assert rows.column("design.order").to_pylist()[1] == "k,n,m"
+        assert rows.column("ask").to_pylist()[:3] == [0, 0, 1]
+
+
+def test_seconds_cut_a_run() -> None:
+    (run,) = runs(spec_of(problems=[{"id": "Tiny", "options": {"design_s": 0.002}}], budget=10_000, seconds=0.3))
+    rows, ended = undisturbed(run)
+    assert ended.reason == "seconds"
+    assert 0.3 <= ended.elapsed_s < 0.6
+    assert 20 < rows.num_rows <= 150
+    elapsed = rows.column("elapsed_s").to_pylist()
+    assert elapsed[-5] < 0.3 <= elapsed[-1], "the batch in which time ran out is the last"
+    again, over = undisturbed(run, rows)
+    assert again is None, "nothing is priced once the logged time is up"
+    assert over.reason == "seconds"
+
+
+def test_a_run_stops_when_close_enough_however_it_is_continued() -> None:
+    (run,) = runs(spec_of(agents=["local_search"], budget=500))
+    everything, _ = undisturbed(run)
+    feasible = everything.column("feasible").to_numpy(zero_copy_only=False)
+    losses = np.where(feasible, everything.column("loss.latency_s").to_numpy(), np.inf)
+    goal = float(np.sort(np.unique(losses))[3])
+    first = int(np.argmax(losses <= goal))
+    for agent in ("local_search", {"name": "counter", "hyperparameters": {"width": 7}}):
+        (run,) = runs(spec_of(agents=[agent], budget=500))
+        task = replace(task_of(run), stop_loss=goal)
+        *batches, ended = run_trials(run.problem.problem, task)
+        whole = pa.Table.from_batches(batches)
+        reached = whole.column("loss.latency_s").to_numpy() <= goal
+        reached &= whole.column("feasible").to_numpy(zero_copy_only=False)
+        if agent == "local_search":
+            assert ended.reason == CloseEnough.reason
+            assert whole.num_rows == first + 1
+        asks = whole.column("ask").to_pylist()
+        if reached.any():
+            assert asks[int(np.argmax(reached))] == asks[-1], "the ask that reached it is the last"
+        for kept in {1, whole.num_rows // 2, whole.num_rows - 1, whole.num_rows}:
+            *rest, again = run_trials(run.problem.problem, task, whole[:kept])
+            assert same_trials(pa.concat_tables([whole[:kept], *(pa.Table.from_batches([b]) for b in rest)]), whole)
+            assert again.reason == ended.reason
+
+
+def test_a_slow_taker_holds_the_agent_back(monkeypatch) -> None:
+    monkeypatch.setattr(handover, "GATHER_ROWS", 100)
+    (run,) = runs(spec_of(agents=[{"name": "counter", "hyperparameters": {"width": 50}}], budget=3000))
+    stream = run_trials(run.problem.problem, task_of(run))
+    sizes = []
+    for _ in range(5):
+        sizes.append(next(stream).num_rows)
+        time.sleep(0.1)
+    assert max(sizes) <= 150, "no more gathers than the bound and one batch"
+    rows = sum(sizes)
+    for item in stream:
+        rows += 0 if isinstance(item, Ended) else item.num_rows
+        last = item
+    assert rows == 3000 or last.reason == "complete"
+    assert last.elapsed_s < 0.4, "waiting for the taker is not the agent's time"
+
+
+def test_a_taker_that_leaves_ends_the_thread() -> None:
+    (run,) = runs(spec_of(problems=[{"id": "Tiny", "options": {"design_s": 0.002}}], budget=4000))
+    stream = run_trials(run.problem.problem, task_of(run))
+    next(stream)
+    stream.close()
+    deadline = time.monotonic() + 5
+    while any(thread.name == f"run {run.key}" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_errors_of_the_agents_thread_arrive(tmp_path) -> None:
+    trap = tmp_path / "trap"
+    trap.touch()
+    (run,) = runs(spec_of(problems=[{"id": "Tiny", "options": {"trap": str(trap)}}]))
+    rows, failed = undisturbed(run)
+    assert rows is None
+    assert failed.error == "ArithmeticError: the model fell into its trap"
+    assert "tiny_problems.py" in failed.traceback
+
+
+# -- sweeps on Ray ----------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_logs_what_its_runs_come_to(ray, tmp_path, capsys) -> None:
+    spec = spec_of(problems=["Tiny", "TinyTwo"], agents=AGENTS, seeds=2)
+    outcome = sweep(spec, tmp_path / "out", workers=2)
+    assert (outcome.runs, outcome.finished, outcome.failed, outcome.interrupted) == (20, 20, (), False)
+    assert outcome.trials == 20 * 60 == load_trials(tmp_path / "out").num_rows
+    assert_as_undisturbed(tmp_path / "out", runs(spec))
+    assert not list((tmp_path / "out").rglob("*.arrow"))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "runs").iterdir()}
+    again = sweep(spec, tmp_path / "out")
+    assert (again.finished, again.trials) == (20, 1200)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "runs").iterdir()} == before
+    assert again.seconds < 5
+    more = sweep(spec_of(problems=["Tiny", "TinyTwo"], agents=AGENTS, seeds=3), tmp_path / "out")
+    assert (more.runs, more.finished) == (30, 30)
+    assert {p: p.stat().st_mtime_ns for p in before} == before, "finished runs are not run again"
+    assert capsys.readouterr().out == ""
+
+
+def test_a_run_that_breaks_is_named_and_tried_again(ray, tmp_path, capsys) -> None:
+    trap = tmp_path / "trap"
+    trap.touch()
+    spec = spec_of(problems=[{"id": "Tiny", "options": {"trap": str(trap)}}, "TinyTwo"])
+    outcome = sweep(spec, tmp_path / "out")
+    broken = next(run for run in runs(spec) if run.problem.id == "Tiny-v0")
+    assert outcome.failed == (broken.title,)
+    assert outcome.finished == 1
+    files = RunFiles(tmp_path / "out", broken.key)
+    assert "tiny_problems.py" in files.error.read_text()
+    said = capsys.readouterr().err
+    assert broken.title in said
+    assert "ArithmeticError: the model fell into its trap" in said
+    assert str(files.error) in said
+    assert {run.state for run in load_sweep(tmp_path / "out").runs} == {"failed", "finished"}
+    trap.unlink()
+    outcome = sweep(spec, tmp_path / "out", silent=True)
+    assert (outcome.failed, outcome.finished) == ((), 2)
+    assert not files.error.exists()
+    assert_as_undisturbed(tmp_path / "out", runs(spec))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_run_whose_worker_dies_goes_on(ray, tmp_path, capsys) -> None:
+    """Half of the run is logged; then its worker dies once, and the run is handed out again with what is logged."""
+    trap = tmp_path / "trap"
+    spec = spec_of(problems=[{"id": "Tiny", "options": {"trap": str(trap), "dies": True}}])
+    (run,) = runs(spec)
+    whole, _ = undisturbed(run)
+    directory = SweepDirectory(tmp_path / "out")
+    writer = directory.run(run.key).next_part(whole.schema, {"versions": {}})
+    writer.append(whole[:31].to_batches()[0])
+    writer.close()
+    directory.close()
+    trap.touch()
+    outcome = sweep(spec, tmp_path / "out")
+    assert not trap.exists(), "the worker died"
+    assert outcome.failed == ()
+    assert "again: " in capsys.readouterr().err
+    assert_as_undisturbed(tmp_path / "out", [run])
+
+
+def test_a_run_whose_trials_are_not_its_own_stops_and_names_the_versions(ray, tmp_path, capsys) -> None:
+    spec = spec_of(agents=["random"])
+    (run,) = runs(spec)
+    (other,) = runs(spec_of(agents=["random"], seeds=[5]))
+    foreign, _ = undisturbed(other)
+    directory = SweepDirectory(tmp_path / "out")
+    writer = directory.run(run.key).next_part(foreign.schema, {"versions": {"numpy": "1.0"}})
+    writer.append(foreign[:20].to_batches()[0])
+    writer.close()
+    directory.close()
+    outcome = sweep(spec, tmp_path / "out")
+    assert outcome.failed == (run.title,)
+    said = capsys.readouterr().err
+    assert "differs from the logged one" in said
+    assert f"numpy 1.0, now {np.__version__}" in said
+
+
+def test_a_damaged_log_stops_its_sweep_in_one_line(tmp_path) -> None:
+    spec = spec_of()
+    (run,) = runs(spec)
+    directory = SweepDirectory(tmp_path / "out")
+    directory.run(run.key).parquet.write_bytes(b"not a log")
+    directory.close()
+    with pytest.raises(LogError, match="is damaged"):
+        sweep(spec, tmp_path / "out")
+
+
+def test_no_cluster_at_the_address(tmp_path) -> None:
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
+        sweep(spec_of(), tmp_path / "out", workers=0)
+    assert not (tmp_path / "out").exists()
