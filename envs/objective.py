@@ -138,6 +138,13 @@ class Objective:
             violation += constraint.violation(metrics)
         return violation
 
+    def feasible(self, metrics: Columns) -> NDArray[np.bool_]:
+        """Where the violation is 0, bool (n,), without working it out."""
+        feasible = metrics["violation"] == 0
+        for constraint in self._parsed:
+            feasible &= constraint.holds(metrics)
+        return feasible
+
     def losses(self, metrics: Columns) -> NDArray[np.float64]:
         """Return what is minimised, (n, k): the minimised metrics, then the maximised ones negated."""
         losses = np.empty((len(metrics["violation"]), len(self.minimize) + len(self.maximize)))
@@ -149,10 +156,14 @@ class Objective:
 
     def infeasible_reward(self, violation: Any) -> Any:
         """Return the reward of violations above 0: below every feasible one, 2 * floor where the evaluation failed."""
-        reward = self.floor * (2.0 - 1.0 / (1.0 + violation))
         # A float64 tells neither the least violation from none nor the largest from a failure.
-        lowest = np.where(np.isinf(violation), 2.0 * self.floor, np.nextafter(2.0 * self.floor, 0.0))
-        return np.maximum(np.minimum(reward, np.nextafter(self.floor, -np.inf)), lowest)
+        lowest, highest = math.nextafter(2.0 * self.floor, 0.0), math.nextafter(self.floor, -math.inf)
+        if np.size(violation) == 1:
+            one = float(np.asarray(violation).item())
+            reward = min(max(self.floor * (2.0 - 1.0 / (1.0 + one)), lowest), highest)
+            return np.full(np.shape(violation), 2.0 * self.floor if math.isinf(one) else reward)
+        clipped = np.clip(self.floor * (2.0 - 1.0 / (1.0 + violation)), lowest, highest)
+        return np.where(np.isinf(violation), 2.0 * self.floor, clipped)
 
     def _feasible_reward(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):

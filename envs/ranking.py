@@ -147,8 +147,8 @@ class Branch:
             child.spread(inner, rows, out)
 
 
-def rows_of(designs: Columns, rows: Array) -> Columns:
-    """Return the rows of an index or a mask."""
+def rows_of(designs: Columns, rows: Any) -> Columns:
+    """Return the rows of an index, a mask or a slice."""
     return {name: column[rows] for name, column in designs.items()}
 
 
