@@ -10,6 +10,7 @@ import pytest
 import tiny_problems
 from runs_in_process import assert_as_undisturbed, same_trials, undisturbed
 
+from designgym.envs import optimum
 from designgym.experiments import handover, load_sweep, load_trials
 from designgym.experiments.cluster import cluster
 from designgym.experiments.driver import sweep
@@ -136,6 +137,19 @@ def test_a_run_stops_when_close_enough_however_it_is_continued() -> None:
             *rest, again = run_trials(run.problem.problem, task, whole[:kept])
             assert same_trials(pa.concat_tables([whole[:kept], *(pa.Table.from_batches([b]) for b in rest)]), whole)
             assert again.reason == ended.reason
+
+
+def test_stop_at_regret_is_measured_against_the_true_optimum(monkeypatch) -> None:
+    truth = optimum.find_optimum(tiny_problems.tiny())
+    monkeypatch.setattr(optimum, "known_optimum", lambda *_: truth)
+    (run,) = runs(spec_of(agents=["local_search"], budget=2000, stop_at_regret=0.05))
+    rows, ended = undisturbed(run)
+    assert ended.reason == "regret"
+    feasible = rows.column("feasible").to_numpy(zero_copy_only=False)
+    regrets = optimum.regret(np.where(feasible, rows.column("loss.latency_s").to_numpy(), np.inf), truth)
+    assert regrets[-1] <= 0.05
+    assert (regrets[:-1] > 0.05).all()
+    assert rows.num_rows > 1
 
 
 def test_a_slow_taker_holds_the_agent_back(monkeypatch) -> None:
