@@ -213,5 +213,5 @@ def _rebuild(function: FunctionType, callers: tuple[FunctionType, ...] = ()) -> 
         scope = {"__name__": function.__module__, "__builtins__": __builtins__, **values}
         copy = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, cells or None)
         copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
-        _rebuilt[function] = numba.njit(copy, error_model="numpy", nogil=True)
+        _rebuilt[function] = numba.njit(copy, error_model="numpy", nogil=True, forceinline=True)
     return _rebuilt[function]
