@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from designgym.envs.faces import Face, info_of
+from designgym.envs.faces import Face, info_of, squash_one
 from designgym.envs.problem import Problem
 from designgym.envs.reasons import reason_of
 
@@ -50,5 +50,5 @@ class DesignEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         if not info["feasible"]:
             info["reason"] = reason_of(self.problem, designs, evaluations)
         self._steps += 1
-        observation = self._face.observe(unit, evaluations.losses)[0]
+        observation = np.array([*unit, *map(squash_one, evaluations.losses[0].tolist())])
         return observation, evaluations.reward.item(), self._steps >= self.horizon, False, info

@@ -1,10 +1,12 @@
 """What the Gymnasium faces of a problem share: actions to designs, what is observed, what `info` holds.
 
-Every face prices batches by these functions, a single design as a batch of one, so they agree bit for bit.
+Every face prices batches by these functions, a single design as a batch of one, so they agree bit for bit. Where a
+function has a twin for one design, it does the same arithmetic in plain numbers, for speed.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gymnasium
@@ -59,15 +61,17 @@ class Face:
         unit = self.space.encode(designs) if self._respelt else (actions + 0.5) / self._cardinalities
         return designs, unit
 
-    def design(self, action: Any) -> tuple[Columns, NDArray[np.float64]]:
+    def design(self, action: Any) -> tuple[Columns, list[float]]:
         """Return the same for one action, (d,), in a fraction of the time where its digits are those of its design."""
-        actions = np.asarray(action)[None]
-        if self._respelt or actions.ndim != 2 or actions.dtype.kind not in "iu":
-            return self.designs(actions)
-        digits = actions[0].tolist()
-        if len(digits) != self._digits or not all(map(range.__contains__, self._ranges, digits)):
-            return self.designs(actions)  # which says what is wrong
-        return self.space.one_from_digits(digits), (actions + 0.5) / self._cardinalities
+        action = np.asarray(action)
+        digits = action.tolist()
+        # What is wrong with an action, the other way says.
+        plain = not self._respelt and action.shape == (self._digits,) and action.dtype.kind in "iu"
+        if plain and all(map(range.__contains__, self._ranges, digits)):
+            places = zip(digits, self.space.cardinalities, strict=True)
+            return self.space.one_from_digits(digits), [(digit + 0.5) / cardinality for digit, cardinality in places]
+        designs, unit = self.designs(action[None])
+        return designs, unit[0].tolist()
 
     def _check_indices(self, actions: NDArray[Any]) -> None:
         if actions.dtype.kind not in "iu":
@@ -79,20 +83,21 @@ class Face:
 
     def price(self, designs: Columns) -> Evaluations:
         """Evaluate designs that came from `designs`: every value is legal, so only constraints are looked at."""
-        if isinstance(self.problem, DesignProblem):
-            return self.problem.evaluate_canonical(designs, outside=self.space.constraint_violation(designs))
-        return self.problem.evaluate(designs)
+        if not isinstance(self.problem, DesignProblem):
+            return self.problem.evaluate(designs)
+        if not self.space.constraints:
+            return self.problem.evaluate_inside(designs)
+        return self.problem.evaluate_canonical(designs, outside=self.space.constraint_violation(designs))
 
     def observe(self, unit: NDArray[np.float64], losses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Join places in the unit cube, (n, d), and losses, (n, k), to observations, float64 (n, d + k)."""
-        observation = np.empty((len(unit), unit.shape[1] + losses.shape[1]))
-        observation[:, : unit.shape[1]] = unit
-        observation[:, unit.shape[1] :] = squash(losses)
-        return observation
+        return np.concatenate([unit, squash(losses)], axis=1)
 
 
 def known(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the losses with inf, the worst there is, for NaN: Gymnasium's checks take NaN for a difference."""
+    """Return a copy with inf, the worst there is, for NaN: Gymnasium's checks take NaN for a difference."""
+    if every(losses == losses):
+        return losses.copy()
     return np.where(np.isnan(losses), np.inf, losses)
 
 
@@ -105,6 +110,13 @@ def squash(losses: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(np.isfinite(losses), losses / (1.0 + size), np.sign(known(losses)))
 
 
+def squash_one(loss: float) -> float:
+    """The same for one loss."""
+    if math.isinf(loss):
+        return math.copysign(1.0, loss)
+    return loss / (1.0 + abs(loss)) if loss == loss else 1.0
+
+
 def observation_space(units: int, losses: int) -> gymnasium.spaces.Box:
     """Return the box of `units` numbers in [0, 1] and `losses` numbers in [-1, 1]."""
     low = np.repeat([0.0, -1.0], [units, losses])
@@ -113,10 +125,9 @@ def observation_space(units: int, losses: int) -> gymnasium.spaces.Box:
 
 def info_of(designs: Columns, evaluations: Evaluations) -> dict[str, Any]:
     """Return what `info` says of a batch of one, in plain numbers; a metric that has no value is left out."""
-    metrics = [(name, float(column.item())) for name, column in evaluations.metrics.items()]
     return {
         "design": {name: column.item() for name, column in designs.items()},
-        "metrics": {name: value for name, value in metrics if value == value},
+        "metrics": {name: v for name, column in evaluations.metrics.items() if (v := column.item()) == v},
         "losses": known(evaluations.losses[0]),
         "violation": evaluations.violation.item(),
         "feasible": evaluations.feasible.item(),
@@ -129,7 +140,7 @@ def infos_of(designs: Columns, evaluations: Evaluations) -> dict[str, Any]:
     A metric that has no value is NaN and masked.
     """
     n = len(evaluations)
-    metrics = {name: np.asarray(column, np.float64) for name, column in evaluations.metrics.items()}
+    metrics = evaluations.metrics
     told = {
         "design": marked(dict(designs), n),
         "metrics": metrics | {f"_{name}": column == column for name, column in metrics.items()},

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from designgym.cost_models.base import Columns, CostModel
+from designgym.cost_models.base import Columns, CostModel, batch_length
 from designgym.envs.objective import Evaluations, Objective, every
 from designgym.envs.space import DesignSpace
 
@@ -71,6 +71,10 @@ class DesignProblem:
             rows = self.space.canonical({name: column[inside] for name, column in designs.items()})
             metrics = _spread(priced(model, rows, self.space, int(inside.sum())), inside, outside)
         return self.objective(metrics)
+
+    def evaluate_inside(self, designs: Columns, fidelity: Fidelity = "faithful") -> Evaluations:
+        """The same for canonical designs that are known to lie in the space."""
+        return self.objective(priced(self._model(fidelity), designs, self.space, batch_length(designs)))
 
     def _model(self, fidelity: Fidelity) -> CostModel:
         if fidelity == "faithful":

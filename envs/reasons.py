@@ -21,10 +21,9 @@ def reason_of(problem: Problem, design: Columns, evaluation: Evaluations) -> str
     violation = evaluation.violation.item()
     if not violation:
         return ""
-    if all(math.isnan(column.item()) for column in evaluation.metrics.values()):
-        clauses = _outside(problem.space, design)
-        if clauses:
-            return "; ".join(clauses)
+    unpriced = all(math.isnan(column.item()) for column in evaluation.metrics.values())
+    if unpriced and (clauses := _outside(problem.space, design)):
+        return "; ".join(clauses)
     broken = _broken(problem.objective._parsed, evaluation.metrics)
     said = _model_says(problem, design, violation, sum(excess for _, excess in broken))
     return "; ".join([said] * bool(said) + [clause for clause, _ in broken])

@@ -1,5 +1,6 @@
 """Problems of every make that the faces and suites are tried on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,4 +141,4 @@ def circuit(objective: Objective = Objective(minimize=("power_w",), maximize=("g
     return DesignProblem(space, Circuit(), objective)
 
 
-PROBLEMS = {"array": array, "schedule": schedule, "circuit": circuit}
+PROBLEMS: dict[str, Callable[[], DesignProblem]] = {"array": array, "schedule": schedule, "circuit": circuit}
