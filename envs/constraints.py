@@ -4,16 +4,17 @@ A text is parsed into a whitelisted expression tree, never handed to Python's ow
 """
 
 import ast
-import difflib
 import functools
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from designgym.cost_models.registry import nearest
 
 Array = NDArray[Any]
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -35,12 +36,6 @@ MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 SMALLEST_EXCESS = 1e-12  # a broken strict inequality whose sides are equal is still a violation
 LARGEST_EXCESS = 1e300  # an infinite violation would say that the evaluation failed
 DEEPEST = 100  # nesting of an expression; one deeper is no constraint but an attack on Python's stack
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return "Did you mean 'x'?" for the known name closest to this one, else the names there are."""
-    near = difflib.get_close_matches(name, known, 1, 0.5)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from designgym.cost_models.base import Columns
-from designgym.envs.constraints import nearest
+from designgym.cost_models.registry import nearest
 
 if TYPE_CHECKING:
     from designgym.envs.space import DesignSpace

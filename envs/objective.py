@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, Metric
-from designgym.envs.constraints import Constraint, nearest
+from designgym.cost_models.registry import nearest
+from designgym.envs.constraints import Constraint
 
 Form = Literal["log", "product", "weighted", "target"]
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, ColumnSpec, batch_length
-from designgym.envs.constraints import Constraint, nearest
+from designgym.cost_models.registry import nearest
+from designgym.envs.constraints import Constraint
 from designgym.envs.names import describe, parse
 from designgym.envs.parameters import LARGEST_TABLE, Array, Categorical, Float, Parameter
 from designgym.envs.ranking import Branch, Forest, rows_of

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from designgym.envs.constraints import Constraint, nearest
+from designgym.cost_models.registry import nearest
+from designgym.envs.constraints import Constraint
 
 NAMES = ("a", "b", "c", "max")
 numbers = st.floats(-1e6, 1e6) | st.integers(-5, 5).map(float)
