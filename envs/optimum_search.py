@@ -17,7 +17,7 @@ from designgym.envs.pareto import hypervolume, nondominated
 from designgym.envs.problem import DesignProblem, priced
 from designgym.envs.ranking import rows_of
 
-CHUNK = 2**17  # designs at a time: their columns and metrics, some 20 MB, are still cheap to allocate
+CHUNK = 2**18  # designs at a time: fewer cost more to start the threads for, more cost more to allocate for
 EXACT_MEDIAN = 2**22  # feasible designs whose losses are kept for the median; of more, a sample
 MEDIAN_DRAWS = 2**20  # designs drawn for that sample; where a quarter is feasible, the median's rank is off by 0.1 %
 

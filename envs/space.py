@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, ColumnSpec, batch_length
 from designgym.cost_models.registry import nearest
+from designgym.envs.conditions import Conditions
 from designgym.envs.constraints import Constraint
 from designgym.envs.names import describe, parse
 from designgym.envs.parameters import LARGEST_TABLE, Array, Categorical, Float, Parameter
-from designgym.envs.ranking import Branch, Forest, rows_of
+from designgym.envs.ranking import rows_of
 
 if TYPE_CHECKING:
     import gymnasium
@@ -43,11 +44,12 @@ class DesignSpace:
         if len(set(self.columns)) < len(self.columns) or len(self._by_name) < len(parameters):
             raise ValueError(f"parameters must have different names, got {self.columns}.")
         self.cardinalities = tuple(c for p in parameters for c in p.cardinalities)
-        self._wakes = {p.name: self._waking_values(p, parameters[:i]) for i, p in enumerate(parameters) if p.when}
+        self._conditions = Conditions(parameters)
+        self._wakes = self._conditions.wakes
         self._texts = tuple(
             Constraint(c, self.columns, self._categories) for c in self.constraints if isinstance(c, str)
         )
-        self._forest = self._grown()
+        self._forest = self._conditions.forest()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.parameters, self.constraints)
@@ -95,27 +97,7 @@ class DesignSpace:
     def _categories(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         return tuple((p.name, p.choices) for p in self.parameters if isinstance(p, Categorical))
 
-    def _waking_values(self, parameter: Parameter, before: tuple[Parameter, ...]) -> frozenset[int]:
-        assert parameter.when is not None
-        name, values = parameter.when
-        known = [p.name for p in before if len(p.cardinalities) == 1 and p.cardinalities[0]]
-        if name not in known:
-            raise ValueError(
-                f"{parameter.name} depends on {name!r}, which must be a discrete parameter declared before it. "
-                f"{nearest(name, known)}"
-            )
-        parent = self._by_name[name]
-        parsed = [parent.parse(value) for value in values]
-        return frozenset(int(parent.to_digits([np.array([v]) for v in value])[0][0]) for value in parsed)
-
     # -- counting -------------------------------------------------------------------------------------------------
-
-    def _grown(self) -> Forest:
-        def branch(parameter: Parameter) -> Branch:
-            children = [p for p in self.parameters if p.when and p.when[0] == parameter.name]
-            return Branch(parameter, tuple((branch(child), self._wakes[child.name]) for child in children))
-
-        return Forest(tuple(branch(p) for p in self.parameters if not p.when))
 
     @property
     def size(self) -> int | float:
@@ -193,7 +175,7 @@ class DesignSpace:
         columns: Columns = {}
         for parameter, names, own in self._places:
             columns.update(zip(names, parameter.from_digits(digits[own]), strict=True))
-        return self._settled(columns)
+        return self._conditions.settled(columns)
 
     def one_from_digits(self, digits: list[int]) -> Columns:
         """Return from_digits of one design, in a few microseconds where parameters are plain lists of values."""
@@ -227,15 +209,7 @@ class DesignSpace:
 
     def active(self, designs: Columns) -> dict[str, NDArray[np.bool_]]:
         """For each parameter with a `when`, where it matters, bool (n,)."""
-        active: dict[str, NDArray[np.bool_]] = {}
-        for name, wakes in self._wakes.items():
-            parent = self._by_name[self._by_name[name].when[0]]  # type: ignore[index]
-            with np.errstate(invalid="ignore"):
-                value = parent.to_digits([designs[parent.columns[0]]])[0]
-            awake = value == next(iter(wakes)) if len(wakes) == 1 else np.isin(value, list(wakes))
-            # A parent stands before its children; below an idle one everything is idle.
-            active[name] = awake & active[parent.name] if parent.name in active else awake
-        return active
+        return self._conditions.active(designs)
 
     def canonical(self, designs: Columns) -> Columns:
         """Return the designs in their one spelling: every idle parameter at its default, -0.0 as 0.0.
@@ -246,18 +220,7 @@ class DesignSpace:
         columns = {name: _cast(np.asarray(designs[name]), dtype) for name, dtype in self.dtypes.items()}
         for name in self._signed:
             columns[name] = columns[name] + 0.0
-        return self._settled(columns)
-
-    def _settled(self, designs: Columns) -> Columns:
-        """Put every idle parameter at its default."""
-        if not self._wakes:
-            return designs
-        designs = dict(designs)
-        for name, awake in self.active(designs).items():
-            parameter = self._by_name[name]
-            for column, default in zip(parameter.columns, parameter.default_columns, strict=True):
-                designs[column] = np.where(awake, designs[column], np.asarray(default))
-        return designs
+        return self._conditions.settled(columns)
 
     def _need_columns(self, designs: Columns) -> None:
         missing = [name for name in self.columns if name not in designs]
