@@ -33,9 +33,9 @@ def cluster(address: str | None, workers: int | None) -> Iterator[int]:
     import ray
 
     ours = not ray.is_initialized()
-    if ours:
-        _start(address, workers)
     try:
+        if ours:
+            _start(address, workers)
         cores = int(ray.cluster_resources().get("CPU", 1))
         yield max(1, min(workers or cores, cores) if address is None else workers or cores)
     finally:

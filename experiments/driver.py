@@ -107,14 +107,14 @@ class _Session:
         """Do what is left to do; return whether it was interrupted."""
         from designgym.experiments.cluster import Streams, available_cores, cluster
 
-        done = {run.key: read_meta(files.parquet) for run in self._runs if (files := self._files(run)).parquet.exists()}
-        waiting = deque(_Active(run, self._files(run)) for run in self._runs if run.key not in done)
+        waiting: deque[_Active] = deque()
         streams = Streams()
         try:
             with Progress(self._runs, workers or available_cores(), silent) as progress:
                 for run in self._runs:
-                    if run.key in done:
-                        self._count_done(run, *done[run.key], progress)
+                    one = self._found(run, progress)
+                    if one is not None:
+                        waiting.append(one)
                 if waiting:
                     with cluster(address, workers) as slots:
                         # A few runs wait with Ray, so that no worker is idle while the driver is busy writing.
@@ -124,15 +124,23 @@ class _Session:
             return True
         return False
 
-    def _files(self, run: RunSpec) -> RunFiles:
-        return self._directory.run(run.key)
-
-    def _count_done(self, run: RunSpec, trials: int, meta: dict[str, Any], progress: Progress) -> None:
-        self._files(run).drop_parts()
-        self.finished += 1
-        self.trials += trials
-        progress.logged(run, trials, meta["best"])
-        progress.finished(run)
+    def _found(self, run: RunSpec, progress: Progress) -> _Active | None:
+        """Take in what earlier sessions left of a run; None where it is finished."""
+        files = self._directory.run(run.key)
+        if files.parquet.exists():
+            count, meta = read_meta(files.parquet)
+            files.drop_parts()
+            self.finished += 1
+            self.trials += count
+            progress.logged(run, count, meta["best"])
+            progress.finished(run)
+            return None
+        rows, _ = files.read()
+        count = 0 if rows is None else rows.num_rows
+        if rows is not None:
+            progress.logged(run, count, best_of(rows, run))
+        self.trials += count
+        return _Active(run, files, count)
 
     def _loop(self, waiting: deque[_Active], streams: Streams, most: int, progress: Progress) -> None:
         active: list[_Active] = []
@@ -140,7 +148,7 @@ class _Session:
             while waiting or active:
                 while waiting and len(active) < most:
                     active.append(waiting.popleft())
-                    self._submit(active[-1], streams, progress)
+                    self._submit(active[-1], streams)
                 for one, item in streams.ready(WAIT_S):
                     if self._take(one, item, progress):
                         one.close()
@@ -152,7 +160,7 @@ class _Session:
                 one.close()
             streams.cancel()
 
-    def _submit(self, one: _Active, streams: Streams, progress: Progress) -> None:
+    def _submit(self, one: _Active, streams: Streams) -> None:
         """Hand a run out with what is logged of it."""
         import ray
 
@@ -166,10 +174,6 @@ class _Session:
         rows, one.meta = one.files.read()
         one.files.error.unlink(missing_ok=True)
         one.last = None
-        if rows is not None and one.logged < rows.num_rows:
-            progress.logged(one.run, rows.num_rows - one.logged, best_of(rows, one.run))
-            self.trials += rows.num_rows - one.logged
-            one.logged = rows.num_rows
         streams.add(self._task.remote(self._problems[problem.label], task_of(one.run), _bytes(rows)), one)
 
     def _take(self, one: _Active, item: Any, progress: Progress) -> bool:
@@ -231,7 +235,7 @@ class _Session:
     def _fail(self, one: _Active, error: str, trace: str, progress: Progress) -> None:
         one.files.error.write_text(f"{error}\n\n{trace}", encoding="utf-8")
         self.failed.append(one.run.title)
-        progress.failed(one.run, f"failed: {one.run.title}: {error} See {one.files.error}.")
+        progress.failed(one.run, f"failed: {one.run.title}: {error.rstrip('.')}. See {one.files.error}.")
 
     def _break_off(self, one: _Active, error: Any, progress: Progress) -> None:
         """A worker died, or Ray lost the task: try again with what is logged, unless that keeps happening."""

@@ -138,7 +138,9 @@ def read_part(path: Path) -> tuple[pa.Table | None, dict[str, Any]]:
     data = path.read_bytes()
     source = pa.BufferReader(data)
     batches: list[pa.RecordBatch] = []
-    reader, meta, place, torn = None, {}, 0, False
+    reader: Any = None
+    meta: dict[str, Any] | None = None
+    place, torn = 0, False
     try:
         reader = pa.ipc.open_stream(source)
         meta = _unpacked(reader.schema.metadata)
@@ -152,10 +154,10 @@ def read_part(path: Path) -> tuple[pa.Table | None, dict[str, Any]]:
         torn = True
     # An unfinished batch may stand at the end of a stream that nobody closed. A second one after it is damage.
     unfinished = 1 if torn and reader is not None and not data.endswith(END) else 0
-    foreign = not data.startswith(CONTINUATION[: len(data)]) or (reader is not None and not meta)
+    foreign = not data.startswith(CONTINUATION[: len(data)]) or (reader is not None and meta is None)
     if foreign or data.count(BATCH_CRC, place) > unfinished:
         raise damaged(path)
-    return (pa.Table.from_batches(batches, reader.schema) if reader is not None else None), meta
+    return (pa.Table.from_batches(batches, reader.schema) if reader is not None else None), meta or {}
 
 
 def _next_batch(reader: Any, path: Path) -> pa.RecordBatch | None:

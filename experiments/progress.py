@@ -116,7 +116,9 @@ class Progress:
         if self._failed:
             parts.append(f"{self._failed} failed")
         parts.append(f"{done:,} of {self._total:,} designs")
-        if self._priced:
+        if not self._priced:
+            parts.append("starting")
+        else:
             parts.append(f"{self._priced / max(spent, 1e-9):,.3g} a second")
         left = self._seconds_left()
         if left is not None:

@@ -55,6 +55,16 @@ def test_a_continued_run_ends_in_the_same_trials(agent, kept) -> None:
     assert elapsed == sorted(elapsed)
 
 
+@pytest.mark.parametrize("kept", [1, 5, 8, 9, 20, 33, 50])
+def test_a_continued_run_of_two_fidelities_logs_each_trial_once(kept) -> None:
+    (run,) = runs(spec_of(problems=["TinyCheap"], agents=["screener"], budget=60))
+    whole, _ = undisturbed(run)
+    fidelity = whole.column("fidelity").to_pylist()
+    assert fidelity[:10] == ["cheap"] * 8 + ["faithful"] * 2
+    rest, _ = undisturbed(run, whole[:kept])
+    assert same_trials(pa.concat_tables([whole[:kept], rest]), whole)
+
+
 def test_what_is_logged_is_not_priced_again(tmp_path) -> None:
     trap = tmp_path / "trap"
     (run,) = runs(spec_of(problems=[{"id": "Tiny", "options": {"trap": str(trap)}}]))

@@ -68,6 +68,10 @@ def tiny_two(design_s: float = 0.0) -> DesignProblem:
     return DesignProblem(SPACE, TinyModel(design_s), Objective(minimize=("latency_s", "area_mm2")))
 
 
+def tiny_cheap() -> DesignProblem:
+    return DesignProblem(SPACE, TinyModel(), Objective(minimize=("latency_s",)), cheap=TinyModel())
+
+
 class Counter(Agent):
     """Asks ranks 0, 1, 2, ... in batches; every batch repeats the last design of the one before."""
 
@@ -86,8 +90,27 @@ class Counter(Agent):
     def tell(self, designs: Columns, evaluations: Evaluations) -> None: ...
 
 
-PROBLEMS = {"Tiny-v0": "tiny_problems:tiny", "TinyTwo-v0": "tiny_problems:tiny_two"}
-AGENTS = {"counter": "tiny_problems:Counter"}
+class Screener(Agent):
+    """Prices eight designs by the cheap model, and the two that look best by the faithful one; over and over."""
+
+    def ask(self, n: int) -> Columns:
+        return self.space.sample(n, self.rng)
+
+    def tell(self, designs: Columns, evaluations: Evaluations) -> None: ...
+
+    def search(self) -> None:
+        while True:
+            designs = self.ask(8)
+            best = np.argsort(-self.problem.evaluate(designs, "cheap").reward, kind="stable")[:2]
+            self.problem.evaluate({name: column[best] for name, column in designs.items()})
+
+
+PROBLEMS = {
+    "Tiny-v0": "tiny_problems:tiny",
+    "TinyTwo-v0": "tiny_problems:tiny_two",
+    "TinyCheap-v0": "tiny_problems:tiny_cheap",
+}
+AGENTS = {"counter": "tiny_problems:Counter", "screener": "tiny_problems:Screener"}
 
 
 def register() -> None:
