@@ -1,8 +1,7 @@
 """Count DRAM words of one layer on a systolic array by replaying, word for word, what its three buffers see.
 
 Buffers and order of accesses as in SCALE-Sim 3.0.0 (Samajdar et al., ISPASS 2020, doi:10.1109/ISPASS48437.2020.00016;
-Raj et al., ISPASS 2025, doi:10.1109/ISPASS64960.2025.00018), whose CALC mode it reproduces: reads and writes exact on
-the 96 rows of tests/reference/accelerator/scalesim.csv.
+the `scalesim` package, CALC mode): reads and writes exact on the 516 rows of tests/reference/accelerator.
 
 - Folds: column folds outside, row folds inside. A streamed operand enters skewed: port p sees at cycle c what port 0
   saw at cycle c - p; within a cycle, ports count upwards. A stationary tile enters row by row, the last row first.
