@@ -76,8 +76,7 @@ def load_loops(function: FunctionType, names: tuple[str, ...], kinds: tuple[str,
     One file per kernel and kinds, so that processes that compile at once can only write the same thing twice.
     """
     versions = (numba.__version__, np.__version__, sys.implementation.cache_tag, llvmlite.binding.get_host_cpu_name())
-    text = repr((versions, _loops_source(0, names, kinds), kinds, list(_facts(function, {}))))
-    name = f"{function.__name__.strip('<>')}_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    name = f"{function.__name__.strip('<>')}_{_digest(function, versions, kinds, _loops_source(0, names, kinds))}"
     path = cache_directory() / f"{name}.py"
     kernel = _rebuild(function)
     if not path.exists():
@@ -164,6 +163,10 @@ def _callee(value: Any) -> FunctionType | None:
     return None
 
 
+def _digest(function: FunctionType, *more: object) -> str:
+    return hashlib.sha256(repr((more, list(_facts(function, {})))).encode()).hexdigest()[:24]
+
+
 def _facts(function: FunctionType, seen: dict[FunctionType, int]) -> Iterator[Any]:
     """Yield everything that decides what a function computes, as plain values with an exact repr."""
     seen[function] = len(seen)
@@ -210,8 +213,11 @@ def _rebuild(function: FunctionType, callers: tuple[FunctionType, ...] = ()) -> 
             if callee := _callee(value):
                 values[name] = _rebuild(callee, (*callers, function))
         cells = tuple(CellType(values[name]) for name in function.__code__.co_freevars)
-        scope = {"__name__": function.__module__, "__builtins__": __builtins__, **values}
+        scope = {"__name__": __name__, "__builtins__": __builtins__, **values}
         copy = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, cells or None)
-        copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
+        # Machine code from the disk looks its functions up by module and name. A kernel's own module may be called
+        # otherwise in another process, and two functions of one name must not be taken for each other.
+        copy.__module__, copy.__qualname__ = __name__, f"{function.__name__.strip('<>')}_{_digest(function)}"
+        # Inlined by LLVM: a call per design would cost more than many a kernel, and share its tables' counters.
         _rebuilt[function] = numba.njit(copy, error_model="numpy", nogil=True, forceinline=True)
     return _rebuilt[function]

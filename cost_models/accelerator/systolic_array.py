@@ -45,7 +45,7 @@ class SystolicArray:
     psum: "buffered": partial sums stay in the ofmap SRAM where half of it holds all that are open at a time; those that
         spill are written to DRAM and read back, and every accumulation reads the SRAM once. "scalesim": all of them go
         to DRAM and never come back, as in the tool.
-    dram: "closed": formulas, tens of millions of designs a second. "counted": every word replayed (`dram_counted`),
+    dram: "closed": formulas, millions of designs a second. "counted": every word replayed (`dram_counted`),
         seconds a layer; partial sums as under `psum`.
     technology: a name or a .json file (see `technology.technology`), or a `Technology`.
     index_of_last: a layer's cycles are the index of its last one, as the tool reports, one less than their number.

@@ -77,7 +77,10 @@ class Technology:
 def technology(name: str) -> Technology:
     """Return a technology by its name, or from a file of the same form whose path ends in .json."""
     if name.endswith(".json"):
-        return _read(Path(name).stem, Path(name).read_text())
+        try:
+            return _read(Path(name).stem, Path(name).read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"technology {name} must be a readable JSON file: {error}.") from None
     files = {Path(file.name).stem: file for file in resources.files(__package__).joinpath("data").iterdir()}
     known = sorted(stem for stem, file in files.items() if file.name.endswith(".json"))
     if name not in known:

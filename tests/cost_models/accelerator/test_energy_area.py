@@ -76,6 +76,10 @@ def test_a_technology_can_be_given_as_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(given))
     assert technology(str(path)).mac_j == pytest.approx(1e-12)
+    (tmp_path / "broken.json").write_text("{")
+    for wrong in ("broken.json", "nowhere.json"):
+        with pytest.raises(ValueError, match=f"{wrong} must be a readable JSON file"):
+            technology(str(tmp_path / wrong))
     del given["area"]["mac_mm2"]
     (tmp_path / "short.json").write_text(json.dumps(given))
     with pytest.raises(ValueError, match="technology short: 'mac_mm2' must be given"):
