@@ -104,7 +104,7 @@ class SystolicArray:
 
     @cached_property
     def _tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        return self._technology.costs(), self._technology.sram_knots(), self._technology.voltage_curve()
+        return self._technology.costs(), self._technology.sram_j_per_kb(), self._technology.voltage_curve()
 
     @cached_property
     def _network(self) -> tuple[NDArray[np.float64], float, int, int]:

@@ -7,7 +7,7 @@ A layer is a matrix multiply of m output pixels, k products each, n filters. Per
 and time stand for (m, n, k) output-stationary, (k, n, m) weight-stationary, (k, m, n) input-stationary.
 """
 
-from math import frexp, nan
+from math import nan
 
 from numpy import ceil, floor  # of floats they are floats, and one instruction; those of math are not
 
@@ -69,32 +69,26 @@ def layer_counts(dataflow, rows, cols, ifmap_c, filter_c, psum_words, reads_back
     )  # fmt: skip
 
 
-def sram_word_j(kb, knots):
-    """Return the energy of one word's access: knots[0, i] at 2**i kB, linear in between and beyond the last."""
-    if kb <= 1.0:
-        return knots[0, 0]
-    fraction, exponent = frexp(kb)
-    i, along = exponent - 1, 2.0 * fraction - 1.0
-    last = knots.shape[1] - 2
-    while i > last:
-        i, along = i - 1, 2.0 * along + 1.0
-    return knots[0, i] + along * (knots[0, i + 1] - knots[0, i])
+def sram_word_j(kb, per_kb):
+    """Return the energy of one word's access: per_kb[0, i] at i kB, linear in between and beyond the last."""
+    i = min(int(kb), per_kb.shape[1] - 2)
+    return per_kb[0, i] + (kb - i) * (per_kb[0, i + 1] - per_kb[0, i])
 
 
 def relative_voltage(clock_hz, curve):
     """Return the least supply voltage that keeps up with the clock, over the nominal one.
 
-    curve: rows of Hz, relative voltage, and its slope (1/Hz) from there to the next row.
+    curve: rows of Hz, relative voltage, and by how much the line grows steeper there (1/Hz).
     """
-    i = 0
-    while i < curve.shape[0] - 1 and clock_hz > curve[i + 1, 0]:
-        i += 1
-    return curve[i, 1] + max(0.0, clock_hz - curve[i, 0]) * curve[i, 2]
+    volt = curve[0, 1]
+    for i in range(curve.shape[0]):
+        volt += curve[i, 2] * max(0.0, clock_hz - curve[i, 0])
+    return volt
 
 
 def price(
     rows, cols, ifmap_kb, filter_kb, ofmap_kb, dram_words_per_cycle, clock_hz,
-    macs, cycles, latency, ifmap_words, filter_words, ofmap_words, psum_words, dram_words, tech, knots, curve,
+    macs, cycles, latency, ifmap_words, filter_words, ofmap_words, psum_words, dram_words, tech, per_kb, curve,
 ):  # fmt: skip
     """Return what counts come to: utilization, seconds, mm2, and J of MACs, of SRAMs, of DRAM, and of idling.
 
@@ -105,9 +99,9 @@ def price(
     chip_mm2 = rows * cols * tech[0, MAC_MM2] + (ifmap_kb + filter_kb + ofmap_kb) * tech[0, SRAM_MM2]
     latency_s = latency / clock_hz
     sram_j = (
-        ifmap_words * sram_word_j(ifmap_kb, knots)
-        + filter_words * sram_word_j(filter_kb, knots)
-        + (ofmap_words + psum_words) * sram_word_j(ofmap_kb, knots)
+        ifmap_words * sram_word_j(ifmap_kb, per_kb)
+        + filter_words * sram_word_j(filter_kb, per_kb)
+        + (ofmap_words + psum_words) * sram_word_j(ofmap_kb, per_kb)
     )
     return (
         macs / (cycles * rows * cols), latency_s, chip_mm2 + words_per_s * tech[0, PHY_MM2],
@@ -119,7 +113,7 @@ def price(
 @over_designs
 def price_network(
     rows, cols, dataflow, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz,
-    layers, macs, buffered, index_of_last, tech, knots, curve,
+    layers, macs, buffered, index_of_last, tech, per_kb, curve,
 ):  # fmt: skip
     """Return cycles, utilization, latency_s, energy_j, area_mm2, edp_js, sram_words, dram_words, power_w, violation.
 
@@ -151,7 +145,7 @@ def price_network(
     utilization, latency_s, area_mm2, mac_j, sram_j, dram_j, idle_j = price(
         height, width, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz, macs, cycles,
         latency, ifmap_words, filter_words, ofmap_words, psum_words_read, dram_words,
-        tech, knots, curve,
+        tech, per_kb, curve,
     )  # fmt: skip
     energy_j = mac_j + sram_j + dram_j + idle_j
     sram_words = ifmap_words + filter_words + ofmap_words
@@ -174,10 +168,10 @@ def count_layers(rows, cols, dataflow, ifmap_sram_kb, filter_sram_kb, ofmap_sram
 @over_designs
 def price_counts(
     rows, cols, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz,
-    macs, cycles, latency, ifmap_words, filter_words, ofmap_words, psum_words, dram_words, tech, knots, curve,
+    macs, cycles, latency, ifmap_words, filter_words, ofmap_words, psum_words, dram_words, tech, per_kb, curve,
 ):  # fmt: skip
     """Return `price` of counts that the caller has made, as columns beside the designs."""
     return price(
         rows, cols, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz, macs, cycles, latency,
-        ifmap_words, filter_words, ofmap_words, psum_words, dram_words, tech, knots, curve,
+        ifmap_words, filter_words, ofmap_words, psum_words, dram_words, tech, per_kb, curve,
     )  # fmt: skip

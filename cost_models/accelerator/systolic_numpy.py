@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.accelerator.systolic_array import METRICS, SystolicArray, touches
-from designgym.cost_models.accelerator.technology import KNOTS, Technology
+from designgym.cost_models.accelerator.technology import Technology
 from designgym.cost_models.base import Columns, batch_length
 
 Column = NDArray[np.float64]
 
 
 def evaluate_numpy(model: SystolicArray, designs: Columns) -> Columns:
-    """Return what `model.evaluate(designs)` does, for dram="closed" and clocks that can be built."""
+    """Return what `model.evaluate(designs)` does, for dram="closed", SRAMs of at most 4,096 kB, and
+    clocks that can be built."""
     d = {name: np.asarray(column, np.float64) for name, column in designs.items()}
     totals: dict[str, Column] = {}
     for layer in model.layers:
@@ -89,4 +90,5 @@ def _metrics(d: Columns, totals: Columns, macs: float, tech: Technology) -> Colu
 
 
 def _sram_word_j(kb: Column, tech: Technology) -> Column:
-    return np.interp(kb, 2.0 ** np.arange(KNOTS), tech.sram_knots()[0])
+    energies = tech.sram_j_per_kb()[0]
+    return np.interp(kb, np.arange(len(energies)), energies)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-KNOTS = 17  # SRAM energies at 1, 2, 4 ... 65,536 kB
+LARGEST_KB = 4096  # beyond it, SRAM energies go on in a straight line
 WORD_BITS = 8
 
 Points = tuple[tuple[float, float], ...]
@@ -60,16 +60,21 @@ class Technology:
               self.idle_j_per_mm2, self.phy_w_per_word_per_s]]
         )  # fmt: skip
 
-    def sram_knots(self) -> NDArray[np.float64]:
-        """Return J per word at 1, 2, 4 ... kB, (1, KNOTS)."""
-        return np.array([[_power_law(self.sram_word_j, 2.0**i) for i in range(KNOTS)]])
+    def sram_j_per_kb(self) -> NDArray[np.float64]:
+        """Return J per word at 0, 1, 2 ... LARGEST_KB kB, (1, LARGEST_KB + 1); at 0 as at 1."""
+        sizes = range(1, LARGEST_KB + 1)
+        energies = [_power_law(self.sram_word_j, float(kb)) for kb in sizes]
+        return np.array([[energies[0], *energies]])
 
     def voltage_curve(self) -> NDArray[np.float64]:
-        """Return rows of Hz, voltage over the nominal one, and its slope towards the next row, (points, 3)."""
+        """Return rows of Hz, voltage over the nominal one, and by how much the slope grows there, (points, 3).
+
+        The slope is 0 before the first point, and goes on after the last.
+        """
         curve = np.zeros((len(self.supply_v), 3))
         curve[:, :2] = self.supply_v
         curve[:, 1] /= self.nominal_v
-        curve[:-1, 2] = np.diff(curve[:, 1]) / np.diff(curve[:, 0])
+        curve[:-1, 2] = np.diff(np.diff(curve[:, 1]) / np.diff(curve[:, 0]), prepend=0.0)
         return curve
 
 

@@ -23,9 +23,9 @@ def test_every_number_has_a_source_with_a_doi(name: str) -> None:
 
 
 def test_horowitz_energies_are_shared_by_the_words_of_an_access() -> None:
-    knots = technology("horowitz45").sram_knots()
+    per_kb = technology("horowitz45").sram_j_per_kb()
     for kb, pj in ((8, 10), (32, 20), (1024, 100)):
-        assert sram_word_j(float(kb), knots) == pytest.approx(pj / 8 * 1e-12, rel=1e-12)
+        assert sram_word_j(float(kb), per_kb) == pytest.approx(pj / 8 * 1e-12, rel=1e-12)
     assert technology("horowitz45").dram_word_j == pytest.approx(1950 / 8 * 1e-12)
     assert technology("horowitz45").mac_j == pytest.approx(0.23e-12)
 
@@ -40,14 +40,14 @@ def test_eyeriss_energies_keep_their_printed_ratios() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_larger_sram_costs_more_per_word_but_less_than_in_proportion(name: str) -> None:
-    knots = technology(name).sram_knots()
-    energies = [sram_word_j(kb, knots) for kb in np.geomspace(1, 100_000, 400)]
+    per_kb = technology(name).sram_j_per_kb()
+    energies = [sram_word_j(kb, per_kb) for kb in np.geomspace(1, 100_000, 400)]
     assert all(a < b for a, b in pairwise(energies))
     for kb in (8.0, 20.0, 100.0, 700.0):
-        assert sram_word_j(kb, knots) < sram_word_j(2 * kb, knots) < 2 * sram_word_j(kb, knots)
-    # Knots at powers of two, straight lines between them: within 1 % of the power law at 16 < 24 < 32 kB.
+        assert sram_word_j(kb, per_kb) < sram_word_j(2 * kb, per_kb) < 2 * sram_word_j(kb, per_kb)
     if name == "horowitz45":
-        assert sram_word_j(24.0, knots) == pytest.approx(1.25e-12 * (24 / 8) ** 0.5, rel=0.01)
+        assert sram_word_j(24.0, per_kb) == pytest.approx(1.25e-12 * (24 / 8) ** 0.5, rel=1e-12)
+        assert sram_word_j(24.5, per_kb) == pytest.approx(1.25e-12 * (24.5 / 8) ** 0.5, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -81,12 +81,15 @@ def test_energy_and_area_by_hand() -> None:
 @pytest.mark.parametrize("psum", ["buffered", "scalesim"])
 @pytest.mark.parametrize("workload", ["resnet18", "mobilenetv2", "gpt2-decode"])
 @pytest.mark.parametrize("tech", ["horowitz45", "eyeriss65"])
-def test_the_kernel_and_numpy_give_the_same_bits(workload: str, psum: str, tech: str) -> None:
+def test_the_kernel_and_numpy_agree(workload: str, psum: str, tech: str) -> None:
     model = SystolicArray(workload, psum=psum, technology=tech)
     designs = random_designs(3000)
     priced, oracle = model.evaluate(designs), evaluate_numpy(model, designs)
     for name, column in priced.items():
-        np.testing.assert_array_equal(column, oracle[name], err_msg=name)
+        if name.endswith(("_j", "_js", "_w")):  # they sum a line's pieces in another order
+            np.testing.assert_allclose(column, oracle[name], rtol=1e-14, err_msg=name)
+        else:
+            np.testing.assert_array_equal(column, oracle[name], err_msg=name)
 
 
 def test_one_thread_and_all_give_the_same_bits() -> None:
