@@ -59,9 +59,12 @@ class Progress:
 
     def priced(self, run: RunSpec, rows: pa.RecordBatch, logged: int) -> None:
         """Take in new trials; logged: how many the run has now."""
+        elapsed = rows.column("elapsed_s")[-1].as_py()
+        if not self._priced:
+            # The start of Ray and of its workers is no part of the rate.
+            self._begun = time.perf_counter() - (elapsed if logged == rows.num_rows else 0.0)
         self._priced += rows.num_rows
         self._left[run.key] = max(0, self._left[run.key] - rows.num_rows)
-        elapsed = rows.column("elapsed_s")[-1].as_py()
         self._seconds.setdefault(_group(run), {})[run.key] = elapsed, logged
         best = best_of(rows, run)
         if best is not None:
@@ -135,13 +138,17 @@ class Progress:
             self.note("; ".join([self._status(), *self._bests()[:1]]))
 
     def _renderable(self) -> Any:
-        from rich.console import Group
         from rich.progress_bar import ProgressBar
+        from rich.table import Table
         from rich.text import Text
 
         done = self._total - sum(self._left.values())
         bar = ProgressBar(total=max(self._total, 1), completed=done, width=60)
-        return Group(bar, Text(self._status()), *(Text(line) for line in self._bests()))
+        lines = Table.grid()
+        lines.add_row(bar)
+        for line in (self._status(), *self._bests()):
+            lines.add_row(Text(line))
+        return lines
 
 
 def best_of(rows: pa.RecordBatch | pa.Table, run: RunSpec) -> dict[str, Any] | None:

@@ -1,17 +1,20 @@
 """Sweeps on Ray: what they log, runs that break, workers that die, runs that are cut; and single runs without Ray."""
 
+import io
 import threading
 import time
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 import tiny_problems
+from rich.console import Console
 from runs_in_process import assert_as_undisturbed, same_trials, undisturbed
 
 from designgym.envs import optimum
-from designgym.experiments import handover, load_sweep, load_trials
+from designgym.experiments import handover, load_sweep, load_trials, progress
 from designgym.experiments.cluster import cluster
 from designgym.experiments.driver import sweep
 from designgym.experiments.log import SweepDirectory
@@ -198,6 +201,46 @@ def test_errors_of_the_agents_thread_arrive(tmp_path) -> None:
     assert rows is None
     assert failed.error == "ArithmeticError: the model fell into its trap"
     assert "tiny_problems.py" in failed.traceback
+
+
+# -- what a person sees -----------------------------------------------------------------------------------------------
+
+
+def test_progress_tells_rate_time_left_and_best_with_units(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    first, second = runs(spec_of(seeds=2))
+    rows, _ = undisturbed(first)
+    with progress.Progress([first, second], workers=1) as seen:
+        assert "0 of 2 runs, 0 of 120 designs, starting" in seen._status()
+        batch = rows[:30].to_batches()[0]
+        seen.priced(first, batch.set_column(6, "elapsed_s", pa.array(np.linspace(0.2, 6.0, 30))), 30)
+        # 6 s for 30 designs, and 90 are left for one worker.
+        assert "30 of 120 designs" in seen._status()
+        assert "about 18.0 s left" in seen._status()
+        seen.finished(first)
+        seen.failed(second, "failed: it broke")
+    said = capsys.readouterr().err
+    best = 1e3 * min(rows[:30].filter(pa.compute.field("feasible")).column("metric.latency_s").to_pylist())
+    assert f"best on Tiny-v0: latency_s {best:.4g} ms" in said
+    assert "1 of 2 runs" in said
+    assert "failed: it broke" in said
+    with progress.Progress([first], workers=1, silent=True) as silent:
+        silent.priced(first, rows.to_batches()[0], 60)
+        silent.failed(first, "failed: it broke")
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bar_has_a_line_for_each_thing() -> None:
+    (run,) = runs(spec_of())
+    rows, _ = undisturbed(run)
+    seen = progress.Progress([run], workers=1, silent=True)
+    seen.priced(run, rows[:30].to_batches()[0], 30)
+    page = io.StringIO()
+    Console(file=page, width=80, force_terminal=False).print(seen._renderable())
+    bar, status, best = page.getvalue().splitlines()
+    assert set(bar.strip()) <= set("━╸╺ ")
+    assert "30 of 60 designs" in status
+    assert best.startswith("best on Tiny-v0: latency_s ")
 
 
 # -- sweeps on Ray ----------------------------------------------------------------------------------------------------
