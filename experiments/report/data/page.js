@@ -1,0 +1,97 @@
+"use strict";
+// Inflates plotly.js, draws every figure in the reader's colours, and writes down what was drawn.
+(() => {
+  const root = document.documentElement;
+  const status = { figures: [], errors: [] };
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const read = (id) => JSON.parse(document.getElementById(id).textContent);
+  let printing = false;
+
+  function report(state) {
+    root.dataset.report = state;
+    document.getElementById("figures-status").textContent = JSON.stringify(status);
+  }
+
+  function failed(error) {
+    status.errors.push(String((error && error.stack) || error));
+    report("failed");
+  }
+
+  addEventListener("error", (event) => failed(event.error || event.message));
+  addEventListener("unhandledrejection", (event) => failed(event.reason));
+
+  async function loadPlotly() {
+    const bytes = Uint8Array.from(atob(document.getElementById("plotly").textContent.trim()), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(stream).text();
+    document.head.append(script);
+  }
+
+  // "@ink" is a colour of the page; "@agent-2/0.2" one that is mostly transparent.
+  function colour(token, palette) {
+    const [name, alpha] = token.slice(1).split("/");
+    const hex = palette[name];
+    if (!alpha) return hex;
+    const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+    return `rgba(${r},${g},${b},${alpha})`;
+  }
+
+  function painted(value, palette, key = "") {
+    if (Array.isArray(value)) return value.map((item) => painted(item, palette, key));
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([k, item]) => [k, painted(item, palette, k)]));
+    }
+    return key.endsWith("color") && typeof value === "string" && value[0] === "@" ? colour(value, palette) : value;
+  }
+
+  const palettes = read("palettes");
+  const figures = read("figures");
+  const config = {
+    responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+    toImageButtonOptions: { format: "svg" },
+  };
+
+  function arranged(figure, node, width) {
+    const palette = palettes[dark.matches && !printing ? "dark" : "light"];
+    // A narrow screen has no room for a tool bar over the figure, nor for dragging to zoom while scrolling.
+    const narrow = (width || node.clientWidth) < 480;
+    const { data, layout } = painted({ data: figure.data, layout: narrow && figure.narrow || figure.layout }, palette);
+    layout.font = { ...layout.font, family: getComputedStyle(document.body).fontFamily };
+    if (width) Object.assign(layout, { width, autosize: false });
+    if (printing && !node.closest("figure.wide")) layout.height = Math.min(layout.height, 290);
+    node.style.minHeight = `${layout.height}px`;
+    if (narrow && !printing) layout.dragmode = false;
+    return [data, layout, { ...config, displayModeBar: !narrow && !printing, staticPlot: printing }];
+  }
+
+  const nodes = () => [...document.querySelectorAll(".plot")];
+
+  async function drawAll() {
+    for (const node of nodes()) {
+      await Plotly.newPlot(node, ...arranged(figures[node.id], node));
+      const points = figures[node.id].data.map((trace) => (trace.y || trace.x || []).filter((v) => v !== null).length);
+      status.figures.push({ id: node.id, traces: points.length, points });
+      report("drawing");
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    report("drawn");
+  }
+
+  function redraw(width) {
+    for (const node of nodes()) Plotly.react(node, ...arranged(figures[node.id], node, width && width(node)));
+  }
+
+  // A page of A4 is narrower than a screen, and printing does not wait for a responsive figure.
+  const printedWidth = (node) => (node.closest("figure.wide") ? 680 : 325);
+
+  async function start() {
+    await loadPlotly();
+    await drawAll();
+    dark.addEventListener("change", () => redraw());
+    addEventListener("beforeprint", () => { printing = true; redraw(printedWidth); });
+    addEventListener("afterprint", () => { printing = false; redraw(); });
+  }
+
+  start().catch(failed);
+})();

@@ -1,0 +1,160 @@
+"""The figures of designs: the Pareto front, and what each parameter matters."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from designgym.envs.pareto import nondominated
+from designgym.experiments.report.drawing import (
+    Figure,
+    Floats,
+    axis,
+    layout,
+    plain_text,
+    rounded,
+    scaled_unit,
+    with_unit,
+)
+from designgym.experiments.report.palette import DASHES
+from designgym.experiments.report.study import AgentStudy, ProblemStudy
+from designgym.experiments.report.text import metric_unit
+
+MOST_POINTS = 1200
+MOST_PAIRS = 3
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
+SERIES = ("@accent", "@warn", "@muted")  # objectives: no agent has these colours
+SPECK = 0.25  # share of an axis below which a front is too small to read
+
+
+class _Pair:
+    """Two of the losses, shown as metrics in readable units."""
+
+    def __init__(self, problem: ProblemStudy, i: int, j: int) -> None:
+        self.at = (i, j)
+        self.names = [problem.objectives[k] for k in self.at]
+        self.signs = [float(problem.signs[k]) for k in self.at]
+        middle = np.median(np.abs(problem.truth.front), axis=0)
+        scaled = [scaled_unit(float(middle[k]), metric_unit(problem, problem.objectives[k])) for k in self.at]
+        self.scales, self.units = [scale for scale, _ in scaled], [unit for _, unit in scaled]
+
+    def values(self, losses: Floats) -> list[Floats]:
+        """Return losses, (n, k), as the two metrics, each (n,)."""
+        return [s * losses[:, k] / c for s, k, c in zip(self.signs, self.at, self.scales, strict=True)]
+
+    def trace(self, losses: Floats, name: str, mode: str, **more: Any) -> dict[str, Any]:
+        """Return a trace of points."""
+        x, y = self.values(losses)
+        shown = {"type": "scatter", "mode": mode, "name": plain_text(name), "x": rounded(x), "y": rounded(y)}
+        told = [
+            f"{plain_text(metric)} %{{{letter}:.4g}} {plain_text(unit)}"
+            for metric, letter, unit in zip(self.names, "xy", self.units, strict=True)
+        ]
+        return shown | {"hovertemplate": f"{'<br>'.join(told)}<extra>{plain_text(name)}</extra>"} | more
+
+    def limits(self, losses: Floats, room: float) -> list[list[float | None]]:
+        """Return both axes' ranges around losses, with room on each side as a share of their extent."""
+        ranges = []
+        for values in self.values(losses):
+            low, high = float(values.min()), float(values.max())
+            extent = (high - low) or 0.1 * max(abs(high), 1e-12)
+            ranges.append(rounded([low - room * extent, high + room * extent]))
+        return ranges
+
+
+def pareto_figures(problem: ProblemStudy) -> list[Figure]:
+    """Return a figure a pair of objectives, at most three: designs, agents' fronts, the known one, the reference."""
+    pairs = list(combinations(range(len(problem.objectives)), 2))[:MOST_PAIRS]
+    return [_pareto_figure(problem, _Pair(problem, i, j)) for i, j in pairs]
+
+
+def _pareto_figure(problem: ProblemStudy, pair: _Pair) -> Figure:
+    trials, truth = problem.trials, problem.truth
+    # With more than two objectives the front is a surface: its points alone are drawn.
+    steps = len(problem.objectives) == 2
+    rows = np.flatnonzero(trials.feasible)
+    if len(rows) > MOST_POINTS:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
+    grey = {"color": "@muted/0.35", "size": 3.5}
+    traces = [pair.trace(trials.losses[rows], "feasible designs", "markers", marker=grey)]
+    for agent in (a for a in problem.agents if a.counted):
+        colour = f"@agent-{agent.slot}"
+        stroke = {"color": colour, "width": 1.6, "dash": DASHES[agent.slot], "shape": "hv"}
+        marker = {"color": colour, "size": 7, "symbol": SYMBOLS[agent.slot]}
+        mode = "lines+markers" if steps else "markers"
+        traces.append(pair.trace(_front_of(problem, agent), agent.label, mode, line=stroke, marker=marker))
+    if steps:
+        known = "true front" if truth.known else "best known front"
+        order = np.argsort(truth.front[:, 0], kind="stable")
+        line = {"color": "@ink", "width": 1.6, "shape": "hv"}
+        traces.append(pair.trace(truth.front[order], known, "lines", line=line))
+    cross = {"color": "@ink", "size": 10, "symbol": "x-thin-open"}
+    traces.append(pair.trace(truth.reference[None, :], "reference point", "markers", marker=cross))
+    return {"data": traces, "layout": _views(problem, pair)}
+
+
+def _front_of(problem: ProblemStudy, agent: AgentStudy) -> Floats:
+    """Return what all runs of an agent found together that none of it dominates, sorted, (n, k)."""
+    keys = {run.logged.key for run in agent.counted}
+    mine = [i for i, key in enumerate(problem.trials.runs) if key in keys]
+    losses = problem.trials.losses[np.isin(problem.trials.run, mine) & problem.trials.feasible]
+    return np.unique(losses[nondominated(losses)], axis=0) if len(losses) else losses
+
+
+def _views(problem: ProblemStudy, pair: _Pair) -> dict[str, Any]:
+    """Return a layout around the front and the reference point, or around the front alone, with buttons between them.
+
+    It opens on the first, as readers of such figures expect, unless the front would be a speck there.
+    """
+    front, reference = problem.truth.front, problem.truth.reference[None, :]
+    far, near = pair.limits(np.vstack([front, reference]), 0.08), pair.limits(front, 0.35)
+    extents = [np.ptp(values) for values in pair.values(front)]
+    speck = any(extent < SPECK * (f[1] - f[0]) for extent, f in zip(extents, np.array(far, float), strict=True))
+    buttons = [
+        {"label": label, "method": "relayout", "args": [{"xaxis.range": view[0], "yaxis.range": view[1]}]}
+        for label, view in (("with reference point", far), ("front only", near))
+    ]
+    menu = {
+        "type": "buttons", "direction": "right", "active": int(speck), "buttons": buttons, "showactive": True,
+        "x": 1, "xanchor": "right", "y": -0.13, "yanchor": "top",
+        "font": {"size": 11, "color": "@ink"}, "bgcolor": "@paper", "bordercolor": "@rule", "borderwidth": 1,
+    }  # fmt: skip
+    axes = [
+        axis(with_unit(name, unit), range=view, tickformat="~g")
+        for name, unit, view in zip(pair.names, pair.units, near if speck else far, strict=True)
+    ]
+    return layout(
+        axes[0],
+        axes[1],
+        hovermode="closest",
+        height=480,
+        updatemenus=[menu],
+        margin={"l": 62, "r": 26, "t": 10, "b": 84},
+    )
+
+
+def importance_figure(problem: ProblemStudy) -> Figure | None:
+    """Return what shuffling each parameter costs a forest's prediction of each objective, the weightiest on top."""
+    learned = problem.importances
+    if not learned:
+        return None
+    names = next(iter(learned.values())).parameters
+    order = np.argsort(np.sum([np.maximum(found.drop, 0.0) for found in learned.values()], axis=0), kind="stable")
+    traces = []
+    for i, (objective, found) in enumerate(learned.items()):
+        spread = {"type": "data", "array": rounded(found.spread[order]), "color": "@muted", "thickness": 1, "width": 3}
+        traces.append({
+            "type": "bar", "orientation": "h", "name": plain_text(objective), "error_x": spread,
+            "y": [plain_text(names[k]) for k in order], "x": rounded(np.maximum(found.drop[order], 0.0)),
+            "marker": {"color": SERIES[i % len(SERIES)]},
+            "hovertemplate": f"%{{y}}: %{{x:.3f}}<extra>{plain_text(objective)}</extra>",
+        })  # fmt: skip
+    x = axis("R² lost when shuffled", rangemode="tozero", tickformat="~g")
+    y = axis("", showgrid=False, ticks="", tickfont={"color": "@ink", "size": 13})
+    height = max(200, 80 + len(names) * (16 + 14 * len(learned)))
+    shape = layout(x, y, hovermode="closest", height=height, bargap=0.35, showlegend=len(learned) > 1)
+    # Bars of a group are stacked upwards, so the legend is read in that order too.
+    shape["legend"]["traceorder"] = "reversed"
+    return {"data": traces, "layout": shape}

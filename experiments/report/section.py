@@ -1,0 +1,135 @@
+"""One problem's section of the page: headline, agents, progress, designs, what matters, how runs ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+
+from designgym.experiments.report import designs, progress, tables
+from designgym.experiments.report.drawing import Figure
+from designgym.experiments.report.headline import goal, headline, title
+from designgym.experiments.report.study import ProblemStudy
+from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, percent
+from designgym.experiments.report.values import values_figure
+
+
+@dataclass
+class Part:
+    """The figures of a page as its sections are written, by the id of the element that each is drawn in."""
+
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+    def place(self, figure: Figure, heading: str, note: str, wide: bool = False) -> str:
+        """Keep a figure and return the element it will be drawn in. note: HTML."""
+        name = f"figure-{len(self.figures)}"
+        self.figures[name] = figure
+        css = ' class="wide"' if wide else ""
+        height = f'style="min-height: {figure["layout"]["height"]}px"'
+        return (
+            f'<figure{css}><div class="card"><figcaption><h3>{escape(heading)}</h3><p>{note}</p></figcaption>'
+            f'<div class="plot" id="{name}" {height} role="img" aria-label="{escape(heading)}"></div></div></figure>'
+        )
+
+
+def problem_section(problem: ProblemStudy, place: int, part: Part) -> str:
+    """Return the section's HTML and leave its figures in `part`."""
+    sentences = "".join(f"<p>{text}</p>" for text in headline(problem))
+    body = [f'<h2>{title(problem)}</h2><p class="goal">{goal(problem)}</p>']
+    if problem.best:
+        words = f'<div class="card headline">{sentences}{tables.ranking_table(problem)}</div>'
+        body += [f'<div class="hero">{words}{_best(problem)}</div>', _agents(problem), _progress(problem, part)]
+        body += [_best_designs(problem), "" if problem.single else _pareto(problem, part), _matters(problem, part)]
+    else:
+        body.append(f'<div class="card headline">{sentences}</div>')
+    body.append(_card("How runs ended", "", tables.endings_table(problem) + tables.errors_list(problem)))
+    return f'<section class="problem" id="problem-{place}">{"".join(body)}</section>'
+
+
+def _card(heading: str, note: str, content: str) -> str:
+    paragraph = f'<p class="note">{note}</p>' if note else ""
+    return f'<div class="card"><h3>{heading}</h3>{paragraph}{content}</div>'
+
+
+def _best(problem: ProblemStudy) -> str:
+    heading = "The best design" if problem.single else f"The best design by {code(problem.objectives[0])}"
+    return _card(heading, "", tables.best_card(problem))
+
+
+def _agents(problem: ProblemStudy) -> str:
+    seeds = max(len(agent.counted) for agent in problem.agents)
+    few = " Fewer than ten runs an agent: read small differences with care." if seeds < 10 else ""
+    note = f"Up to {problem.budget:,} designs a run; the agent that found the best designs soonest comes first.{few}"
+    return _card("Agents", note, tables.agents_table(problem))
+
+
+def _progress(problem: ProblemStudy, part: Part) -> str:
+    over = f"Interquartile mean over runs, with its 95{NBSP}% interval."
+    timed = f"{over[:-1]}; agents' own time counts."
+    if problem.single:
+        draw, what = progress.best_figure, "Best so far"
+        scale = (
+            f"Distance from the {problem.yardstick}, over the gap to the median of {escape(problem.truth.median_of)}."
+        )
+    else:
+        draw, what = progress.hypervolume_figure, "Hypervolume"
+        scale = f"One minus the share of the {problem.yardstick}."
+    reached = f"Share of an agent's runs that are {WITHIN_1} of the {problem.yardstick}."
+    placed = [
+        part.place(draw(problem, False), f"{what}, by designs priced", over),
+        part.place(draw(problem, True), f"{what}, by time", timed),
+        part.place(progress.regret_figure(problem), "Regret, by designs priced", scale),
+        part.place(progress.reached_figure(problem), f"Who gets {WITHIN_1}, and how soon", reached),
+    ]
+    return f'<div class="figures">{"".join(placed)}</div>'
+
+
+def _best_designs(problem: ProblemStudy) -> str:
+    n = len(problem.best)
+    if problem.single:
+        heading = f"The {n} best designs" if n > 1 else "The best design"
+        note = "Distinct designs, best first; equal ones by how soon a run found them."
+    else:
+        heading, found = "Designs on the front", problem.front_designs
+        note = f"{n} of the {found:,} designs" if n < found else f"All {n} designs"
+        note += f" found that no other found dominates, along {code(problem.objectives[0])}."
+    return _card(heading, note, tables.best_table(problem) + tables.glossary(problem))
+
+
+def _pareto(problem: ProblemStudy, part: Part) -> str:
+    note = "Each agent's front over all its runs. The hypervolume is measured from the reference point."
+    made = designs.pareto_figures(problem)
+    placed = [part.place(figure, "Pareto front", note, wide=len(made) == 1) for figure in made]
+    return f'<div class="figures">{"".join(placed)}</div>'
+
+
+# -- what matters -----------------------------------------------------------------------------------------------------
+
+
+def _matters(problem: ProblemStudy, part: Part) -> str:
+    learned = problem.importances
+    figure = designs.importance_figure(problem)
+    if figure is None:
+        return _card("What each parameter matters", "Too few different designs were priced to learn it.", "")
+    fits = []
+    for name, found in learned.items():
+        logarithm = "log " if found.logarithm else ""
+        fits.append(f"{percent(max(found.explained, 0.0))} of the variance of {logarithm}{code(name)}")
+    priced = next(iter(learned.values())).designs
+    note = (
+        f"Permutation importance of a random forest on {priced:,} of the designs priced, infeasible ones included. On "
+        f"a third of them, held out, it explains {listed(fits)}. Agents look more closely where designs are good, so "
+        "this figure does too."
+    )
+    placed = part.place(figure, "What each parameter matters", note, wide=True)
+    return f'<div class="figures">{placed}{_values(problem, part) if problem.single else ""}</div>'
+
+
+def _values(problem: ProblemStudy, part: Part) -> str:
+    figure = values_figure(problem)
+    if figure is None:
+        return ""
+    note = (
+        f"The best that any run found with a parameter held at a value, as a distance from the {problem.yardstick}: "
+        "what that value costs at most, once all others are tuned. A value hardly tried may be better than it looks."
+    )
+    return part.place(figure, "What each value costs", note, wide=True)

@@ -1,0 +1,185 @@
+"""What one problem of a sweep came to: its runs, its agents, its best designs, what its parameters matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.experiments import statistics as stats
+from designgym.experiments.importance import Importance, parameter_importance
+from designgym.experiments.report.truth import Truth
+
+if TYPE_CHECKING:
+    from designgym.cost_models.base import Metric
+    from designgym.experiments.log import LoggedProblem, LoggedRun
+    from designgym.experiments.report.trials import Trials
+
+MOST_BEST = 10
+MOST_FRONT = 20
+TOLERANCES = (0.01, 0.05)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run with its curves, each (trials,): best loss so far (one objective), regret so far, elapsed_s."""
+
+    logged: LoggedRun
+    best: NDArray[np.float64]
+    regret: NDArray[np.float64]
+    elapsed_s: NDArray[np.float64]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it ran to its end."""
+        return self.logged.state == "finished"
+
+
+@dataclass(frozen=True)
+class AgentStudy:
+    """One agent on one problem. counted: the runs behind its figures, the finished ones if there are any.
+
+    reach: designs until within 1 % and 5 %, each (runs,), inf where never.
+    """
+
+    label: str
+    slot: int
+    runs: tuple[LoggedRun, ...]
+    counted: tuple[Run, ...]
+    reach: dict[float, NDArray[np.float64]]
+
+    @property
+    def whole(self) -> bool:
+        """Whether its figures rest on finished runs."""
+        return bool(self.counted) and all(run.finished for run in self.counted)
+
+    @cached_property
+    def final_regret(self) -> NDArray[np.float64]:
+        """Regret at the end of each run, (runs,)."""
+        return np.array([run.regret[-1] for run in self.counted])
+
+    @cached_property
+    def final_best(self) -> NDArray[np.float64]:
+        """Best loss at the end of each run, (runs,); inf where nothing feasible was found."""
+        return np.array([run.best[-1] for run in self.counted])
+
+    @property
+    def seconds(self) -> float:
+        """Median time of a run."""
+        return float(np.median([run.logged.elapsed_s for run in self.counted]))
+
+    @property
+    def designs_per_second(self) -> float:
+        """Designs priced over time spent, all counted runs together."""
+        seconds = sum(run.logged.elapsed_s for run in self.counted)
+        return sum(len(run.best) for run in self.counted) / seconds if seconds > 0 else float("inf")
+
+    def order(self) -> tuple[float, ...]:
+        """Sort key, the agent that found the best designs soonest first."""
+        first, second = (self.reach[t] for t in TOLERANCES)
+        reached = -stats.share_reached(first), -stats.share_reached(second)
+        final = float(stats.interquartile_mean(self.final_regret))
+        return stats.median_reached(first), reached[0], stats.median_reached(second), reached[1], final
+
+
+@dataclass(frozen=True)
+class BestDesign:
+    """One of the best designs, and in how many runs of which agent it was found."""
+
+    losses: NDArray[np.float64]
+    design: dict[str, Any]
+    metrics: dict[str, float]
+    found_by: dict[str, int]
+    first: tuple[str, int, int]  # agent, seed, number of the design within the run
+
+
+@dataclass(frozen=True)
+class ProblemStudy:
+    """One problem of a sweep, studied.
+
+    best: the best designs found, or some of the `front_designs` designs that no other found dominates. errors: of the
+    failed runs by their keys, one line each.
+    """
+
+    logged: LoggedProblem
+    runs: tuple[LoggedRun, ...]
+    trials: Trials
+    truth: Truth
+    agents: tuple[AgentStudy, ...]
+    best: tuple[BestDesign, ...]
+    front_designs: int
+    errors: dict[str, str]
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one objective."""
+        return self.trials.losses.shape[1] == 1
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of the metrics wanted, in the order of the losses' columns."""
+        return self.trials.objectives
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics by name."""
+        return {metric.name: metric for metric in self.logged.metrics}
+
+    @cached_property
+    def signs(self) -> NDArray[np.float64]:
+        """A loss times its sign is the metric: -1 where the metric is maximised, (k,)."""
+        maximised = self.logged.objective.get("maximize") or ()
+        return np.array([-1.0 if name in maximised else 1.0 for name in self.objectives])
+
+    @cached_property
+    def parameter_of(self) -> dict[str, dict[str, Any]]:
+        """The parameter that owns each column."""
+        owners = {c: parameter for parameter in self.logged.parameters for c in parameter.get("columns", ())}
+        return {name: owners.get(name, {"name": name}) for name in self.trials.designs}
+
+    @property
+    def budget(self) -> int:
+        """The largest budget of its runs."""
+        return max((run.budget for run in self.runs), default=0)
+
+    @property
+    def ranked(self) -> list[AgentStudy]:
+        """The agents that priced anything, the one that found the best designs soonest first."""
+        return sorted((agent for agent in self.agents if agent.counted), key=AgentStudy.order)
+
+    @property
+    def yardstick(self) -> str:
+        """What distances are measured from, in words."""
+        known = self.truth.known
+        if self.single:
+            return "optimum" if known else "best known"
+        return "true front's hypervolume" if known else "best known hypervolume"
+
+    def distance(self, loss: Any) -> Any:
+        """Return by what share of the optimum's size losses of the one objective lie above it; inf for inf."""
+        return (np.asarray(loss) - self.truth.loss) / (abs(self.truth.loss) or 1.0)
+
+    @cached_property
+    def importances(self) -> dict[str, Importance]:
+        """What each parameter matters for each objective, where it can be learned."""
+        _, first = np.unique(self.trials.codes(), axis=0, return_index=True)
+        rows = np.sort(first)
+        groups: dict[str, list[NDArray[Any]]] = {}
+        for column, values in self.trials.designs.items():
+            groups.setdefault(str(self.parameter_of[column]["name"]), []).append(values[rows])
+        groups = {name: columns for name, columns in groups.items() if any(len(set(c.tolist())) > 1 for c in columns)}
+        found = {}
+        for name, sign, loss in zip(self.objectives, self.signs, self.trials.losses.T, strict=True):
+            learned = parameter_importance(groups, sign * loss[rows]) if groups else None
+            if learned is not None:
+                found[name] = learned
+        return found
+
+    def start_rows(self) -> NDArray[np.int64]:
+        """Rows of the user's present designs: the first batch of each run, where the sweep has any."""
+        if not self.logged.start:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(self.trials.ask == 0)

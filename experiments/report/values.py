@@ -1,0 +1,111 @@
+"""The figure of what each value of each parameter costs: the best loss that was found with it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.experiments.report.drawing import Figure, Floats, axis, layout, plain_text, rounded, with_unit
+from designgym.experiments.report.study import ProblemStudy
+from designgym.experiments.report.text import apart, figure_only, parameter_unit
+
+MOST_PANELS = 12
+PANELS_A_ROW = 4
+PANELS_NARROW = 2
+MOST_VALUES = 64
+BINS = 24
+MOST_MARKERS = 24
+LETTERS_A_ROW = {PANELS_A_ROW: 150, PANELS_NARROW: 30}  # that fit below the panels of a row
+LEAST = 0.1  # per cent; anything closer to the optimum is drawn here, since a log axis has no 0
+
+
+def values_figure(problem: ProblemStudy) -> Figure | None:
+    """One panel a parameter: the best loss at each value, above the optimum in per cent; None where nothing varies."""
+    trials = problem.trials
+    above = np.where(trials.feasible, 100.0 * problem.distance(trials.losses[:, 0]), np.inf)
+    panels: dict[str, tuple[list[Any], Floats]] = {}
+    for column, values in trials.designs.items():
+        found = best_by_value(values, above)
+        if found is not None and len(panels) < MOST_PANELS:
+            panels[column] = found
+    if not panels:
+        return None
+    highest = max(float(best[np.isfinite(best)].max(initial=LEAST)) for _, best in panels.values())
+    traces = [_trace(problem, i, column, *found) for i, (column, found) in enumerate(panels.items())]
+    names = {column: _names(problem, column, values) for column, (values, _) in panels.items()}
+    wide, narrow = (_layout(problem, names, highest, most) for most in (PANELS_A_ROW, PANELS_NARROW))
+    return {"data": traces, "layout": wide, "narrow": narrow}
+
+
+def best_by_value(values: NDArray[Any], above: Floats) -> tuple[list[Any], Floats] | None:
+    """Return a column's values in order and the least of `above` at each, inf where nothing is feasible.
+
+    Numbers of more than 64 values go into 24 bins, each named by its middle; None for one value or for more names.
+    """
+    different, place = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
+    if len(different) < 2:
+        return None
+    if len(different) > MOST_VALUES:
+        if values.dtype == object:
+            return None
+        edges = np.linspace(float(different[0]), float(different[-1]), BINS + 1)
+        place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BINS - 1)
+        different = (edges[:-1] + edges[1:]) / 2.0
+    best = np.full(len(different), np.inf)
+    np.minimum.at(best, place, above)
+    return different.tolist(), best
+
+
+def _trace(problem: ProblemStudy, i: int, column: str, values: list[Any], best: Floats) -> dict[str, Any]:
+    names = _names(problem, column, values)
+    mode = "markers" if isinstance(values[0], str) else "lines+markers" if len(names) <= MOST_MARKERS else "lines"
+    # On plain places: values stand apart evenly, and two that are written alike stay two.
+    return {
+        "type": "scatter", "mode": mode, "name": plain_text(column), "showlegend": False,
+        "x": list(range(len(names))), "y": rounded(np.where(np.isfinite(best), np.maximum(best, LEAST), np.nan)),
+        "text": [plain_text(name) for name in names], "customdata": rounded(best),
+        "xaxis": f"x{_suffix(i)}", "yaxis": f"y{_suffix(i)}",
+        "line": {"color": "@accent", "width": 1.8}, "marker": {"color": "@accent", "size": 6},
+        "hovertemplate": f"{plain_text(column)} = %{{text}}: %{{customdata:.3g}} %<extra></extra>",
+    }  # fmt: skip
+
+
+def _names(problem: ProblemStudy, column: str, values: list[Any]) -> list[str]:
+    unit = parameter_unit(problem, column)
+    return [value if isinstance(value, str) else figure_only(value, unit) for value in values]
+
+
+def _suffix(i: int) -> str:
+    return "" if i == 0 else str(i + 1)
+
+
+def _layout(problem: ProblemStudy, names: dict[str, list[str]], highest: float, most: int) -> dict[str, Any]:
+    """Return a grid of panels. names: what stands at each place of each column's panel; most: panels a row."""
+    decades = [10.0**d for d in range(-1, max(1, math.ceil(math.log10(highest))) + 1)]
+    ticks = {"tickvals": decades, "ticktext": ["≤ 0.1 %", *(f"{d:,.0f} %" for d in decades[1:])]}
+    limits = [math.log10(LEAST) - 0.2, math.log10(max(highest, 10.0)) + 0.15]
+    across, rows = min(most, len(names)), math.ceil(len(names) / most)
+    gap = 0.048 / most
+    axes: dict[str, Any] = {}
+    for i, (column, values) in enumerate(names.items()):
+        left, bottom = (i % across) / across, 1.0 - (i // across + 1) / rows
+        labels = _labels(values, LETTERS_A_ROW[most] // most) | {"range": [-0.4, len(values) - 0.6], "tickangle": 0}
+        wide, high = [left + gap, left + 1.0 / across - gap], [bottom + 0.3 / rows, bottom + 1.0 / rows - 0.02]
+        unit = apart(parameter_unit(problem, column)) if most > PANELS_NARROW else ""
+        x = axis(with_unit(column, unit), anchor=f"y{_suffix(i)}", domain=wide, automargin=False, **labels)
+        y = axis("", type="log", anchor=f"x{_suffix(i)}", domain=high, range=limits, **ticks)
+        axes |= {f"xaxis{_suffix(i)}": x, f"yaxis{_suffix(i)}": y | {"showticklabels": i % across == 0}}
+    margin = {"l": 70, "r": 10, "t": 4, "b": 6}
+    shape = layout(axes["xaxis"], axes["yaxis"], hovermode="closest", height=40 + 190 * rows, margin=margin)
+    return shape | axes
+
+
+def _labels(names: list[str], letters: int) -> dict[str, Any]:
+    """Return which of the values to write below a panel: evenly spread from the first, as many as have room."""
+    most = max(2, letters // (max(len(name) for name in names) + 2))
+    step = max(1, math.ceil((len(names) - 1) / (most - 1)))
+    places = list(range(0, len(names), step))
+    return {"tickvals": places, "ticktext": [plain_text(names[place]) for place in places]}
