@@ -98,8 +98,7 @@ def _pareto_figure(problem: ProblemStudy, pair: _Pair) -> Figure:
 def _front_of(problem: ProblemStudy, agent: AgentStudy) -> Floats:
     """Return what all runs of an agent found together that none of it dominates, sorted, (n, k)."""
     keys = {run.logged.key for run in agent.counted}
-    mine = [i for i, key in enumerate(problem.trials.runs) if key in keys]
-    losses = problem.trials.losses[np.isin(problem.trials.run, mine) & problem.trials.feasible]
+    losses = problem.trials.losses[problem.trials.of_runs(keys) & problem.trials.feasible]
     return np.unique(losses[nondominated(losses)], axis=0) if len(losses) else losses
 
 

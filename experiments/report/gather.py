@@ -44,7 +44,7 @@ def study_problem(logged: LoggedProblem, sweep: Sweep, slots: dict[str, int], ta
     trials = trials_of(table, logged.label)
     runs = tuple(run for run in sweep.runs if run.problem == logged.label)
     problem, why = remake(logged, str(runs[0].definition.get("cost_model", "")))
-    uniform = _drawn_uniformly(trials, runs)
+    uniform = _drawn_uniformly(trials, runs, bool(logged.start))
     truth = truth_of(logged, problem, why, trials, uniform)
     curves = run_curves(trials, runs, truth)
     agents = tuple(_agent(label, slot, runs, curves, truth) for label, slot in slots.items())
@@ -65,19 +65,16 @@ def _errors(sweep: Sweep, runs: tuple[LoggedRun, ...]) -> dict[str, str]:
     return errors
 
 
-def _drawn_uniformly(trials: Trials, runs: tuple[LoggedRun, ...]) -> NDArray[np.bool_]:
-    """Where a trial was drawn by the agent `random` of its own accord, bool (n,)."""
-    drawing = {run.key for run in runs if run.agent == "random"}
-    mine = np.array([key in drawing for key in trials.runs], bool)
-    return mine[trials.run] & (trials.ask > 0) if len(trials) else np.zeros(0, bool)
+def _drawn_uniformly(trials: Trials, runs: tuple[LoggedRun, ...], started: bool) -> NDArray[np.bool_]:
+    """Return where a trial was drawn by `random`, bool (n,). started: an agent's first batch is the user's designs."""
+    return trials.of_runs({run.key for run in runs if run.agent == "random"}) & (trials.ask >= started)
 
 
 def run_curves(trials: Trials, runs: tuple[LoggedRun, ...], truth: Truth) -> list[Run]:
     """Return the curves of each run that priced anything."""
-    places = trials.bounds()
     curves = []
     for run in runs:
-        rows = places.get(run.key, slice(0, 0))
+        rows = trials.bounds.get(run.key, slice(0, 0))
         if rows.stop == rows.start:
             continue
         losses, feasible = trials.losses[rows], trials.feasible[rows]
@@ -119,7 +116,7 @@ def best_rows(trials: Trials) -> tuple[list[int], int]:
     rows = np.flatnonzero(trials.feasible)
     if not len(rows):
         return [], 0
-    losses, codes = trials.losses[rows], trials.codes()
+    losses, codes = trials.losses[rows], trials.codes
     if losses.shape[1] == 1:
         least = int((losses[:, 0] == losses[:, 0].min()).sum())
         ordered = rows[np.lexsort((trials.index[rows], losses[:, 0]))]
@@ -144,7 +141,7 @@ def _distinct(rows: NDArray[np.int64], codes: NDArray[np.float64], most: int) ->
 def _best_designs(
     rows: list[int], trials: Trials, runs: dict[str, LoggedRun], problem: DesignProblem | None
 ) -> tuple[BestDesign, ...]:
-    codes, places = trials.codes(), trials.bounds()
+    codes, places = trials.codes, trials.bounds
     found = []
     for row in rows:
         same = np.flatnonzero((codes == codes[row]).all(axis=1) & trials.feasible)

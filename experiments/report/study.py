@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_BEST = 10
 MOST_FRONT = 20
 TOLERANCES = (0.01, 0.05)
+MOST_LOOKED_AT = 30_000  # trials among which different designs are sought for importances
 
 
 @dataclass(frozen=True)
@@ -165,12 +166,15 @@ class ProblemStudy:
     @cached_property
     def importances(self) -> dict[str, Importance]:
         """What each parameter matters for each objective, where it can be learned."""
-        _, first = np.unique(self.trials.codes(), axis=0, return_index=True)
-        rows = np.sort(first)
+        rows = np.arange(len(self.trials))
+        if len(rows) > MOST_LOOKED_AT:
+            rows = np.sort(np.random.default_rng(0).choice(rows, MOST_LOOKED_AT, replace=False))
+        rows = rows[np.sort(np.unique(self.trials.codes[rows], axis=0, return_index=True)[1])]
         groups: dict[str, list[NDArray[Any]]] = {}
-        for column, values in self.trials.designs.items():
-            groups.setdefault(str(self.parameter_of[column]["name"]), []).append(values[rows])
-        groups = {name: columns for name, columns in groups.items() if any(len(set(c.tolist())) > 1 for c in columns)}
+        for column in self.trials.designs:
+            values = self.trials.values(column, rows)
+            if (values != values[0]).any():
+                groups.setdefault(str(self.parameter_of[column]["name"]), []).append(values)
         found = {}
         for name, sign, loss in zip(self.objectives, self.signs, self.trials.losses.T, strict=True):
             learned = parameter_importance(groups, sign * loss[rows]) if groups else None

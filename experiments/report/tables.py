@@ -209,11 +209,12 @@ def endings_table(problem: ProblemStudy) -> str:
         )
         text = "; ".join(f"{n} {ending}" for ending, n in endings.most_common())
         keys = {run.key for run in agent.runs}
-        mine = [i for i, key in enumerate(problem.trials.runs) if key in keys]
-        status = Counter(problem.trials.status[np.isin(problem.trials.run, mine)].tolist())
-        priced = status.total()
-        infeasible = f"{status['infeasible']:,}" + (f" ({percent(status['infeasible'] / priced)})" if priced else "")
-        rows.append([agent_name(agent), escape(text), f"{priced:,}", infeasible, f"{status['failed']:,}"])
+        found = np.bincount(problem.trials.status[problem.trials.of_runs(keys)], minlength=len(problem.trials.statuses))
+        status = dict(zip(problem.trials.statuses, found.tolist(), strict=True))
+        priced, infeasible = sum(status.values()), status.get("infeasible", 0)
+        share = f" ({percent(infeasible / priced)})" if priced else ""
+        cells = [f"{priced:,}", f"{infeasible:,}{share}", f"{status.get('failed', 0):,}"]
+        rows.append([agent_name(agent), escape(text), *cells])
     return table(["agent", "runs", "designs priced", "infeasible", "failed to evaluate"], rows, left=(0, 1))
 
 

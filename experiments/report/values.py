@@ -28,7 +28,7 @@ def values_figure(problem: ProblemStudy) -> Figure | None:
     above = np.where(trials.feasible, 100.0 * problem.distance(trials.losses[:, 0]), np.inf)
     panels: dict[str, tuple[list[Any], Floats]] = {}
     for column, values in trials.designs.items():
-        found = best_by_value(values, above)
+        found = best_by_value(values, above, trials.names.get(column))
         if found is not None and len(panels) < MOST_PANELS:
             panels[column] = found
     if not panels:
@@ -40,23 +40,24 @@ def values_figure(problem: ProblemStudy) -> Figure | None:
     return {"data": traces, "layout": wide, "narrow": narrow}
 
 
-def best_by_value(values: NDArray[Any], above: Floats) -> tuple[list[Any], Floats] | None:
+def best_by_value(
+    values: NDArray[Any], above: Floats, names: tuple[str, ...] | None = None
+) -> tuple[list[Any], Floats] | None:
     """Return a column's values in order and the least of `above` at each, inf where nothing is feasible.
 
-    Numbers of more than 64 values go into 24 bins, each named by its middle; None for one value or for more names.
+    names: of values that are indices. Numbers of more than 64 values go into 24 bins, each called by its middle. None
+    for a single value, or for more than 64 names.
     """
-    different, place = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
-    if len(different) < 2:
+    different, place = np.unique(values, return_inverse=True)
+    if len(different) < 2 or (names is not None and len(different) > MOST_VALUES):
         return None
     if len(different) > MOST_VALUES:
-        if values.dtype == object:
-            return None
         edges = np.linspace(float(different[0]), float(different[-1]), BINS + 1)
         place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BINS - 1)
-        different = (edges[:-1] + edges[1:]) / 2.0
+        different = np.array([float(f"{middle:.2g}") for middle in (edges[:-1] + edges[1:]) / 2.0])
     best = np.full(len(different), np.inf)
     np.minimum.at(best, place, above)
-    return different.tolist(), best
+    return [names[i] for i in different] if names is not None else different.tolist(), best
 
 
 def _trace(problem: ProblemStudy, i: int, column: str, values: list[Any], best: Floats) -> dict[str, Any]:

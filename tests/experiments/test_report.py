@@ -295,8 +295,8 @@ def test_page_draws_every_figure_without_a_network(page: Path, chromium: Chromiu
 def test_page_on_a_phone_scrolls_down_only(page: Path, chromium: Chromium) -> None:
     drawn(chromium, page, width=390, height=844)
     assert chromium.evaluate("document.documentElement.scrollWidth") <= 390
-    wide = "[...document.querySelectorAll('.plot .main-svg')].filter((svg) => svg.getBoundingClientRect().right > 390).length"
-    assert chromium.evaluate(wide) == 0
+    rights = "[...document.querySelectorAll('.plot .main-svg')].map((svg) => svg.getBoundingClientRect().right)"
+    assert max(chromium.evaluate(rights)) <= 390
 
 
 def test_dark_page_has_dark_figures(page: Path, chromium: Chromium) -> None:
