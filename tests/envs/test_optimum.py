@@ -266,7 +266,7 @@ class Scaled(Sums):
 
 
 @pytest.fixture
-def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def family(registrations_forgotten: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A problem whose function lies in a package of its own, at tmp_path."""
     name = "family_" + "".join(c if c.isalnum() else "_" for c in tmp_path.name)
     (tmp_path / name).mkdir()

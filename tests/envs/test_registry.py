@@ -4,7 +4,6 @@ import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import gymnasium
 import pytest
@@ -22,23 +21,16 @@ from designgym.envs import (
     problem_ids,
     problem_options,
     register_problem,
-    registry,
 )
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def registered(registrations_forgotten: None) -> None:
     """Sample problems under ids of their own, gone again afterwards."""
-    monkeypatch.setattr(registry._PROBLEMS, "_entry_points", dict(registry._PROBLEMS._entry_points))
-    monkeypatch.setattr(cost_models._COST_MODELS, "_entry_points", dict(cost_models._COST_MODELS._entry_points))
-    before = dict(gymnasium.registry)
     register_problem("SampleArray-v0", "sample_problems:array")
     register_problem("SampleSchedule-v0", "sample_problems:schedule")
     register_problem("SampleCircuit-v1", "sample_problems:circuit")
     cost_models.register_cost_model("SampleArrayModel", "sample_problems:Array")
-    yield
-    gymnasium.registry.clear()
-    gymnasium.registry.update(before)
 
 
 def test_ids_are_listed_and_resolved() -> None:
