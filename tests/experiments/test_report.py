@@ -250,8 +250,9 @@ def test_every_kind_of_parameter_and_a_maximised_metric(tmp_path: Path, chromium
 
 
 def test_no_text_from_outside_is_run(tmp_path: Path, chromium: Chromium) -> None:
-    problem = {"id": PROBLEM, "options": {"title": HOSTILE, "hostile": True} | TWO}
-    path = write_report(log_sweep(tmp_path / "hostile", SMALL | {"problems": [problem]}))
+    options: dict[str, Any] = {"title": HOSTILE, "hostile": True}
+    problems = [{"id": PROBLEM, "options": options | more} for more in ({}, TWO)]
+    path = write_report(log_sweep(tmp_path / "hostile", SMALL | {"problems": problems}))
     drawn(chromium, path)
     assert chromium.evaluate("document.documentElement.dataset.hacked") is None
     assert chromium.evaluate("document.querySelectorAll('img').length") == 0

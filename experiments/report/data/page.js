@@ -14,7 +14,7 @@
 
   function failed(error) {
     status.errors.push(String((error && error.stack) || error));
-    report("failed");
+    report(root.dataset.report === "drawn" ? "drawn" : "failed");
   }
 
   addEventListener("error", (event) => failed(event.error || event.message));
@@ -88,7 +88,7 @@
   async function start() {
     await loadPlotly();
     await drawAll();
-    dark.addEventListener("change", () => redraw());
+    for (const media of [dark, matchMedia("(max-width: 560px)")]) media.addEventListener("change", () => redraw());
     addEventListener("beforeprint", () => { printing = true; redraw(printedWidth); });
     addEventListener("afterprint", () => { printing = false; redraw(); });
   }
