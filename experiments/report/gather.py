@@ -94,15 +94,16 @@ def _agent(label: str, slot: int, runs: tuple[LoggedRun, ...], curves: list[Run]
     finished = tuple(curve for curve in mine if curve.finished)
     # A run that is still going has had less of its budget: it counts only while there is nothing better to show.
     counted = finished or tuple(mine)
-    reach = {t: np.array([designs_within(run, truth, t) for run in counted]) for t in TOLERANCES}
-    return AgentStudy(label, slot, tuple(run for run in runs if run.label == label), counted, reach)
+    reach = {t: np.array([needed(run, truth, t)[0] for run in counted]) for t in TOLERANCES}
+    reach_s = {t: np.array([needed(run, truth, t)[1] for run in counted]) for t in TOLERANCES}
+    return AgentStudy(label, slot, tuple(run for run in runs if run.label == label), counted, reach, reach_s)
 
 
-def designs_within(run: Run, truth: Truth, tolerance: float) -> float:
-    """Return designs priced until a run was within a tolerance: of the optimum's loss, or of the best hypervolume."""
-    if truth.volume > 0:
-        return stats.designs_to_reach(run.regret, tolerance)
-    return stats.designs_to_reach(run.best, stats.target_loss(truth.loss, tolerance))
+def needed(run: Run, truth: Truth, tolerance: float) -> tuple[float, float]:
+    """Return designs priced and seconds until a run was within a tolerance of the optimum's loss, or of its volume."""
+    several = truth.volume > 0
+    curve, target = (run.regret, tolerance) if several else (run.best, stats.target_loss(truth.loss, tolerance))
+    return stats.designs_to_reach(curve, target), stats.time_to_reach(curve, run.elapsed_s, target)
 
 
 # -- best designs -----------------------------------------------------------------------------------------------------

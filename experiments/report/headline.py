@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from designgym.experiments import statistics as stats
+from designgym.experiments.quantities import duration
 from designgym.experiments.report.study import AgentStudy, BestDesign, ProblemStudy
 from designgym.experiments.report.text import WITHIN_1, code, count, listed, metric_html, number, percent, several
 
@@ -156,7 +157,7 @@ def _soonest(problem: ProblemStudy) -> str:
     if math.isfinite(needed):
         lead = f"{name} was {what}" if len(ranked) == 1 else f"{name} found the best designs soonest: it was {what}"
         text = f"{lead} after <strong>{several(int(needed), 'design')}</strong> in the median run ({runs} got there)"
-        return f"{text}{_against(first, ranked[1])}." if len(ranked) > 1 else f"{text}."
+        return f"{text}{_against(first, ranked[1])}.{_by_the_clock(ranked)}" if len(ranked) > 1 else f"{text}."
     lead = name if len(ranked) == 1 else f"{name} came closest:"
     if reached.any():
         soonest = count(float(first.reach[0.01].min()))
@@ -177,6 +178,15 @@ def _against(first: AgentStudy, second: AgentStudy) -> str:
     return text + (
         "" if chance >= CLEAR else ", which is too close to call" if chance < OPEN else ", which is no clear lead"
     )
+
+
+def _by_the_clock(ranked: list[AgentStudy]) -> str:
+    """Name the agent that was soonest in seconds, if it is another than the one that was soonest in designs."""
+    seconds = [stats.median_reached(agent.reach_s[0.01]) for agent in ranked]
+    first = int(np.argmin(seconds))
+    if first == 0:
+        return ""
+    return f" By the clock it was {escape(ranked[first].label)}, after {duration(seconds[first])}."
 
 
 def ranking(problem: ProblemStudy) -> tuple[str, list[tuple[AgentStudy, str, str]]]:

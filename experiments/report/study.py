@@ -43,7 +43,7 @@ class Run:
 class AgentStudy:
     """One agent on one problem. counted: the runs behind its figures, the finished ones if there are any.
 
-    reach: designs until within 1 % and 5 %, each (runs,), inf where never.
+    reach, reach_s: designs priced and seconds until within 1 % and 5 %, each (runs,), inf where never.
     """
 
     label: str
@@ -51,6 +51,7 @@ class AgentStudy:
     runs: tuple[LoggedRun, ...]
     counted: tuple[Run, ...]
     reach: dict[float, NDArray[np.float64]]
+    reach_s: dict[float, NDArray[np.float64]]
 
     @property
     def whole(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -85,7 +86,7 @@ def agents_table(problem: ProblemStudy) -> str:
         "agent", "runs", f"final regret <small>IQM [95{NBSP}% interval]</small>",
         f"runs {WITHIN_1}", f"runs within 5{NBSP}%",
         f"designs to 1{NBSP}% <small>median</small>", f"designs to 5{NBSP}% <small>median</small>",
-        "time of a run <small>median</small>", "designs/s",
+        f"time to 1{NBSP}% <small>median</small>", "time of a run <small>median</small>", "designs/s",
     ]  # fmt: skip
     rows = [_agent_row(agent) for agent in problem.ranked]
     for agent in (a for a in problem.agents if not a.counted):
@@ -105,6 +106,7 @@ def _agent_row(agent: AgentStudy) -> list[str]:
         percent(stats.share_reached(second)),
         count(stats.median_reached(first)),
         count(stats.median_reached(second)),
+        "never" if math.isinf(soon := stats.median_reached(agent.reach_s[0.01])) else duration(soon),
         duration(agent.seconds),
         quantity(float(f"{agent.designs_per_second:.3g}")),
     ]
