@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from designgym.cost_models.base import Columns, batch_length
-from designgym.envs import DesignSpace, Evaluations, MeteredProblem, RunOver
+from designgym.envs import DesignSpace, Evaluations, MeteredProblem, Problem, RunOver
 
 
 class Agent(ABC):
@@ -19,7 +19,7 @@ class Agent(ABC):
     summary: ClassVar[str] = ""
     batch: int = 1
 
-    def __init__(self, problem: MeteredProblem, rng: np.random.Generator, **hyperparameters: Any) -> None:
+    def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: Any) -> None:
         self.problem = problem
         self.space = problem.space
         self.rng = rng
@@ -40,7 +40,7 @@ class Agent(ABC):
 
     def search(self) -> None:
         """Ask and tell until the run is over (RunOver), or nothing is left to ask."""
-        while not self.problem.finished:
+        while not (isinstance(self.problem, MeteredProblem) and self.problem.finished):
             designs = self.ask(self.batch)
             if not batch_length(designs):
                 return
@@ -58,11 +58,15 @@ def run(agent: Agent, start: Columns | None = None) -> str:
 
     start: designs priced and told first.
     """
-    agent.problem.patience = max(agent.problem.patience, 10 * agent.population)
+    problem = agent.problem
+    if isinstance(problem, MeteredProblem):
+        problem.patience = max(problem.patience, 10 * agent.population)
     try:
         if start is not None:
-            agent.tell(start, agent.problem.evaluate(start))
+            agent.tell(start, problem.evaluate(start))
         agent.search()
     except RunOver as over:
         return over.reason
-    return "complete" if agent.problem.exhausted else "budget" if agent.problem.finished else "done"
+    if not isinstance(problem, MeteredProblem):
+        return "done"
+    return "complete" if problem.exhausted else "budget" if problem.finished else "done"

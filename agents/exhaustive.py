@@ -6,7 +6,7 @@ import numpy as np
 
 from designgym.agents.base import Agent
 from designgym.cost_models.base import Columns
-from designgym.envs import Categorical, DesignSpace, Evaluations, MeteredProblem
+from designgym.envs import Categorical, DesignSpace, Evaluations, Problem
 
 
 class Exhaustive(Agent):
@@ -18,7 +18,7 @@ class Exhaustive(Agent):
     )
     batch = 4096
 
-    def __init__(self, problem: MeteredProblem, rng: np.random.Generator, **hyperparameters: str) -> None:
+    def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: str) -> None:
         super().__init__(problem, rng, **hyperparameters)
         self.space._refuse_floats("exhaustive")
         self._chunks = self._strided() if self.settings["order"] == "strided" else self.space.enumerate(self.batch)

@@ -11,7 +11,7 @@ from designgym.agents.base import Agent
 from designgym.agents.moves import cross, mutate, random_mask, rows_of, valid_rows
 from designgym.agents.seen import Seen
 from designgym.cost_models.base import Columns, batch_length
-from designgym.envs import DesignSpace, Evaluations, Float, Integer, MeteredProblem
+from designgym.envs import DesignSpace, Evaluations, Float, Integer, Problem
 from designgym.envs.pareto import crowding_distance, nondominated_ranks
 
 ROUNDS = 4  # tries to turn children that were seen into new ones
@@ -29,7 +29,7 @@ class Genetic(Agent):
         Integer("tournament", 1, 16, default=3, meaning="designs compared for each parent"),
     )
 
-    def __init__(self, problem: MeteredProblem, rng: np.random.Generator, **hyperparameters: float) -> None:
+    def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: float) -> None:
         super().__init__(problem, rng, **hyperparameters)
         self.batch = int(self.settings["population"])
         self._seen = Seen(self.space)

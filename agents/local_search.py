@@ -10,7 +10,7 @@ from designgym.agents.base import Agent
 from designgym.agents.moves import mutate, random_mask, rows_of, valid_rows
 from designgym.agents.seen import Seen
 from designgym.cost_models.base import Columns, batch_length
-from designgym.envs import DesignSpace, Evaluations, Float, Integer, MeteredProblem, Ordinal
+from designgym.envs import DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
 
 CANDIDATES = 32  # moves drawn at a time and asked one by one; they are dropped when the incumbent changes
 REDRAWS = 20  # batches of moves that held nothing new before the search restarts
@@ -31,7 +31,7 @@ class LocalSearch(Agent):
         Ordinal("first", (1, 2, 4, 8, 16, 32, 64), default=8, meaning="random designs to begin with"),
     )
 
-    def __init__(self, problem: MeteredProblem, rng: np.random.Generator, **hyperparameters: float) -> None:
+    def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: float) -> None:
         super().__init__(problem, rng, **hyperparameters)
         self._seen = Seen(self.space)
         self._queue: list[Columns] = []

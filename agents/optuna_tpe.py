@@ -12,7 +12,7 @@ import numpy as np
 
 from designgym.agents.base import Agent
 from designgym.cost_models.base import Columns, batch_length
-from designgym.envs import DesignSpace, Evaluations, Integer, MeteredProblem
+from designgym.envs import DesignSpace, Evaluations, Integer, Problem
 
 MOST_TRIES = 100  # proposals against the space's constraints before a valid design is drawn instead
 FAILED = 1e300  # Optuna takes neither NaN nor an infinite constraint; ranks decide among the infeasible
@@ -27,7 +27,7 @@ class OptunaTPE(Agent):
         Integer("candidates", 1, 1024, log=True, default=24, meaning="draws from the good density for each proposal"),
     )
 
-    def __init__(self, problem: MeteredProblem, rng: np.random.Generator, **hyperparameters: float) -> None:
+    def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: float) -> None:
         super().__init__(problem, rng, **hyperparameters)
         self._optuna_space = self.space.to_optuna()
         self._study = self._make_study(int(rng.integers(0, 2**31)))

@@ -6,7 +6,7 @@ from designgym.agents.base import Agent
 from designgym.agents.moves import rows_of
 from designgym.agents.seen import Seen
 from designgym.cost_models.base import Columns
-from designgym.envs import Evaluations, MeteredProblem
+from designgym.envs import Evaluations, Problem
 
 
 class Random(Agent):
@@ -15,7 +15,7 @@ class Random(Agent):
     summary = "uniform random search without repeats"
     batch = 256
 
-    def __init__(self, problem: MeteredProblem, rng: np.random.Generator) -> None:
+    def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
         super().__init__(problem, rng)
         self._seen = Seen(self.space)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from designgym.agents.base import Agent
 from designgym.cost_models.registry import Registry
-from designgym.envs import MeteredProblem
+from designgym.envs import Problem
 
 _AGENTS = Registry("agent")
 
@@ -29,7 +29,7 @@ def agent_class(name: str) -> type[Agent]:
     return found
 
 
-def make_agent(name: str, problem: MeteredProblem, seed: int, **hyperparameters: Any) -> Agent:
+def make_agent(name: str, problem: Problem, seed: int, **hyperparameters: Any) -> Agent:
     """Make an agent whose randomness all comes from this seed."""
     return agent_class(name)(problem, np.random.default_rng(seed), **hyperparameters)
 

@@ -10,7 +10,7 @@ import numpy as np
 from designgym.agents.base import run
 from designgym.agents.registry import make_agent
 from designgym.cost_models.base import Columns
-from designgym.envs import Answer, DesignProblem, DesignSpace, Evaluations, MeteredProblem
+from designgym.envs import Answer, DesignSpace, Evaluations, MeteredProblem, Problem
 from designgym.envs.pareto import nondominated
 from designgym.envs.registry import make_problem
 
@@ -67,7 +67,7 @@ class Trials:
 
 
 def search(
-    problem: DesignProblem | str,
+    problem: Problem | str,
     agent: str = "local_search",
     budget: int = 1000,
     seed: int = 0,
@@ -94,5 +94,8 @@ def search(
 
     metered = MeteredProblem(made, budget, keep, logged)
     ended = run(make_agent(agent, metered, seed, **hyperparameters), start)
+    if not parts:  # no valid design at all
+        nothing = {name: np.empty(0, dtype) for name, dtype in made.space.dtypes.items()}
+        parts = [(nothing, made.evaluate(nothing))]
     designs = {name: np.concatenate([part[0][name] for part in parts]) for name in made.space.columns}
     return Trials(made.space, designs, Evaluations.concatenate([part[1] for part in parts]), ended)

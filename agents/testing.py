@@ -162,10 +162,10 @@ class _SealedProblem(DesignProblem):
     def __post_init__(self) -> None:
         """The metrics were checked before the model was sealed."""
 
-    def evaluate_canonical(self, *arguments: Any, **keywords: Any) -> Evaluations:
+    def evaluate(self, *arguments: Any, **keywords: Any) -> Evaluations:
         self.cost_model._open = True  # type: ignore[attr-defined]
         try:
-            return super().evaluate_canonical(*arguments, **keywords)
+            return super().evaluate(*arguments, **keywords)
         finally:
             self.cost_model._open = False  # type: ignore[attr-defined]
 

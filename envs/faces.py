@@ -17,7 +17,7 @@ from designgym.cost_models.base import Columns
 from designgym.envs.objective import Evaluations, every
 from designgym.envs.orders import Subset
 from designgym.envs.parameters import Float
-from designgym.envs.problem import DesignProblem, Problem
+from designgym.envs.problem import Problem, evaluates_itself
 
 BELOW_ONE = np.nextafter(1.0, 0.0)
 
@@ -83,7 +83,7 @@ class Face:
 
     def price(self, designs: Columns) -> Evaluations:
         """Evaluate designs that came from `designs`: every value is legal, so only constraints are looked at."""
-        if not isinstance(self.problem, DesignProblem):
+        if not evaluates_itself(self.problem):
             return self.problem.evaluate(designs)
         if not self.space.constraints:
             return self.problem.evaluate_inside(designs)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from designgym.cost_models.base import Columns
 from designgym.envs.memory import Keys, Memory, keys_of
 from designgym.envs.objective import Evaluations, Objective
-from designgym.envs.problem import DesignProblem, Fidelity
+from designgym.envs.problem import Fidelity, Problem, evaluates_itself
 from designgym.envs.ranking import rows_of
 from designgym.envs.space import DesignSpace
 
@@ -70,7 +70,7 @@ class ReplayDiffers(Exception):
 
 
 class MeteredProblem:
-    """`DesignProblem` with a budget of distinct designs, each fidelity counted apart; a repeat is free.
+    """A problem with a budget of distinct designs, each fidelity counted apart; a repeat is free.
 
     listener hears every answered batch. logged: designs and evaluations of an earlier part of the same run, in the
     order priced: they answer in place of the cost model and are not announced again. patience: repeats in a row after
@@ -79,7 +79,7 @@ class MeteredProblem:
 
     def __init__(
         self,
-        problem: DesignProblem,
+        problem: Problem,
         budget: int,
         listener: Listener | None = None,
         logged: tuple[Columns, Evaluations] | None = None,
@@ -187,7 +187,7 @@ class MeteredProblem:
             designs = self.space.canonical(rows_of(designs, rows))
         replayed = min(max(self._logged_count - before, 0), len(outside)) if fidelity == "faithful" else 0
         if not replayed:
-            return self.problem.evaluate_canonical(designs, fidelity, outside)
+            return self._evaluated(designs, fidelity, outside)
         assert self._logged is not None
         assert self._logged_keys is not None
         differs = (keys[: len(fresh)][rows][:replayed] != self._logged_keys[before : before + replayed]).any(axis=1)
@@ -199,8 +199,13 @@ class MeteredProblem:
         parts = [self._logged.take(slice(before, before + replayed))]
         if replayed < len(outside):
             rest = {name: column[replayed:] for name, column in designs.items()}
-            parts.append(self.problem.evaluate_canonical(rest, fidelity, outside[replayed:]))
+            parts.append(self._evaluated(rest, fidelity, outside[replayed:]))
         return Evaluations.concatenate(parts)
+
+    def _evaluated(self, designs: Columns, fidelity: Fidelity, outside: NDArray[np.float64]) -> Evaluations:
+        if evaluates_itself(self.problem):
+            return self.problem.evaluate_canonical(designs, fidelity, outside)
+        return self.problem.evaluate(designs, fidelity)
 
     @property
     def _logged_count(self) -> int:

@@ -1,0 +1,61 @@
+"""One search in process, on problems that are more, or less, than a `DesignProblem`."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from designgym.agents import agent_class, agent_names, search
+from designgym.agents.testing import problems
+from designgym.cost_models.base import Columns
+from designgym.envs import DesignProblem, DesignSpace, Evaluations, Integer, MeteredProblem, RunOver
+from designgym.envs.design_env import DesignEnv
+
+
+class Door:
+    """A problem that is its space, its objective and `evaluate`, and nothing more."""
+
+    def __init__(self, problem: Any) -> None:
+        self.space, self.objective, self.evaluate = problem.space, problem.objective, problem.evaluate
+
+
+@pytest.mark.parametrize("agent", agent_names())
+def test_a_problem_may_be_anything_with_space_objective_and_evaluate(agent: str) -> None:
+    problem = problems()["flat"]
+    one, other = search(problem, agent, budget=40), search(Door(problem), agent, budget=40)
+    for name in problem.space.columns:
+        assert one.designs[name].tolist() == other.designs[name].tolist()
+
+
+@pytest.mark.parametrize("agent", agent_names())
+def test_an_agent_searches_behind_a_door_until_the_budget_is_spent(agent: str) -> None:
+    metered = MeteredProblem(problems()["flat"], budget=30)
+    with pytest.raises(RunOver):
+        agent_class(agent)(Door(metered), np.random.default_rng(0)).search()
+    assert metered.spent() == 30
+
+
+def test_what_overrides_evaluate_is_asked_by_its_evaluate() -> None:
+    asked = []
+
+    class Counted(DesignProblem):
+        def evaluate(self, designs: Columns, *rest: Any) -> Evaluations:
+            asked.append(len(designs["rows"]))
+            return super().evaluate(designs, *rest)
+
+    flat = problems()["flat"]
+    problem = Counted(flat.space, flat.cost_model, flat.objective)
+    trials = search(problem, "random", budget=20)
+    assert sum(asked) == len(trials) == 20
+    env = DesignEnv(problem)
+    env.reset()
+    env.step(env.action_space.sample())
+    assert asked[-1] == 1
+
+
+@pytest.mark.parametrize("agent", agent_names())
+def test_a_space_without_valid_designs_ends_complete_and_empty(agent: str) -> None:
+    flat = problems()["flat"]
+    empty = DesignSpace(Integer("rows", 0, 3), constraints=("rows > 3",))
+    trials = search(DesignProblem(empty, flat.cost_model, flat.objective), agent, budget=5)
+    assert (len(trials), trials.best, len(trials.front), trials.ended) == (0, None, 0, "complete")
