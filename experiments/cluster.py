@@ -20,6 +20,12 @@ STORE_BYTE = 256 * 2**20  # the object store holds a few batches a run
 BATCHES_AHEAD = 4  # batches that a run may be ahead of the driver
 
 
+def check_workers(workers: int | None) -> None:
+    """ValueError unless there is at least one worker."""
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}. Leave it out for one a core.")
+
+
 class ClusterError(ValueError):
     """The cluster cannot be joined. One line."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from designgym.experiments.cluster import check_workers
 from designgym.experiments.index import index_of
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import PartWriter, RunFiles, read_meta
@@ -53,8 +54,7 @@ def sweep(
     address: a Ray cluster to join; without it Ray starts on this machine. workers: runs at a time, by default one a
     core. Ctrl-C stops cleanly. ValueError (one line) when the directory cannot be used or the cluster not joined.
     """
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}.")
+    check_workers(workers)
     begun = time.perf_counter()
     all_runs = runs(spec)
     with closing(SweepDirectory(Path(out))) as directory:

@@ -43,8 +43,9 @@ class DryRun:
 
 def dry_run(spec: SweepSpec, workers: int | None = None) -> DryRun:
     """Count a sweep's runs and designs and estimate its time, in about half a second for each agent and problem."""
-    from designgym.experiments.cluster import available_cores
+    from designgym.experiments.cluster import available_cores, check_workers
 
+    check_workers(workers)
     workers = workers or available_cores()
     groups: dict[tuple[str, str], list[RunSpec]] = {}
     for run in runs(spec):

@@ -2,16 +2,18 @@
 
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
 from designgym.experiments.cli import catalog, pricing, searching, studies, sweeping
 from designgym.experiments.cli.console import fail
 
+STOPPED = 130  # what Typer makes of Ctrl-C
+
 app = typer.Typer(
     name="designgym",
     help="A gym for design-space exploration: price designs, search them with agents, compare the agents honestly.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -33,11 +35,21 @@ for command in (
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit code 2. DESIGNGYM_DEBUG=1 shows tracebacks."""
     try:
-        app()
-    except (ValueError, OSError, ImportError) as error:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except Exception as error:
         if os.environ.get("DESIGNGYM_DEBUG"):
             raise
-        fail(str(error))
-    except KeyboardInterrupt:
+        _explain(error)
+    if code == STOPPED:
         print("stopped.", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(code or 0)
+
+
+def _explain(error: Exception) -> NoReturn:
+    """Say in one line what is wrong, and leave: code 2 for bad input, 1 for code that broke, a plug-in's say."""
+    if hasattr(error, "format_message"):  # Typer's usage errors; where their class lies depends on Typer's version
+        command = getattr(getattr(error, "ctx", None), "command_path", "designgym")
+        fail(f"{error.format_message().rstrip('.')}. See {command} --help.")
+    if isinstance(error, ValueError | OSError | ImportError):
+        fail(str(error) or type(error).__name__)
+    fail(f"{type(error).__name__}: {str(error).rstrip('.')}. DESIGNGYM_DEBUG=1 shows where.", code=1)

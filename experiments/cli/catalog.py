@@ -2,51 +2,73 @@
 
 import inspect
 import math
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
 
-from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, table
+from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, problem_of, table
 from designgym.experiments.quantities import quantity
 
 
 def list_(json: Json = False) -> None:
     """List the problems, agents and cost models, plug-ins included."""
-    from designgym.agents import agent_class, agent_names
+    from designgym.agents import agent_names
     from designgym.cost_models.plugins import load_plugins
     from designgym.cost_models.registry import cost_model_names
     from designgym.envs.registry import problem_ids
 
-    failures = load_plugins()
-    problems = [_problem_row(name) for name in problem_ids()]
-    agents = [{"name": name, "summary": agent_class(name).summary} for name in agent_names()]
+    failures = [str(failure) for failure in load_plugins()]
+    problems = _rows(problem_ids(), _problem_row, failures)
+    agents = _rows(agent_names(), _agent_row, failures)
     listing = {"problems": problems, "agents": agents, "cost_models": list(cost_model_names())}
     if json:
-        print_json(listing | {"plugin_failures": [str(failure) for failure in failures]})
+        print_json(listing | {"plugin_failures": failures})
         return
     out = console()
-    rows = [(p["id"], _size(p["designs"]), p["minimize"], p["summary"]) for p in problems]
+    rows = [(p["id"], _size(p["designs"]), p["minimize"] or "", p["summary"]) for p in problems]
     out.print(table("Problems", ("id", "designs", "default objective", "what"), rows, ("designs",)))
     out.print(table("Agents", ("name", "what"), [(a["name"], a["summary"]) for a in agents]))
     out.print(table("Cost models", ("name",), [(name,) for name in cost_model_names()]))
     for failure in failures:
-        out.print(f"left out: {failure}", style="yellow")
+        out.print(f"left out: {failure}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _rows(names: Iterable[str], row: Callable[[str], dict[str, Any]], failures: list[str]) -> list[dict[str, Any]]:
+    """Return a row for each name; one whose code cannot be loaded becomes a failure, and the rest goes on."""
+    found = []
+    for name in names:
+        try:
+            found.append(row(name))
+        except Exception as error:  # a plug-in's code may raise anything
+            failures.append(" ".join(f"{name}: {error or type(error).__name__}".split()))
+    return found
+
+
+def _agent_row(name: str) -> dict[str, Any]:
+    from designgym.agents import agent_class
+
+    return {"name": name, "summary": agent_class(name).summary}
 
 
 def _problem_row(name: str) -> dict[str, Any]:
-    from designgym.envs.registry import make_problem, problem_function
+    """designs and minimize are None for a problem that cannot be made without options."""
+    from designgym.envs.registry import problem_function, problem_options
 
-    problem = make_problem(name)
+    needed = [option for option, default in problem_options(name).items() if default is inspect.Parameter.empty]
+    problem = None if needed else problem_of(name, {})
     summary = (inspect.getdoc(problem_function(name)) or "").split("\n")[0]
     return {
         "id": name,
-        "designs": problem.space.size,
-        "minimize": _objective(problem.objective),
-        "summary": summary,
+        "designs": None if problem is None else problem.space.size,
+        "minimize": None if problem is None else _objective(problem.objective),
+        "summary": summary + (f" (needs the option {', '.join(needed)})" if needed else ""),
     }
 
 
-def _size(size: float) -> str:
+def _size(size: float | None) -> str:
+    if size is None:
+        return ""
     if math.isinf(size):
         return "continuous"
     return f"{size:,}" if size < 10**7 else f"{size:.3g}"
@@ -115,9 +137,9 @@ def _show_cost_model(name: str, json: bool) -> None:
 
 def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
     from designgym.envs.optimum import known_optimum
-    from designgym.envs.registry import make_problem, problem_function, problem_options
+    from designgym.envs.registry import problem_function, problem_options
 
-    problem = make_problem(name, **options)
+    problem = problem_of(name, options)
     doc = inspect.getdoc(problem_function(name)) or ""
     model_doc = inspect.getdoc(type(problem.cost_model)) or ""
     rows = _parameter_rows(problem.space)

@@ -24,10 +24,22 @@ def console(stderr: bool = False) -> Console:
     return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=160)
 
 
-def fail(message: str) -> NoReturn:
-    """Print one line to stderr and leave with exit code 2."""
+def fail(message: str, code: int = 2) -> NoReturn:
+    """Print one line to stderr and leave with this exit code."""
     print("designgym: " + " ".join(message.split()), file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(code)
+
+
+def problem_of(name: str, options: dict[str, Any]) -> Any:
+    """Make a problem; ValueError in one line for options that it did not foresee, too."""
+    from designgym.envs.registry import make_problem
+
+    try:
+        return make_problem(name, **options)
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{name} refused its options: {type(error).__name__}: {error}.") from error
 
 
 def print_json(value: Any) -> None:

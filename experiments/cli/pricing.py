@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, table
+from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, problem_of, table
 from designgym.experiments.quantities import duration, quantity
 
 
@@ -19,9 +19,7 @@ def price(
     json: Json = False,
 ) -> None:
     """Price one design of a problem."""
-    from designgym.envs.registry import make_problem
-
-    problem = make_problem(name, **assignments(set_, "--set"))
+    problem = problem_of(name, assignments(set_, "--set"))
     columns = problem.space.parse(assignments(design or [], "a parameter"))
     evaluations = problem.evaluate(columns)
     names = {key: values[0] for key, values in problem.space.describe(columns).items()}
@@ -94,10 +92,10 @@ def optimum(
     import time
 
     from designgym.envs.optimum import find_optimum, known_optimum, store_optimum
-    from designgym.envs.registry import full_id, make_problem
+    from designgym.envs.registry import full_id
 
     options = assignments(set_, "--set")
-    problem = make_problem(name, **options)
+    problem = problem_of(name, options)
     known = known_optimum(name, options, problem)
     if stored:
         if known is None:

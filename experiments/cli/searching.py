@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, table
+from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, problem_of, table
 from designgym.experiments.quantities import duration, quantity, share
 
 ENDED = {
@@ -31,10 +31,12 @@ def run(
 
     from designgym.agents import search
     from designgym.envs.optimum import known_optimum
-    from designgym.envs.registry import full_id, make_problem
+    from designgym.envs.registry import full_id
 
+    if seed < 0:
+        raise ValueError(f"--seed must be an integer of at least 0, got {seed}.")
     options = assignments(set_, "--set")
-    problem = make_problem(name, **options)
+    problem = problem_of(name, options)
     start = time.perf_counter()
     with _Progress(problem, budget, silent=json) as progress:
         hyperparameters = assignments(agent_set, "--agent-set")

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from designgym.envs import registry
 from designgym.experiments.cli import main
 
 DESIGN = ["rows=128", "cols=64", "dataflow=ws", "ifmap_sram_kb=256", "filter_sram_kb=256", "ofmap_sram_kb=64"]
+
+
+def needs_an_option(size: int) -> None:
+    """Make a problem of that size."""
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -92,6 +97,12 @@ BAD = [
     (["price", "SystolicArray", "--set", "worklod=resnet50"], ["worklod", "workload"]),
     (["price", "SystolicArray", "--set", "objective=latency"], ["latency", "latency_s"]),
     (["run", "SystolicArray", "--budget", "0"], ["budget", "at least 1", "0"]),
+    (["run", "SystolicArray", "--budget", "many"], ["--budget", "integer", "designgym run --help"]),
+    (["run", "SystolicArray", "--seed", "-1"], ["--seed", "at least 0", "-1"]),
+    (["price", "SystolicArray", "--set", "workload=3"], ["SystolicArray"]),
+    (["price"], ["ID", "designgym price --help"]),
+    (["prise"], ["prise", "designgym --help"]),
+    (["sweep", "quickstart", "--workers", "0", "--dry-run"], ["workers", "at least 1", "0"]),
     (["run", "SystolicArray", "--agent", "rando"], ["rando", "random"]),
     (["run", "SystolicArray", "--agent", "genetic", "--agent-set", "population=1"], ["population", "1"]),
     (["run", "SystolicArray", "--agent", "genetic", "--agent-set", "populaton=64"], ["populaton", "population"]),
@@ -117,6 +128,37 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert len(said.err.strip().splitlines()) == 1, said.err
     assert all(part in said.err for part in parts), said.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_list_goes_on_where_code_cannot_be_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = registry._PROBLEMS._entry_points
+    monkeypatch.setitem(names, "Broken-v0", "no_such_module:problem")
+    monkeypatch.setitem(names, "Needy-v0", f"{__name__}:needs_an_option")
+    listing = json_of(monkeypatch, capsys, "list")
+    problems = {problem["id"]: problem for problem in listing["problems"]}
+    assert {"SystolicArray-v0", "Needy-v0"} <= set(problems)
+    assert "size" in problems["Needy-v0"]["summary"]
+    assert any("Broken-v0" in failure and "no_such_module" in failure for failure in listing["plugin_failures"])
+    assert call(monkeypatch, "list") == 0
+    assert "left out: Broken-v0" in capsys.readouterr().out
+
+
+def test_code_that_breaks_is_one_line_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr("designgym.agents.search", breaks)
+    assert call(monkeypatch, "run", "SystolicArray") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "designgym: RuntimeError: first line second line. DESIGNGYM_DEBUG=1 shows where."
+    ]
+    monkeypatch.setenv("DESIGNGYM_DEBUG", "1")
+    with pytest.raises(RuntimeError):
+        main()
 
 
 def test_help_imports_no_heavy_library() -> None:
