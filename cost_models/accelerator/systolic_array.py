@@ -70,6 +70,8 @@ class SystolicArray:
     index_of_last: bool = True
 
     def __post_init__(self) -> None:
+        if not isinstance(self.workload, str | tuple | list):
+            raise ValueError(f"workload must be a name, a path or layers, got {self.workload!r}. Try 'resnet50'.")
         for option, allowed in (("psum", ("buffered", "scalesim")), ("dram", ("closed", "counted"))):
             value = getattr(self, option)
             if value not in allowed:

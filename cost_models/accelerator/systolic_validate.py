@@ -41,19 +41,21 @@ def validate(table: str | Path) -> dict[str, Any]:
 
     Priced as the tool does: psum="scalesim", cycles the index of the last one; DRAM words counted, and closed as well.
     Errors are |model - tool| / tool, NaN for a quantity without rows; exact allows a utilization 1e-9. Empty cells do
-    not count, nor do DRAM words of a row whose SRAM size is empty. Arrays and sizes need not lie in any design space.
+    not count, nor do DRAM words of a row whose SRAM size is empty, nor anything of a row that lacks part of its layer
+    or array. Arrays and sizes need not lie in any design space.
     ValueError in one line names the file, the row (the header is row 1) and what is wrong.
     """
     path = Path(table)
     rows = _read(path)
-    if not rows:
-        raise ValueError(f"{path}: the table must have at least one row below its header, got none. Add one.")
-    priced = _price([_parse(path, number, cells) for number, cells in rows])
+    whole = [(number, cells) for number, cells in rows if all(_given(cells, name) for name in (*LAYER, *ARRAY))]
+    if not whole:
+        raise ValueError(f"{path}: the table must have at least one row with a layer and an array, got none. Add one.")
+    priced = _price([_parse(path, number, cells) for number, cells in whole])
     quantities = {}
     for name, (column, divisor, sram) in QUANTITIES.items():
-        told = np.array([_reference(path, number, cells, column) for number, cells in rows]) / divisor
+        told = np.array([_reference(path, number, cells, column) for number, cells in whole]) / divisor
         if sram:
-            told[[not _given(cells, sram) for _, cells in rows]] = np.nan
+            told[[not _given(cells, sram) for _, cells in whole]] = np.nan
         quantities[name] = _agreement(priced[name], told, tolerance=1e-9 if name == "utilization" else 0.0)
     return {"rows": len(rows), "quantities": quantities}
 
@@ -137,7 +139,7 @@ def _price(rows: list[_Row]) -> dict[str, NDArray[np.float64]]:
 
 
 def _agreement(model: NDArray[np.float64], tool: NDArray[np.float64], tolerance: float) -> dict[str, Any]:
-    given = ~np.isnan(tool)
+    given = np.isfinite(tool)
     model, tool = model[given], tool[given]
     error = np.abs(model - tool) / np.where(tool == 0, 1.0, np.abs(tool))
     return {

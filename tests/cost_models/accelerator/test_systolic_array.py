@@ -167,6 +167,7 @@ def test_windows_that_hang_over_the_end_touch_less() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"workload": 50}, ["workload must be a name", "got 50"]),
         ({"psum": "buffred"}, ["psum", "buffered, scalesim", "'buffred'", "Did you mean 'buffered'"]),
         ({"dram": "open"}, ["dram", "closed, counted", "'open'"]),
         ({"technology": "horowitz"}, ["technology", "eyeriss65, horowitz45", "'horowitz'", "'horowitz45'"]),

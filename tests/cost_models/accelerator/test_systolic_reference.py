@@ -58,6 +58,24 @@ def test_empty_cells_do_not_count(rows: list[dict[str, str]], tmp_path: Path) ->
             assert quantity["exact"] == quantity["rows"], name
 
 
+@pytest.mark.parametrize("column", ["ifmap_h", "stride_w", "rows", "dataflow"])
+def test_a_row_without_its_whole_layer_and_array_counts_in_nothing(column: str, rows: list, tmp_path: Path) -> None:
+    rows[2][column] = ""
+    agreement = validate(write(tmp_path / "holes.csv", rows))
+    assert agreement["rows"] == 4
+    assert {quantity["rows"] for quantity in agreement["quantities"].values()} == {3}
+    assert agreement["quantities"]["dram_ifmap_words"]["exact"] == 3
+    with pytest.raises(ValueError, match="at least one row with a layer and an array"):
+        validate(write(tmp_path / "none.csv", rows[2:3]))
+
+
+def test_what_the_tool_could_not_tell_does_not_count(rows: list[dict[str, str]], tmp_path: Path) -> None:
+    rows[0] |= {"overall_util": "inf", "total_cycles": "nan"}
+    quantities = validate(write(tmp_path / "inf.csv", rows))["quantities"]
+    assert [quantities[name]["rows"] for name in ("utilization", "cycles", "sram_ifmap_words")] == [3, 3, 4]
+    assert quantities["utilization"]["exact"] == 3
+
+
 def test_a_wrong_number_is_no_agreement(rows: list[dict[str, str]], tmp_path: Path) -> None:
     rows[0]["total_cycles"] = str(int(rows[0]["total_cycles"]) + 1)
     rows[1]["overall_util"] = str(float(rows[1]["overall_util"]) * 1.02)
@@ -71,7 +89,7 @@ def test_a_wrong_number_is_no_agreement(rows: list[dict[str, str]], tmp_path: Pa
     ("change", "words"),
     [
         ({"rows": "0"}, ["row 2", "rows must be an integer >= 1", "'0'"]),
-        ({"channels": ""}, ["row 2", "channels"]),
+        ({"channels": "few"}, ["row 2", "channels", "'few'"]),
         ({"dataflow": "rs"}, ["row 2", "dataflow", "os, ws, is", "'rs'"]),
         ({"filt_h": "99"}, ["row 2", "filter_h", "99"]),
         ({"total_cycles": "many"}, ["row 2", "total_cycles", "'many'"]),
