@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_
 ONE_THREAD = dict.fromkeys(THREADS, "1")
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0"}
 STORE_BYTE = 256 * 2**20  # the object store holds a few batches a run
+CONNECT_S = 10.0
 BATCHES_AHEAD = 4  # batches that a run may be ahead of the driver
 
 
@@ -28,6 +31,18 @@ def check_workers(workers: int | None) -> None:
 
 class ClusterError(ValueError):
     """The cluster cannot be joined. One line."""
+
+
+def check_address(address: str) -> None:
+    """ClusterError where nobody listens at HOST:PORT: Ray itself would try for minutes. Other forms are left to Ray."""
+    match = re.fullmatch(r"(?:ray://)?\[?([^/\]]+)\]?:(\d+)", address)
+    if match is None:
+        return
+    try:
+        socket.create_connection((match[1], int(match[2])), timeout=CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise ClusterError(f"no Ray cluster could be joined at {address}: {reason}. Check --address.") from None
 
 
 @contextmanager
@@ -59,7 +74,9 @@ def _start(address: str | None, workers: int | None) -> None:
             ray.init(address=address, runtime_env={"env_vars": ONE_THREAD}, **shared)
         except (ConnectionError, ValueError, RuntimeError) as error:
             text = " ".join(str(error).split())
-            raise ClusterError(f"no Ray cluster could be joined at {address}: {text} Check --address.") from None
+            raise ClusterError(
+                f"no Ray cluster could be joined at {address}: {text.rstrip('.')}. Check --address."
+            ) from None
         return
     # Workers import a problem's module from wherever this process found it.
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from designgym.experiments.cluster import check_workers
+from designgym.experiments.cluster import check_address, check_workers
 from designgym.experiments.index import index_of
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import PartWriter, RunFiles, read_meta
@@ -35,7 +36,11 @@ WAIT_S = 0.5
 
 @dataclass(frozen=True)
 class SweepOutcome:
-    """What a sweep came to. trials: rows in the log; failed: titles of the runs that broke; seconds: this session."""
+    """What a sweep came to. trials: rows in the log; seconds: of this session.
+
+    failed: titles of the runs that broke; errors: why, a line each. broken_model: whether a cost model broke its
+    contract in one of them, as by a NaN without a violation.
+    """
 
     directory: Path
     runs: int
@@ -44,6 +49,8 @@ class SweepOutcome:
     failed: tuple[str, ...]
     interrupted: bool
     seconds: float
+    errors: tuple[str, ...] = ()
+    broken_model: bool = False
 
 
 def sweep(
@@ -57,9 +64,11 @@ def sweep(
     check_workers(workers)
     begun = time.perf_counter()
     all_runs = runs(spec)
+    if address is not None:
+        check_address(address)
     with closing(SweepDirectory(Path(out))) as directory:
-        directory.describe(spec.text, index_of(spec, all_runs, directory.sessions(), workers, address))
-        session = _Session(directory, all_runs)
+        index = index_of(spec, all_runs, directory.sessions(), workers, address)
+        session = _Session(directory, all_runs, partial(directory.describe, spec.text, index))
         interrupted = session.work(address, workers, silent)
     if interrupted:
         print(
@@ -69,8 +78,9 @@ def sweep(
         )
     seconds = time.perf_counter() - begun
     return SweepOutcome(
-        Path(out), len(all_runs), session.finished, session.trials, tuple(session.failed), interrupted, seconds
-    )
+        Path(out), len(all_runs), session.finished, session.trials, tuple(session.failed), interrupted, seconds,
+        tuple(session.failed.values()), session.broken_model,
+    )  # fmt: skip
 
 
 @dataclass
@@ -92,16 +102,17 @@ class _Active:
 
 
 class _Session:
-    """One call of `sweep`."""
+    """One call of `sweep`. describe: writes down what the sweep is, once it is sure to run."""
 
-    def __init__(self, directory: SweepDirectory, all_runs: Sequence[RunSpec]) -> None:
-        self._directory, self._runs = directory, all_runs
+    def __init__(self, directory: SweepDirectory, all_runs: Sequence[RunSpec], describe: Callable[[], None]) -> None:
+        self._directory, self._runs, self._describe = directory, all_runs, describe
         self._versions = versions()
         self._problems: dict[str, Any] = {}
         self._task: Any = None
         self.finished = 0
         self.trials = 0
-        self.failed: list[str] = []
+        self.failed: dict[str, str] = {}
+        self.broken_model = False
 
     def work(self, address: str | None, workers: int | None, silent: bool) -> bool:
         """Do what is left to do; return whether it was interrupted."""
@@ -115,8 +126,11 @@ class _Session:
                     one = self._found(run, progress)
                     if one is not None:
                         waiting.append(one)
-                if waiting:
+                if not waiting:
+                    self._describe()
+                else:
                     with cluster(address, workers) as slots:
+                        self._describe()
                         # A few runs wait with Ray, so that no worker is idle while the driver is busy writing.
                         most = slots if address is not None else slots + min(slots, 4)
                         self._loop(waiting, streams, most, progress)
@@ -188,6 +202,7 @@ class _Session:
             self._finish(one, one.last, progress)
             return True
         elif item is None and isinstance(one.last, Failed):
+            self.broken_model |= one.last.model
             self._fail(one, self._explained(one, one.last), one.last.traceback, progress)
             return True
         else:
@@ -234,7 +249,7 @@ class _Session:
 
     def _fail(self, one: _Active, error: str, trace: str, progress: Progress) -> None:
         one.files.error.write_text(f"{error}\n\n{trace}", encoding="utf-8")
-        self.failed.append(one.run.title)
+        self.failed[one.run.title] = error
         progress.failed(one.run, f"failed: {one.run.title}: {error.rstrip('.')}. See {one.files.error}.")
 
     def _break_off(self, one: _Active, error: Any, progress: Progress) -> None:

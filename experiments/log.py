@@ -10,6 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -96,6 +97,7 @@ class SweepDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._check_is_ours()
+        self._made = [folder for folder in (path, *path.parents) if not folder.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock: IO[str] = open(path / "lock", "a+", encoding="utf-8")  # noqa: SIM115
@@ -146,7 +148,13 @@ class SweepDirectory:
         _write_text(self.path / "sweep.json", json.dumps(index, indent=1) + "\n")
 
     def close(self) -> None:
-        """Let others in."""
+        """Let others in. Where nothing was written, nothing is left: what was made for the sweep goes again."""
+        if not (self.path / "sweep.json").exists():
+            with suppress(OSError):  # a folder that holds something stays, and all above it
+                (self.path / "runs").rmdir()
+                (self.path / "lock").unlink()
+                for folder in self._made:
+                    folder.rmdir()
         self._lock.close()
 
 

@@ -191,6 +191,8 @@ def labels_of(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
 
 def _brief(value: Any) -> str:
     given = plain(value)
+    if given is None:
+        return "default"
     if not isinstance(given, dict):
         return str(given)
     kept = {key: item for key, item in given.items() if item not in (None, [], {}) and key != "kind"}

@@ -16,7 +16,7 @@ import numpy as np
 
 from designgym.agents.base import Agent, run
 from designgym.cost_models.base import Columns
-from designgym.envs import Answer, DesignProblem, Evaluations, MeteredProblem, ReplayDiffers, RunOver
+from designgym.envs import Answer, BrokenCostModel, DesignProblem, Evaluations, MeteredProblem, ReplayDiffers, RunOver
 from designgym.experiments.handover import Abandoned, Buffer
 from designgym.experiments.rows import FIDELITIES, Heard, designs_of, evaluations_of, to_batch
 
@@ -71,11 +71,15 @@ class Ended:
 
 @dataclass(frozen=True)
 class Failed:
-    """A run's last word when it broke. error: one line; replay: whether it asked other designs than the log holds."""
+    """A run's last word when it broke. error: one line.
+
+    replay: whether it asked other designs than the log holds. model: whether its cost model broke its contract.
+    """
 
     error: str
     traceback: str
-    replay: bool
+    replay: bool = False
+    model: bool = False
 
 
 def run_remotely(problem: DesignProblem, task: Task, logged: bytes | None) -> Iterator[bytes | Ended | Failed]:
@@ -108,7 +112,8 @@ def run_trials(problem: DesignProblem, task: Task, logged: Any = None) -> Iterat
             return
         except BaseException as error:  # the thread's only way to report SystemExit and its like
             text = " ".join(f"{type(error).__name__}: {error}".split())
-            last.append(Failed(text, traceback.format_exc(), isinstance(error, ReplayDiffers)))
+            kinds = isinstance(error, ReplayDiffers), isinstance(error, BrokenCostModel)
+            last.append(Failed(text, traceback.format_exc(), *kinds))
         finally:
             buffer.end()
 
@@ -120,7 +125,7 @@ def run_trials(problem: DesignProblem, task: Task, logged: Any = None) -> Iterat
             try:
                 batch = to_batch(problem, task.key, index, heard)
             except ValueError as error:
-                yield Failed(str(error), traceback.format_exc(), False)
+                yield Failed(str(error), traceback.format_exc())
                 return
             index += batch.num_rows
             yield batch

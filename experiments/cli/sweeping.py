@@ -36,13 +36,15 @@ def sweep(
         page = write_report(directory)
     if json:
         print_json({**vars(outcome), "report": page})
-    elif page is not None:
+        if outcome.failed:  # silent until here
+            print(f"failed: {outcome.failed[0]}: {outcome.errors[0]}", file=sys.stderr)
+    else:
         _print_outcome(outcome, page)
     if outcome.interrupted:
         raise SystemExit(130)
     if outcome.failed:
-        print(f"designgym: {len(outcome.failed)} runs failed; the same command tries them again.", file=sys.stderr)
-        raise SystemExit(1)
+        # A model that breaks its contract is bad input; a worker that dies is not.
+        raise SystemExit(2 if outcome.broken_model else 1)
 
 
 def _found(file: Path) -> Path:
@@ -51,11 +53,14 @@ def _found(file: Path) -> Path:
     return shipped if not file.exists() and file.name == str(file) and shipped.exists() else file
 
 
-def _print_outcome(outcome: Any, page: Path) -> None:
+def _print_outcome(outcome: Any, page: Path | None) -> None:
     out = console()
     done = f"{outcome.finished} of {outcome.runs} runs finished, {outcome.trials:,} trials in {outcome.directory}"
     out.print(f"{done}; this session took {duration(outcome.seconds)}", markup=False, soft_wrap=True)
-    out.print(f"report: {page.resolve()}", markup=False, soft_wrap=True)
+    if outcome.failed:
+        out.print(f"{len(outcome.failed)} failed: the same command tries them again", style="yellow", markup=False)
+    if page is not None:
+        out.print(f"report: {page.resolve()}", markup=False, soft_wrap=True)
 
 
 def _print_dry_run(estimate: Any, json: bool) -> None:

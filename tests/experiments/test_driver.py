@@ -1,6 +1,7 @@
 """Sweeps on Ray: what they log, runs that break, workers that die, runs that are cut; and single runs without Ray."""
 
 import io
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -15,7 +16,8 @@ from runs_in_process import assert_as_undisturbed, same_trials, undisturbed
 
 from designgym.envs import optimum
 from designgym.experiments import handover, load_sweep, load_trials, progress
-from designgym.experiments.cluster import cluster
+from designgym.experiments.cli import main
+from designgym.experiments.cluster import ClusterError, cluster
 from designgym.experiments.driver import sweep
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import LogError, RunFiles
@@ -336,4 +338,36 @@ def test_a_damaged_log_stops_its_sweep_in_one_line(tmp_path) -> None:
 def test_no_cluster_at_the_address(tmp_path) -> None:
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         sweep(spec_of(), tmp_path / "out", workers=0)
-    assert not (tmp_path / "out").exists()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(ClusterError, match=f"no Ray cluster could be joined at 127.0.0.1:{port}: connection refused"):
+        sweep(spec_of(), tmp_path / "out", address=f"127.0.0.1:{port}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_that_cannot_start_leaves_nothing(tmp_path, monkeypatch) -> None:
+    def fails(*_):
+        raise ClusterError("no Ray today.")
+
+    monkeypatch.setattr("designgym.experiments.cluster.cluster", fails)
+    (tmp_path / "mine").mkdir()
+    for out in (tmp_path / "folder" / "out", tmp_path / "mine"):
+        with pytest.raises(ClusterError):
+            sweep(spec_of(), out)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+
+
+def test_a_model_that_breaks_its_contract_is_bad_input(ray, tmp_path, monkeypatch, capsys) -> None:
+    """A NaN without a violation: the sweep names the model and the design, and leaves with exit code 2."""
+    file = tmp_path / "sweep.yaml"
+    file.write_text("{name: nan, problems: [TinyNan], agents: [random], seeds: 1, budget: 60}")
+    words = ["designgym", "sweep", str(file), "--out", str(tmp_path / "out")]
+    for more in ([], ["--json"]):
+        monkeypatch.setattr("sys.argv", words + more)
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert all(part in line for part in ("TinyNan-v0, random, seed 0", "NanModel", "latency_s", "dataflow=ws")), (
+            line
+        )

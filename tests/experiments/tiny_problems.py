@@ -59,6 +59,16 @@ class TinyModel:
         }
 
 
+@dataclass(frozen=True)
+class NanModel(TinyModel):
+    """Returns NaN for a third of the designs and claims that all can be built."""
+
+    def evaluate(self, designs: Columns) -> Columns:
+        metrics = super().evaluate(designs)
+        metrics["latency_s"][designs["dataflow"] == 1] = np.nan
+        return {**metrics, "violation": np.zeros(len(metrics["latency_s"]))}
+
+
 def tiny(design_s: float = 0.0, trap: str = "", dies: bool = False, area_mm2: float = 2.5) -> DesignProblem:
     objective = Objective(minimize=("latency_s",), subject_to=(f"area_mm2 <= {area_mm2}",))
     return DesignProblem(SPACE, TinyModel(design_s, trap, dies), objective)
@@ -70,6 +80,10 @@ def tiny_two(design_s: float = 0.0) -> DesignProblem:
 
 def tiny_cheap() -> DesignProblem:
     return DesignProblem(SPACE, TinyModel(), Objective(minimize=("latency_s",)), cheap=TinyModel())
+
+
+def tiny_nan() -> DesignProblem:
+    return DesignProblem(SPACE, NanModel(), Objective(minimize=("latency_s",)))
 
 
 class Counter(Agent):
@@ -109,6 +123,7 @@ PROBLEMS = {
     "Tiny-v0": "tiny_problems:tiny",
     "TinyTwo-v0": "tiny_problems:tiny_two",
     "TinyCheap-v0": "tiny_problems:tiny_cheap",
+    "TinyNan-v0": "tiny_problems:tiny_nan",
 }
 AGENTS = {"counter": "tiny_problems:Counter", "screener": "tiny_problems:Screener"}
 
