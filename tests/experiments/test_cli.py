@@ -99,7 +99,7 @@ BAD = [
     (["run", "SystolicArray", "--budget", "0"], ["budget", "at least 1", "0"]),
     (["run", "SystolicArray", "--budget", "many"], ["--budget", "integer", "designgym run --help"]),
     (["run", "SystolicArray", "--seed", "-1"], ["--seed", "at least 0", "-1"]),
-    (["price", "SystolicArray", "--set", "workload=3"], ["SystolicArray"]),
+    (["price", "SystolicArray", "--set", "workload=3"], ["workload", "3"]),
     (["price"], ["ID", "designgym price --help"]),
     (["prise"], ["prise", "designgym --help"]),
     (["sweep", "quickstart", "--workers", "0", "--dry-run"], ["workers", "at least 1", "0"]),
