@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import NoReturn
+import warnings
+from typing import Any, NoReturn
 
 import typer
 
@@ -10,6 +11,8 @@ from designgym.experiments.cli import catalog, pricing, searching, studies, swee
 from designgym.experiments.cli.console import fail
 
 STOPPED = 130  # what Typer makes of Ctrl-C
+
+_FORMAT_WARNING = warnings.formatwarning
 
 app = typer.Typer(
     name="designgym",
@@ -32,8 +35,16 @@ for command in (
     app.command(name=command.__name__.rstrip("_"))(command)
 
 
+def _one_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
+    """A warning to the user, such as of an odd workload file, without the line of code that gave it."""
+    if category is UserWarning:
+        return f"designgym: {message}\n"
+    return _FORMAT_WARNING(message, category, *where, **more)
+
+
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit code 2. DESIGNGYM_DEBUG=1 shows tracebacks."""
+    warnings.formatwarning = _one_line
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except Exception as error:
