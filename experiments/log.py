@@ -140,7 +140,12 @@ class SweepDirectory:
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return when, by which command and with which versions the sweep was run so far."""
-        return list(read_index(self.path)["sessions"]) if (self.path / "sweep.json").exists() else []
+        if not (self.path / "sweep.json").exists():
+            return []
+        sessions = read_index(self.path).get("sessions")
+        if not isinstance(sessions, list):
+            raise damaged(self.path / "sweep.json")
+        return sessions
 
     def describe(self, text: str, index: dict[str, Any]) -> None:
         """Write the specification and what it was resolved to."""

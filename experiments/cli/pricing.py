@@ -107,13 +107,17 @@ def optimum(
     start = time.perf_counter()
     found = _with_progress(lambda progress: find_optimum(problem, progress=progress), problem.space.size, json)
     seconds = time.perf_counter() - start
-    if save is not None:
-        store_optimum(found, name, options, problem, path=save)
     note = f"{problem.space.size:,} designs priced in {duration(seconds)}"
     if known is not None:
         same = known.design == found.design and known.metrics == found.metrics
         note += "; agrees with the stored optimum" if same else "; DIFFERS from the stored optimum"
     _print_optimum(problem, found, json, note)
+    if save is not None:
+        try:
+            store_optimum(found, name, options, problem, path=save)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ValueError(f"{save} cannot be written: {reason}. Choose another file.") from error
 
 
 def _with_progress(work: Any, total: float, silent: bool) -> Any:
@@ -130,7 +134,8 @@ def _with_progress(work: Any, total: float, silent: bool) -> Any:
 
 def _print_optimum(problem: Any, optimum: Any, json: bool, note: str) -> None:
     if json:
-        print_json(optimum.to_json())
+        one = {} if len(problem.objective.names) > 1 else {"design": optimum.design, "metrics": optimum.metrics}
+        print_json(one | optimum.to_json())
         return
     units = {metric.name: metric.unit for metric in problem.cost_model.metrics}
     out = console()

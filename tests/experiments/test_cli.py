@@ -1,13 +1,16 @@
 """The command line as a user meets it: what it prints, and how it refuses."""
 
+import errno
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from designgym.envs import registry
+from designgym.cost_models import Columns, Metric
+from designgym.envs import DesignProblem, DesignSpace, Integer, Objective, registry
 from designgym.experiments.cli import main
 
 DESIGN = ["rows=128", "cols=64", "dataflow=ws", "ifmap_sram_kb=256", "filter_sram_kb=256", "ofmap_sram_kb=64"]
@@ -15,6 +18,18 @@ DESIGN = ["rows=128", "cols=64", "dataflow=ws", "ifmap_sram_kb=256", "filter_sra
 
 def needs_an_option(size: int) -> None:
     """Make a problem of that size."""
+
+
+class SmallModel:
+    metrics = (Metric("latency_s", "s", "lower", "time"),)
+    version = "1"
+
+    def evaluate(self, designs: Columns) -> Columns:
+        return {"latency_s": designs["x"] + 1.0, "violation": np.zeros(len(designs["x"]))}
+
+
+def small_problem() -> DesignProblem:
+    return DesignProblem(DesignSpace(Integer("x", 0, 9)), SmallModel(), Objective(minimize=("latency_s",)))
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -159,6 +174,24 @@ def test_code_that_breaks_is_one_line_and_exit_code_1(
     monkeypatch.setenv("DESIGNGYM_DEBUG", "1")
     with pytest.raises(RuntimeError):
         main()
+
+
+def test_optimum_gives_design_and_metrics_even_where_it_cannot_be_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(registry._PROBLEMS._entry_points, "Small-v0", f"{__name__}:small_problem")
+    found = json_of(monkeypatch, capsys, "optimum", "Small", "--save", str(tmp_path / "optima.json"))
+    assert (found["design"], found["metrics"]) == ({"x": 0}, {"latency_s": 1.0})
+    assert (tmp_path / "optima.json").exists()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("designgym.envs.optimum.store_optimum", full)
+    assert call(monkeypatch, "optimum", "Small", "--save", "optima.json") == 2
+    said = capsys.readouterr()
+    assert "x=0" in said.out
+    assert "optima.json cannot be written: no space left" in said.err
 
 
 def test_help_imports_no_heavy_library() -> None:

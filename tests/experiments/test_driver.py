@@ -345,6 +345,12 @@ def test_no_cluster_at_the_address(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_damaged_index_stops_its_sweep_in_one_line(tmp_path) -> None:
+    (tmp_path / "sweep.json").write_text('{"format": 1}')
+    with pytest.raises(LogError, match=r"sweep.json is damaged"):
+        sweep(spec_of(), tmp_path)
+
+
 def test_a_sweep_that_cannot_start_leaves_nothing(tmp_path, monkeypatch) -> None:
     def fails(*_):
         raise ClusterError("no Ray today.")
