@@ -230,10 +230,11 @@ class MeteredProblem:
         else:
             self._repeats += len(answer.fresh)
         carried = answer.evaluations, answer.designs
-        if exhausted:
+        weary = self._repeats >= self.patience
+        if exhausted and (cut or weary):
             count = self.space.count_valid()
             raise SpaceExhausted(f"all {count} valid designs of the space have been priced.", *carried)
         if cut:
             raise BudgetSpent(f"the budget of {self.budget} distinct designs is spent.", *carried)
-        if self._repeats >= self.patience:
+        if weary:
             raise OnlyRepeats(f"the last {self._repeats} designs asked were all priced before.", *carried)

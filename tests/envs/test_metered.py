@@ -126,7 +126,7 @@ def test_a_budget_of_distinct_designs(space: DesignSpace, data: st.DataObject, b
                 valid_left -= outside == 0
             expected += 1
         answered = {name: column[:expected] for name, column in designs.items()}
-        if exhausted or spent:
+        if spent:
             with pytest.raises(SpaceExhausted if exhausted else BudgetSpent) as over:
                 metered.evaluate(batch)
             assert over.value.designs is not None
@@ -240,12 +240,21 @@ def test_a_small_space_ends_as_complete() -> None:
     metered.evaluate(x(8))
     assert metered.exhausted
     assert metered.finished
-    for batch, answered in ((x(4, 2), 2), (x(4, 3), 1), (x(3), 0)):
+    assert len(metered.evaluate(x(4, 2))) == 2, "a repeat stays free"
+    for batch, answered in ((x(4, 3), 1), (x(3), 0)):
         with pytest.raises(SpaceExhausted, match="all 5 valid designs") as over:
             metered.evaluate(batch)
         assert over.value.evaluations is not None
         assert len(over.value.evaluations) == answered
     assert metered.spent() == 6
+
+
+def test_who_goes_on_repeating_a_whole_space_is_stopped_as_complete() -> None:
+    metered = MeteredProblem(problem_on(DesignSpace(Integer("x", 0, 2))), 100, patience=5)
+    metered.evaluate(x(0, 1, 2))
+    metered.evaluate(x(0, 1))
+    with pytest.raises(SpaceExhausted, match="all 3 valid designs"):
+        metered.evaluate(x(0, 1, 2))
 
 
 def test_a_space_without_a_valid_design_is_complete_from_the_start() -> None:
