@@ -22,13 +22,13 @@ def bench(
     if name not in studies:
         raise ValueError(f"no study {name!r}. {nearest(name, studies)}")
     result = studies[name](simulator_python)
+    columns = ("what", "figure", "unit", "ratio", "to")
     if json:
-        print_json(result)
+        print_json({**result, "rows": [dict(zip(columns, row, strict=True)) for row in result["rows"]]})
         return
     out = console()
     for note in result.get("notes", ()):
         out.print(note, markup=False)
-    columns = ("what", "figure", "unit", "ratio", "to")
     rows = [[f"{cell:,.4g}" if isinstance(cell, float) else cell or "" for cell in row] for row in result["rows"]]
     out.print(table("", columns, rows, ("figure", "ratio")))
 
