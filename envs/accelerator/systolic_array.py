@@ -1,5 +1,7 @@
 """Choose a systolic array, its memories and its clock for one neural network."""
 
+import math
+
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
 from designgym.cost_models.accelerator.systolic_kernel import DATAFLOWS
 from designgym.cost_models.base import CostModel
@@ -37,9 +39,15 @@ def systolic_array(
         model.version  # noqa: B018  reads workload and technology: what is wrong with them shows now, not in a run
         cost_model = model
     if objective is None:
-        bound = AREA_BOUND_MM2.get(technology, 30.0) if area_bound_mm2 is None else float(area_bound_mm2)
+        bound = AREA_BOUND_MM2.get(technology, 30.0) if area_bound_mm2 is None else _area(area_bound_mm2)
         objective = Objective(minimize=("latency_s",), subject_to=(f"area_mm2 <= {bound!r}",))
     return DesignProblem(design_space(), cost_model, objective)
+
+
+def _area(given: float) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < math.inf:
+        raise ValueError(f"area_bound_mm2 must be a number above 0, got {given!r}.")
+    return float(given)
 
 
 def design_space() -> DesignSpace:
@@ -50,8 +58,8 @@ def design_space() -> DesignSpace:
         return Ordinal(name, SRAM_KB, unit="kB", meaning=meaning)
 
     return DesignSpace(
-        Integer("rows", 4, 256, step=4, unit="unit", meaning="multiply-accumulate units along a column"),
-        Integer("cols", 4, 256, step=4, unit="unit", meaning="multiply-accumulate units along a row"),
+        Integer("rows", 4, 256, step=4, unit="PE", meaning="processing elements along a column"),
+        Integer("cols", 4, 256, step=4, unit="PE", meaning="processing elements along a row"),
         Categorical("dataflow", DATAFLOWS, meaning="which operand stays put: output, weight or input"),
         sram("ifmap_sram_kb", "the layer's input"),
         sram("filter_sram_kb", "the weights"),

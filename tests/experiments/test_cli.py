@@ -110,6 +110,8 @@ BAD = [
     (["price", "SystolicArray", "rows=8", "rows=12"], ["rows", "once"]),
     (["price", "SystolicArray", "--set", "workload=resnet51"], ["resnet51", "resnet50"]),
     (["price", "SystolicArray", "--set", "worklod=resnet50"], ["worklod", "workload"]),
+    (["price", "SystolicArray", "--set", "area_bound_mm2=-3"], ["area_bound_mm2", "-3", "above 0"]),
+    (["price", "SystolicArray", "--set", "area_bound_mm2=abc"], ["area_bound_mm2", "abc", "above 0"]),
     (["price", "SystolicArray", "--set", "objective=latency"], ["latency", "latency_s"]),
     (["run", "SystolicArray", "--budget", "0"], ["budget", "at least 1", "0"]),
     (["run", "SystolicArray", "--budget", "many"], ["--budget", "integer", "designgym run --help"]),
