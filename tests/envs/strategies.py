@@ -204,3 +204,11 @@ def rows(designs: Columns) -> list[tuple[Any, ...]]:
 def columns_of(space: DesignSpace, found: list[tuple[Any, ...]]) -> Columns:
     """Tuples of column values as columns."""
     return {name: np.array([row[j] for row in found], space.dtypes[name]) for j, name in enumerate(space.columns)}
+
+
+def equal(a: Columns, b: Columns) -> bool:
+    return list(a) == list(b) and all((a[name] == b[name]).all() for name in a)
+
+
+def take(designs: Columns, keep: object) -> Columns:
+    return {name: column[keep] for name, column in designs.items()}  # type: ignore[index]
