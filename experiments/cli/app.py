@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from designgym.experiments.cli import catalog, pricing, searching, studies, sweeping
+from designgym.experiments.cli import benching, catalog, pricing, searching, sweeping
 from designgym.experiments.cli.console import fail
 
 STOPPED = 130  # what Typer makes of Ctrl-C
@@ -30,9 +30,9 @@ for command in (
     searching.run,
     sweeping.sweep,
     sweeping.report,
-    studies.bench,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
+app.add_typer(benching.bench)
 
 
 def _one_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:

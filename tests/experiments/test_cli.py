@@ -198,7 +198,7 @@ def test_optimum_gives_design_and_metrics_even_where_it_cannot_be_saved(
 
 def test_bench_names_its_figures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     measured = {"notes": ["two cores"], "rows": [["sample", 0.5, "s", None, ""], ["step", 2.0, "us", 3.0, "bare"]]}
-    monkeypatch.setattr("designgym.experiments.benchmarks.core", lambda: measured)
+    monkeypatch.setattr("designgym.experiments.bench.core.core", lambda: measured)
     rows = json_of(monkeypatch, capsys, "bench", "core")["rows"]
     assert rows[1] == {"what": "step", "figure": 2.0, "unit": "us", "ratio": 3.0, "to": "bare"}
     assert call(monkeypatch, "bench", "core") == 0

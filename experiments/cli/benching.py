@@ -6,22 +6,33 @@ import typer
 
 from designgym.experiments.cli.console import Json, console, print_json, table
 
+bench = typer.Typer(name="bench", help="Measure speeds and agents, side by side in one run.", rich_markup_mode=None)
 
-def bench(
-    name: Annotated[str, typer.Argument(metavar="STUDY", help="cost-models or core.")],
+
+@bench.command("core")
+def core(json: Json = False) -> None:
+    """Sample, decode, meter, step and breed designs."""
+    from designgym.experiments.bench.core import core as measure
+
+    print_figures(measure(), json)
+
+
+@bench.command("cost-models")
+def cost_models(
     simulator_python: Annotated[
         str | None,
         typer.Option("--scalesim-python", help="Python of an environment with the scalesim package, to compare with."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Measure speeds: `cost-models` prices designs, `core` samples, meters, steps and breeds them."""
-    from designgym.cost_models.registry import nearest
+    """Price designs with every cost model, beside NumPy and, where given, beside a simulator."""
+    from designgym.cost_models.accelerator.bench import measure
 
-    studies = {"cost-models": _cost_models, "core": _core}
-    if name not in studies:
-        raise ValueError(f"no study {name!r}. {nearest(name, studies)}")
-    result = studies[name](simulator_python)
+    print_figures(measure(simulator_python), json)
+
+
+def print_figures(result: dict[str, Any], json: bool) -> None:
+    """Print a study's rows (what, figure, unit, ratio or None, what the ratio is to) and notes."""
     columns = ("what", "figure", "unit", "ratio", "to")
     if json:
         print_json({**result, "rows": [dict(zip(columns, row, strict=True)) for row in result["rows"]]})
@@ -31,15 +42,3 @@ def bench(
         out.print(note, markup=False)
     rows = [[f"{cell:,.4g}" if isinstance(cell, float) else cell or "" for cell in row] for row in result["rows"]]
     out.print(table("", columns, rows, ("figure", "ratio")))
-
-
-def _cost_models(simulator_python: str | None) -> dict[str, Any]:
-    from designgym.cost_models.accelerator.bench import measure
-
-    return measure(simulator_python)
-
-
-def _core(_: str | None) -> dict[str, Any]:
-    from designgym.experiments.benchmarks import core
-
-    return core()

@@ -1,0 +1,1 @@
+"""What `designgym bench` measures, a module a study; ratios are between figures of one run."""
