@@ -31,3 +31,5 @@ register_cost_model(
     "designgym.cost_models.accelerator.systolic_array:SystolicArray",
     validate="designgym.cost_models.accelerator.systolic_validate:validate",
 )
+register_cost_model("NKLandscape", "designgym.cost_models.landscapes.nk:NKLandscape")
+register_cost_model("LABS", "designgym.cost_models.landscapes.labs:LABS")

@@ -62,3 +62,6 @@ __all__ = [
 ]
 
 register_problem("SystolicArray-v0", "designgym.envs.accelerator.systolic_array:systolic_array")
+register_problem("SystolicGemms-v0", "designgym.envs.accelerator.systolic_gemms:systolic_gemms")
+register_problem("NKLandscape-v0", "designgym.envs.landscapes.nk_landscape:nk_landscape")
+register_problem("LABS-v0", "designgym.envs.landscapes.labs:labs")

@@ -23,6 +23,7 @@ def designs_for(name: str) -> Columns:
         problem = make_problem(id)
         if isinstance(problem.cost_model, kind):
             return problem.space.sample(300, np.random.default_rng(0))
+    for id in PROBLEMS:
         if "cost_model" in problem_options(id):
             taken = make_problem(id, cost_model=name)
             return taken.space.sample(300, np.random.default_rng(0))

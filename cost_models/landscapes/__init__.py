@@ -1,0 +1,1 @@
+"""Cost models of artificial landscapes, whose difficulty is set rather than found."""
