@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
 from collections import Counter
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from designgym.experiments.quantities import duration
-from designgym.experiments.report.palette import DARK, LIGHT, css_variables
-from designgym.experiments.report.section import Part, problem_section
+from designgym.experiments.report.frame import Entry, Part, header, render, write_page
+from designgym.experiments.report.section import problem_section
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.tables import UNFINISHED
 from designgym.experiments.report.text import NBSP, listed, several
 
 if TYPE_CHECKING:
     from designgym.experiments.log import Sweep
-
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="designgym">
-<link rel="icon" href="data:,">
-<title>{title}</title>
-<style>
-{css}</style>
-</head>
-<body>
-{body}
-<output id="figures-status" hidden></output>
-<script type="application/json" id="palettes">{palettes}</script>
-<script type="application/json" id="figures">{figures}</script>
-<script type="text/plain" id="plotly">{plotly}</script>
-<script>
-{script}</script>
-</body>
-</html>
-"""
 
 
 def write_report(directory: Path | str, out: Path | str | None = None) -> Path:
@@ -58,9 +30,7 @@ def write_report(directory: Path | str, out: Path | str | None = None) -> Path:
     sweep = load_sweep(directory)
     problems = study_sweep(sweep, load_trials(directory))
     path = Path(out) if out is not None else directory / "report.html"
-    scratch = path.with_name(path.name + ".tmp")
-    scratch.write_text(page(sweep, problems), encoding="utf-8")
-    scratch.replace(path)
+    write_page(path, page(sweep, problems))
     return path
 
 
@@ -68,38 +38,12 @@ def page(sweep: Sweep, problems: list[ProblemStudy]) -> str:
     """Return the page's HTML."""
     part = Part()
     sections = [problem_section(problem, i, part) for i, problem in enumerate(problems)]
-    body = [_top(sweep, problems), _navigation(problems), "<main>", *sections, _reproduce(sweep), _terms(), "</main>"]
-    css = f":root {{ color-scheme: light dark; {css_variables(LIGHT)} }}\n"
-    css += f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {css_variables(DARK)} }} }}\n"
-    return PAGE.format(
-        title=escape(f"{sweep.name}: designgym report"),
-        css=css + _data("page.css"),
-        body="\n".join(text for text in body if text),
-        palettes=json_in_html({"light": LIGHT, "dark": DARK}),
-        figures=json_in_html(part.figures),
-        plotly=packed_plotly(),
-        script=_data("page.js"),
-    )
+    body = "\n".join([*(html for html, _ in sections), _reproduce(sweep), _terms()])
+    contents = [*(entry for _, entry in sections), Entry("reproduce", "Reproduce"), Entry("terms", "Terms")]
+    return render(f"{sweep.name}: designgym report", body, part, _top(sweep, problems), contents)
 
 
-def packed_plotly() -> str:
-    """Return plotly.js, compressed and in base64: 4.8 MB become 2 MB, and the browser inflates them."""
-    from plotly.offline import get_plotlyjs
-
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
-
-
-def json_in_html(value: Any) -> str:
-    """Return JSON that cannot end the script element that holds it, whatever names it contains."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _data(name: str) -> str:
-    return files("designgym.experiments.report").joinpath("data", name).read_text(encoding="utf-8")
-
-
-# -- the frame --------------------------------------------------------------------------------------------------------
+# -- around the problems ----------------------------------------------------------------------------------------------
 
 
 def _top(sweep: Sweep, problems: list[ProblemStudy]) -> str:
@@ -109,35 +53,20 @@ def _top(sweep: Sweep, problems: list[ProblemStudy]) -> str:
     spent = duration(sum(run.elapsed_s for run in sweep.runs))
     facts = [several(len(sweep.problems), "problem"), several(len(agents), "agent"), several(len(seeds), "seed")]
     facts.append(f"{several(priced, 'design')} priced in {spent} of searching")
-    return (
-        f'<header class="top"><h1><b>{escape(sweep.name)}</b> · designgym report</h1>'
-        f'<p class="facts">{" · ".join(facts)}</p>{_banner(sweep)}'
-        '<p class="banner" id="problems-with-script">The figures could not be drawn: this browser lacks what they '
-        "need (any from 2023 on will do). Words and tables are complete.</p>"
-        '<noscript><p class="banner">The figures need JavaScript. Words and tables are complete.</p></noscript>'
-        "</header>"
-    )
+    return header(sweep.name, " · ".join(facts), _banners(sweep))
 
 
-def _banner(sweep: Sweep) -> str:
+def _banners(sweep: Sweep) -> list[str]:
     """Say plainly what is missing: runs that failed, are going on, or have not begun."""
     states = Counter(run.state for run in sweep.runs)
     missing = [f"{states[state]} {words}" for state, words in UNFINISHED.items() if states[state]]
     if not missing:
-        return ""
-    return (
-        f'<p class="banner"><strong>This sweep is not complete:</strong> {states["finished"]} of '
+        return []
+    return [
+        f"<strong>This sweep is not complete:</strong> {states['finished']} of "
         f"{several(len(sweep.runs), 'run')} finished; {listed(missing)}. Agents are compared by their finished runs; "
-        "one without any is shown as far as it came, and marked. The same command again goes on where it was.</p>"
-    )
-
-
-def _navigation(problems: list[ProblemStudy]) -> str:
-    if len(problems) < 2:
-        return ""
-    names = [escape(problem.logged.label) for problem in problems]
-    links = "".join(f'<li><a href="#problem-{i}">{name}</a></li>' for i, name in enumerate(names))
-    return f'<nav aria-label="Problems"><ul>{links}<li><a href="#reproduce">Reproduce</a></li></ul></nav>'
+        "one without any is shown as far as it came, and marked. The same command again goes on where it was."
+    ]
 
 
 def _reproduce(sweep: Sweep) -> str:

@@ -2,64 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 
 from designgym.experiments.report import designs, progress, tables
-from designgym.experiments.report.drawing import Figure
+from designgym.experiments.report.frame import Entry, Part, card, figures
 from designgym.experiments.report.headline import goal, headline, title
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, percent
 from designgym.experiments.report.values import values_figure
 
 
-@dataclass
-class Part:
-    """The figures of a page as its sections are written, by the id of the element that each is drawn in."""
+@dataclass(frozen=True)
+class Block:
+    """A part of a problem's section. anchor: its id, within the problem. text: its line in the contents, if any."""
 
-    figures: dict[str, Figure] = field(default_factory=dict)
-
-    def place(self, figure: Figure, heading: str, note: str, wide: bool = False) -> str:
-        """Keep a figure and return the element it will be drawn in. note: HTML."""
-        name = f"figure-{len(self.figures)}"
-        self.figures[name] = figure
-        css = ' class="wide"' if wide else ""
-        height = f'style="min-height: {figure["layout"]["height"]}px"'
-        return (
-            f'<figure{css}><div class="card"><figcaption><h3>{escape(heading)}</h3><p>{note}</p></figcaption>'
-            f'<div class="plot" id="{name}" {height} role="img" aria-label="{escape(heading)}"></div></div></figure>'
-        )
+    anchor: str
+    text: str
+    html: str
 
 
-def problem_section(problem: ProblemStudy, place: int, part: Part) -> str:
-    """Return the section's HTML and leave its figures in `part`."""
+def problem_section(problem: ProblemStudy, place: int, part: Part) -> tuple[str, Entry]:
+    """Return the section's HTML and its lines in the contents, and leave its figures in `part`."""
+    name = f"problem-{place}"
+    blocks = [block for block in _blocks(problem, part) if block.html]
+    divisions = [f'<div id="{name}-{block.anchor}">{block.html}</div>' for block in blocks]
+    lines = tuple(Entry(f"{name}-{block.anchor}", block.text) for block in blocks if block.text)
+    head = f'<h2>{title(problem)}</h2><p class="goal">{goal(problem)}</p>'
+    section = f'<section class="problem" id="{name}">{head}{"".join(divisions)}</section>'
+    return section, Entry(name, problem.logged.label, lines)
+
+
+def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
     sentences = "".join(f"<p>{text}</p>" for text in headline(problem))
-    body = [f'<h2>{title(problem)}</h2><p class="goal">{goal(problem)}</p>']
-    if problem.best:
-        words = f'<div class="card headline">{sentences}{tables.ranking_table(problem)}</div>'
-        body += [f'<div class="hero">{words}{_best(problem)}</div>', _agents(problem), _progress(problem, part)]
-        body += [_best_designs(problem), "" if problem.single else _pareto(problem, part), _matters(problem, part)]
-    else:
-        body.append(f'<div class="card headline">{sentences}</div>')
-    body.append(_card("How runs ended", "", tables.endings_table(problem) + tables.errors_list(problem)))
-    return f'<section class="problem" id="problem-{place}">{"".join(body)}</section>'
-
-
-def _card(heading: str, note: str, content: str) -> str:
-    paragraph = f'<p class="note">{note}</p>' if note else ""
-    return f'<div class="card"><h3>{heading}</h3>{paragraph}{content}</div>'
+    ended = card("How runs ended", "", tables.endings_table(problem) + tables.errors_list(problem))
+    last = Block("ended", "How runs ended", ended)
+    if not problem.best:
+        return [Block("headline", "Headline", f'<div class="card headline">{sentences}</div>'), last]
+    words = f'<div class="card headline">{sentences}{tables.ranking_table(problem)}</div>'
+    return [
+        Block("headline", "Headline", f'<div class="hero">{words}{_best(problem)}</div>'),
+        Block("agents", "Agents", _agents(problem)),
+        Block("progress", "Progress", _progress(problem, part)),
+        Block("best", "Best designs" if problem.single else "Designs on the front", _best_designs(problem)),
+        Block("pareto", "Pareto front", "" if problem.single else _pareto(problem, part)),
+        Block("matters", "What matters", _matters(problem, part)),
+        last,
+    ]
 
 
 def _best(problem: ProblemStudy) -> str:
     heading = "The best design" if problem.single else f"The best design by {code(problem.objectives[0])}"
-    return _card(heading, "", tables.best_card(problem))
+    return card(heading, "", tables.best_card(problem))
 
 
 def _agents(problem: ProblemStudy) -> str:
     seeds = max(len(agent.counted) for agent in problem.agents)
     few = " Fewer than ten runs an agent: read small differences with care." if seeds < 10 else ""
     note = f"Up to {problem.budget:,} designs a run; the agent that found the best designs soonest comes first.{few}"
-    return _card("Agents", note, tables.agents_table(problem))
+    return card("Agents", note, tables.agents_table(problem))
 
 
 def _progress(problem: ProblemStudy, part: Part) -> str:
@@ -80,7 +81,7 @@ def _progress(problem: ProblemStudy, part: Part) -> str:
         part.place(progress.regret_figure(problem), "Regret, by designs priced", scale),
         part.place(progress.reached_figure(problem), f"Who gets {WITHIN_1}, and how soon", reached),
     ]
-    return f'<div class="figures">{"".join(placed)}</div>'
+    return figures(*placed)
 
 
 def _best_designs(problem: ProblemStudy) -> str:
@@ -92,14 +93,14 @@ def _best_designs(problem: ProblemStudy) -> str:
         heading, found = "Designs on the front", problem.front_designs
         note = f"{n} of the {found:,} designs" if n < found else f"All {n} designs"
         note += f" found that no other found dominates, along {code(problem.objectives[0])}."
-    return _card(heading, note, tables.best_table(problem) + tables.glossary(problem))
+    return card(heading, note, tables.best_table(problem) + tables.glossary(problem))
 
 
 def _pareto(problem: ProblemStudy, part: Part) -> str:
     note = "Each agent's front over all its runs. The hypervolume is measured from the reference point."
     made = designs.pareto_figures(problem)
     placed = [part.place(figure, "Pareto front", note, wide=len(made) == 1) for figure in made]
-    return f'<div class="figures">{"".join(placed)}</div>'
+    return figures(*placed)
 
 
 # -- what matters -----------------------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def _matters(problem: ProblemStudy, part: Part) -> str:
     learned = problem.importances
     figure = designs.importance_figure(problem)
     if figure is None:
-        return _card("What each parameter matters", "Too few different designs were priced to learn it.", "")
+        return card("What each parameter matters", "Too few different designs were priced to learn it.", "")
     fits = []
     for name, found in learned.items():
         logarithm = "log " if found.logarithm else ""
@@ -121,7 +122,7 @@ def _matters(problem: ProblemStudy, part: Part) -> str:
         "this figure does too."
     )
     placed = part.place(figure, "What each parameter matters", note, wide=True)
-    return f'<div class="figures">{placed}{_values(problem, part) if problem.single else ""}</div>'
+    return figures(placed, _values(problem, part) if problem.single else "")
 
 
 def _values(problem: ProblemStudy, part: Part) -> str:

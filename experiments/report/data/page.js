@@ -1,5 +1,5 @@
 "use strict";
-// Inflates plotly.js, draws every figure in the reader's colours, and writes down what was drawn.
+// Inflates plotly.js, draws every figure in the reader's colours, saves figures, and writes down what was drawn.
 (() => {
   const root = document.documentElement;
   const status = { figures: [], errors: [] };
@@ -48,8 +48,7 @@
   const palettes = read("palettes");
   const figures = read("figures");
   const config = {
-    responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
-    toImageButtonOptions: { format: "svg" },
+    responsive: true, displaylogo: false, modeBarButtons: [["zoom2d", "pan2d", "resetScale2d"]],
   };
 
   function arranged(figure, node, width) {
@@ -82,12 +81,48 @@
     for (const node of nodes()) Plotly.react(node, ...arranged(figures[node.id], node, width && width(node)));
   }
 
+  // The file is made here, in the reader's colours and size, and handed to the browser as a download.
+  async function save(button) {
+    const node = document.getElementById(button.dataset.figure);
+    const format = button.dataset.save;
+    const size = { width: node.clientWidth, height: node.clientHeight, scale: format === "png" ? 2 : 1 };
+    const link = document.createElement("a");
+    link.href = await Plotly.toImage(node, { format, ...size });
+    link.download = `${button.dataset.name}.${format}`;
+    link.click();
+  }
+
+  // The contents are a column beside the page on a wide screen, and folded away on a narrow one.
+  function arrangeContents() {
+    const contents = document.querySelector(".contents details");
+    if (!contents) return;
+    const wide = matchMedia("(min-width: 1180px)");
+    const fold = () => { contents.open = wide.matches; };
+    wide.addEventListener("change", fold);
+    contents.addEventListener("click", (event) => { if (event.target.closest("a") && !wide.matches) contents.open = false; });
+    fold();
+  }
+
+  function markPlace() {
+    const links = new Map([...document.querySelectorAll(".contents a")].map((a) => [a.hash.slice(1), a]));
+    const seen = new Set();
+    const watch = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) isIntersecting ? seen.add(target.id) : seen.delete(target.id);
+      for (const [id, link] of links) link.classList.toggle("here", seen.has(id) && !link.parentElement.querySelector("ul"));
+    }, { rootMargin: "-15% 0px -70% 0px" });
+    for (const id of links.keys()) { const there = document.getElementById(id); if (there) watch.observe(there); }
+  }
+
   // A page of A4 is narrower than a screen, and printing does not wait for a responsive figure.
   const printedWidth = (node) => (node.closest("figure.wide") ? 680 : 325);
 
   async function start() {
+    arrangeContents();
+    markPlace();
     await loadPlotly();
     await drawAll();
+    for (const line of document.querySelectorAll(".save")) line.hidden = false;
+    for (const button of document.querySelectorAll("[data-save]")) button.addEventListener("click", () => save(button));
     for (const media of [dark, matchMedia("(max-width: 560px)")]) media.addEventListener("change", () => redraw());
     addEventListener("beforeprint", () => { printing = true; redraw(printedWidth); });
     addEventListener("afterprint", () => { printing = false; redraw(); });
