@@ -3,6 +3,7 @@
 A run's key is a hash of everything that its trials depend on, and of nothing else: the sweep's name is left out.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cached_property
@@ -180,10 +181,16 @@ def _stop_loss(spec: SweepSpec, problem: SweepProblem) -> float | None:
 
 def labels_of(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     """Name each entry by its name, and where a name occurs with several settings by those settings that differ."""
+    found: dict[str, dict[str, set[str]]] = {}  # name: setting: the values that it takes, as texts
+    texts = [
+        {key: json.dumps(plain(value), sort_keys=True) for key, value in settings.items()} for _, settings in entries
+    ]
+    for (name, _), values in zip(entries, texts, strict=True):
+        for key, value in values.items():
+            found.setdefault(name, {}).setdefault(key, set()).add(value)
     labels = []
-    for name, settings in entries:
-        others = [other for also, other in entries if also == name]
-        differing = [key for key in settings if any(plain(other.get(key)) != plain(settings[key]) for other in others)]
+    for (name, settings), values in zip(entries, texts, strict=True):
+        differing = [key for key in values if len(found[name][key]) > 1]
         text = ", ".join(f"{key}={_brief(settings[key])}" for key in differing)
         labels.append(f"{name}({text})" if text else name)
     return labels
@@ -200,9 +207,10 @@ def _brief(value: Any) -> str:
 
 
 def _refuse_doubles(key: str, digests: Sequence[str]) -> None:
+    first: dict[str, int] = {}
     for i, one in enumerate(digests):
-        if one in digests[:i]:
-            raise SpecError(f"{key}[{i}] must differ from {key}[{digests.index(one)}], got the same. Drop one of them.")
+        if first.setdefault(one, i) < i:
+            raise SpecError(f"{key}[{i}] must differ from {key}[{first[one]}], got the same. Drop one of them.")
 
 
 def _content(model: CostModel) -> str | None:

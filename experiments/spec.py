@@ -15,7 +15,6 @@ from pydantic import (
     PrivateAttr,
     StrictInt,
     ValidationError,
-    field_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -41,20 +40,20 @@ def _number(given: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     """A mapping of known keys only. A field's description says what its value must be."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ProblemEntry(_Strict):
+class ProblemEntry(Strict):
     """One problem: a registered id and its options."""
 
     id: str = Field(min_length=1, description="the id of a problem, as `designgym list` shows them")
     options: dict[str, Any] = Field({}, description="a mapping of options, as `designgym show ID` lists them")
 
 
-class AgentEntry(_Strict):
+class AgentEntry(Strict):
     """One agent with one setting of its hyperparameters."""
 
     name: str = Field(min_length=1, description="the name of an agent, as `designgym list` shows them")
@@ -65,11 +64,31 @@ PROBLEM = "a problem's id, or a mapping with the keys id and options"
 AGENT = "an agent's name, or a mapping with the keys name and hyperparameters"
 SEEDS = "an integer of at least 1 (n stands for 0 ... n - 1), or a list of different integers of at least 0"
 
+Problems = Annotated[
+    list[Annotated[ProblemEntry, _named("id"), Field(description=PROBLEM)]],
+    Field(min_length=1, description="a list of at least one problem"),
+]
+Agents = Annotated[
+    list[Annotated[AgentEntry, _named("name"), Field(description=AGENT)]],
+    Field(min_length=1, description="a list of at least one agent"),
+]
 
-ENTRIES: dict[str, tuple[type[_Strict], str]] = {"problems": (ProblemEntry, PROBLEM), "agents": (AgentEntry, AGENT)}
+
+def _seeds(given: Any) -> tuple[int, ...]:
+    seeds = tuple(range(given)) if type(given) is int else tuple(given) if isinstance(given, list | tuple) else ()
+    good = all(type(seed) is int and seed >= 0 for seed in seeds) and len(set(seeds)) == len(seeds)
+    if not seeds or not good:
+        raise ValueError("no seeds")
+    return seeds
 
 
-class SweepSpec(_Strict):
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_seeds), Field(description=SEEDS)]
+
+
+ENTRIES: dict[str, tuple[type[Strict], str]] = {"problems": (ProblemEntry, PROBLEM), "agents": (AgentEntry, AGENT)}
+
+
+class SweepSpec(Strict):
     """Every problem with every agent and every seed, each run with the same budget.
 
     start: designs in names, told to every agent first. seconds: time after which a run is cut. stop_at_regret: a run
@@ -77,13 +96,9 @@ class SweepSpec(_Strict):
     """
 
     name: str = Field(pattern=r"^\w[\w.-]*$", description="a text of letters, digits, '_', '-' and '.'")
-    problems: list[Annotated[ProblemEntry, _named("id"), Field(description=PROBLEM)]] = Field(
-        min_length=1, description="a list of at least one problem"
-    )
-    agents: list[Annotated[AgentEntry, _named("name"), Field(description=AGENT)]] = Field(
-        min_length=1, description="a list of at least one agent"
-    )
-    seeds: tuple[int, ...] = Field(description=SEEDS)
+    problems: Problems
+    agents: Agents
+    seeds: Seeds
     budget: StrictInt = Field(ge=1, description="an integer of at least 1 (distinct designs a run may price)")
     start: list[Annotated[dict[str, Any], Field(description="a mapping of parameters to values")]] = Field(
         [], description="a list of designs, each a mapping of parameters to values"
@@ -91,15 +106,6 @@ class SweepSpec(_Strict):
     seconds: Number | None = Field(None, gt=0, description="a number above 0")
     stop_at_regret: Number | None = Field(None, ge=0, lt=1, description="a number in [0, 1)")
     _text: str | None = PrivateAttr(None)
-
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _read_seeds(cls, given: Any) -> tuple[int, ...]:
-        seeds = tuple(range(given)) if type(given) is int else tuple(given) if isinstance(given, list | tuple) else ()
-        good = all(type(seed) is int and seed >= 0 for seed in seeds) and len(set(seeds)) == len(seeds)
-        if not seeds or not good:
-            raise ValueError("no seeds")
-        return seeds
 
     @property
     def text(self) -> str:
@@ -128,29 +134,29 @@ def make_spec(given: dict[str, Any]) -> SweepSpec:
     try:
         spec = SweepSpec.model_validate(given)
     except ValidationError as error:
-        # A misspelt key is also a missing one; the misspelling tells more.
-        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        raise SpecError(_one_line(first)) from None
+        raise SpecError(one_line(error, SweepSpec)) from None
     runs(spec)
     return spec
 
 
-def _one_line(error: ErrorDetails) -> str:
-    """Rule, value, remedy, for the first of pydantic's errors."""
-    place, given = error["loc"], error["input"]
+def one_line(error: ValidationError, root: type[Strict]) -> str:
+    """Return rule, value and remedy for the first thing that is wrong with a file that holds a `root`."""
+    # A misspelt key is also a missing one; the misspelling tells more.
+    first: ErrorDetails = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    place, given = first["loc"], first["input"]
     path = key_path(place)
-    if error["type"] == "extra_forbidden":
-        known = list(_at(place[:-1])[0].model_fields)
+    if first["type"] == "extra_forbidden":
+        known = list(_at(place[:-1], root)[0].model_fields)
         return f"unknown key {path}. {nearest(str(place[-1]), known)} Allowed: {', '.join(known)}."
-    allowed = _at(place)[1]
-    if error["type"] == "missing":
+    allowed = _at(place, root)[1]
+    if first["type"] == "missing":
         return f"{path} is missing: it must be {allowed}."
     return f"{path} must be {allowed}, got {_short(given)}."
 
 
-def _at(place: tuple[int | str, ...]) -> tuple[type[_Strict], str]:
+def _at(place: tuple[int | str, ...], root: type[Strict]) -> tuple[type[Strict], str]:
     """Return the model whose key stands at this place, or which itself stands there, and what is allowed there."""
-    model: type[_Strict] = SweepSpec
+    model: type[Strict] = root
     allowed = "a mapping"
     for step in place:
         if isinstance(step, int):
