@@ -181,17 +181,17 @@ def _stop_loss(spec: SweepSpec, problem: SweepProblem) -> float | None:
 
 def labels_of(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     """Name each entry by its name, and where a name occurs with several settings by those settings that differ."""
-    found: dict[str, dict[str, set[str]]] = {}  # name: setting: the values that it takes, as texts
-    texts = [
-        {key: json.dumps(plain(value), sort_keys=True) for key, value in settings.items()} for _, settings in entries
-    ]
-    for (name, _), values in zip(entries, texts, strict=True):
-        for key, value in values.items():
-            found.setdefault(name, {}).setdefault(key, set()).add(value)
+    texts = [{key: json.dumps(plain(value), sort_keys=True) for key, value in given.items()} for _, given in entries]
+    of_name: dict[str, list[dict[str, str]]] = {}
+    for (name, _), one in zip(entries, texts, strict=True):
+        of_name.setdefault(name, []).append(one)
+    differing = {
+        name: {key for key in set().union(*ones) if len({one.get(key) for one in ones}) > 1}
+        for name, ones in of_name.items()
+    }
     labels = []
-    for (name, settings), values in zip(entries, texts, strict=True):
-        differing = [key for key in values if len(found[name][key]) > 1]
-        text = ", ".join(f"{key}={_brief(settings[key])}" for key in differing)
+    for name, given in entries:
+        text = ", ".join(f"{key}={_brief(value)}" for key, value in given.items() if key in differing[name])
         labels.append(f"{name}({text})" if text else name)
     return labels
 
