@@ -6,6 +6,8 @@ addressing with linear probing at a load below one half.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,9 @@ from designgym.envs.ranking import rows_of
 from designgym.envs.space import DesignSpace
 
 Keys = NDArray[np.uint64]
+Named = tuple[str, NDArray[Any]]
 OUTSIDE = np.uint64(2**63)
+RESULTS = ("losses", "violation", "feasible", "reward")
 
 
 def keys_of(space: DesignSpace, designs: Columns, outside: NDArray[np.float64]) -> Keys:
@@ -48,7 +52,8 @@ class Memory:
     def __init__(self, words: int) -> None:
         self._keys = np.empty((64, words), np.uint64)
         self._slots = np.full(256, -1, np.int64)
-        self._columns: dict[str, NDArray[Any]] = {}
+        self._metrics: dict[str, NDArray[Any]] = {}
+        self._results: dict[str, NDArray[Any]] = {}  # in the order of RESULTS
         self.count = 0
 
     def insert(self, keys: Keys, room: int) -> tuple[NDArray[np.int64], int]:
@@ -56,8 +61,7 @@ class Memory:
 
         At most `room` new places are given; rows beyond them get -1.
         """
-        from designgym.envs._memory_kernel import insert
-
+        insert = _insert()
         n = len(keys)
         if self.count + n > len(self._keys):
             self._keys = _grown(self._keys, self.count, self.count + n)
@@ -69,10 +73,13 @@ class Memory:
         self.count = count
         return places, new
 
+    def insert_one(self, key: int, room: int) -> int:
+        """The same for one design whose key is its rank."""
+        return int(self.insert(np.array([[key]], np.uint64), room)[0].item())
+
     def forget(self, new: int) -> None:
         """Take the newest places back: their designs could not be priced."""
-        from designgym.envs._memory_kernel import insert
-
+        insert = _insert()
         self.count -= new
         self._slots[:] = -1
         insert(self._slots, self._keys, 0, self._keys[: self.count].copy(), self.count)
@@ -80,26 +87,40 @@ class Memory:
     def store(self, evaluations: Evaluations) -> None:
         """Keep what the newest places came to; they are the last `len(evaluations)` of `count`."""
         start, stop = self.count - len(evaluations), self.count
-        fields = {f"metric.{name}": column for name, column in evaluations.metrics.items()}
-        fields |= {name: getattr(evaluations, name) for name in ("losses", "violation", "feasible", "reward")}
-        for name, column in fields.items():
-            kept = self._columns.get(name)
-            if kept is None:
-                kept = np.empty((max(64, stop), *column.shape[1:]), column.dtype)
-            # A metric that was an integer so far turns to float when a NaN stands in its place.
-            kept = kept.astype(np.result_type(kept, column), copy=False)
-            self._columns[name] = _grown(kept, start, stop)
-            self._columns[name][start:stop] = column
+        for kept, given in self._pairs(evaluations):
+            for name, column in given:
+                array = kept.get(name)
+                if array is None:
+                    array = np.empty((max(64, stop), *column.shape[1:]), column.dtype)
+                if array.dtype != column.dtype:
+                    # A metric that was an integer so far turns to float when a NaN stands in its place.
+                    array = array.astype(np.result_type(array, column), copy=False)
+                if array is not kept.get(name) or stop > len(array):
+                    array = kept[name] = _grown(array, start, stop)
+                array[start:stop] = column
+
+    def _pairs(self, evaluations: Evaluations) -> tuple[tuple[dict[str, NDArray[Any]], Iterable[Named]], ...]:
+        results = [(name, getattr(evaluations, name)) for name in RESULTS]
+        return (self._metrics, evaluations.metrics.items()), (self._results, results)
 
     def recall(self, places: Any) -> Evaluations:
         """Return what the designs at these places came to."""
-        metrics = {
-            name.removeprefix("metric."): column[: self.count][places]
-            for name, column in self._columns.items()
-            if name.startswith("metric.")
-        }
-        rest = [self._columns[name][: self.count][places] for name in ("losses", "violation", "feasible", "reward")]
-        return Evaluations(metrics, *rest)
+        count = self.count
+        metrics = {name: column[:count][places] for name, column in self._metrics.items()}
+        return Evaluations(metrics, *[column[:count][places] for column in self._results.values()])
+
+    def recall_one(self, place: int) -> Evaluations:
+        """The same for one place."""
+        row = slice(place, place + 1)
+        metrics = {name: column[row].copy() for name, column in self._metrics.items()}
+        return Evaluations(metrics, *[column[row].copy() for column in self._results.values()])
+
+
+@functools.cache
+def _insert() -> Any:
+    from designgym.envs._memory_kernel import insert
+
+    return insert
 
 
 def _grown(array: NDArray[Any], used: int, needed: int) -> NDArray[Any]:

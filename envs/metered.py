@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +19,7 @@ from designgym.envs.ranking import rows_of
 from designgym.envs.space import DesignSpace
 
 COUNTED_FOR_SURE = 10**6  # spaces up to this size are counted, so that a run knows when nothing is left
+INSIDE = np.zeros(1)  # how far one valid design lies outside its space
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ class MeteredProblem:
     listener hears every answered batch. logged: designs and evaluations of an earlier part of the same run, in the
     order priced: they answer in place of the cost model and are not announced again. patience: repeats in a row after
     which the run is stopped.
+
+    asks: batches answered. asked: designs answered, repeats included. repeats_total: those of them that were repeats.
+    evaluating_s: seconds spent in `evaluate`, the cost model and the listener included.
     """
 
     def __init__(
@@ -91,6 +97,9 @@ class MeteredProblem:
         self.budget = budget
         self.patience = patience
         self.asks = 0
+        self.asked = 0
+        self.repeats_total = 0
+        self.evaluating_s = 0.0
         self._listener = listener
         self._memories: dict[str, Memory] = {}
         self._repeats = 0
@@ -121,9 +130,12 @@ class MeteredProblem:
         """Whether every valid design has been priced; known only of spaces that can be counted in passing."""
         return self._exhausted("faithful")
 
+    @cached_property
+    def _countable(self) -> bool:
+        return self.space.size <= max(COUNTED_FOR_SURE, self.budget)
+
     def _exhausted(self, fidelity: Fidelity) -> bool:
-        countable = self.space.size <= max(COUNTED_FOR_SURE, self.budget)
-        return countable and self._valid_priced.get(fidelity, 0) >= self.space.count_valid()
+        return self._countable and self._valid_priced.get(fidelity, 0) >= self.space.count_valid()
 
     def _keys(self, designs: Columns) -> tuple[Columns, NDArray[np.float64], Keys]:
         """Return the designs in their one spelling, how far each lies outside the space, and its key."""
@@ -142,6 +154,45 @@ class MeteredProblem:
         Raises BudgetSpent, SpaceExhausted or OnlyRepeats (all RunOver) when the run cannot go on; they carry the
         leading rows that could be answered.
         """
+        started = time.perf_counter()
+        try:
+            evaluations = self._evaluate_one(designs, fidelity)
+            return self._evaluate(designs, fidelity) if evaluations is None else evaluations
+        finally:
+            self.evaluating_s += time.perf_counter() - started
+
+    def _evaluate_one(self, designs: Columns, fidelity: Fidelity) -> Evaluations | None:
+        """The same for one valid design, in a fraction of the time; None where it takes the longer way."""
+        found = self.space.one_inside(designs)
+        memory = self._memories.get(fidelity)
+        # The first design makes the memory; the log has answers, and nothing to hear, up to its last design.
+        if found is None or memory is None or (self._logged is not None and memory.count <= self._logged_count):
+            return None
+        own, rank = found
+        before, exhausted = memory.count, self._exhausted(fidelity)
+        key = np.array([[rank]], np.uint64) if rank is not None else keys_of(self.space, own, INSIDE)
+        places, new = memory.insert(key, int(not exhausted and before < self.budget))
+        place = places.item()
+        if place < 0:
+            return None  # over: nothing was inserted
+        if new:
+            try:
+                evaluations = self._evaluated_one(own, fidelity)
+            except BaseException:
+                memory.forget(1)
+                raise
+            memory.store(evaluations)
+            self._valid_priced[fidelity] = self._valid_priced.get(fidelity, 0) + 1
+        else:
+            evaluations = memory.recall_one(place)
+        answer = Answer(own, evaluations, np.array([bool(new)]), fidelity, self.asks)
+        self.asks += 1
+        if self._listener is not None:
+            self._listener(answer)
+        self._stop_if_over(answer, new, False, exhausted)
+        return evaluations
+
+    def _evaluate(self, designs: Columns, fidelity: Fidelity) -> Evaluations:
         designs, outside, keys = self._keys(designs)
         memory = self._memories.setdefault(fidelity, Memory(keys.shape[1]))
         before, exhausted = memory.count, self._exhausted(fidelity)
@@ -165,7 +216,7 @@ class MeteredProblem:
         answer = Answer(designs, evaluations, fresh, fidelity, self.asks)
         self.asks += 1
         self._tell_listener(answer, before)
-        self._stop_if_over(answer, answered < len(keys), exhausted)
+        self._stop_if_over(answer, new, answered < len(keys), exhausted)
         return evaluations
 
     def _price(
@@ -207,6 +258,11 @@ class MeteredProblem:
             return self.problem.evaluate_canonical(designs, fidelity, outside)
         return self.problem.evaluate(designs, fidelity)
 
+    def _evaluated_one(self, design: Columns, fidelity: Fidelity) -> Evaluations:
+        if evaluates_itself(self.problem):
+            return self.problem.evaluate_inside(design, fidelity)
+        return self.problem.evaluate(design, fidelity)
+
     @property
     def _logged_count(self) -> int:
         return len(self._logged) if self._logged is not None else 0
@@ -224,11 +280,13 @@ class MeteredProblem:
                 Answer(designs, answer.evaluations.take(rest), answer.fresh[rest], answer.fidelity, answer.ask)
             )
 
-    def _stop_if_over(self, answer: Answer, cut: bool, exhausted: bool) -> None:
-        if answer.fresh.any():
-            self._repeats = int(np.argmax(answer.fresh[::-1]))
+    def _stop_if_over(self, answer: Answer, new: int, cut: bool, exhausted: bool) -> None:
+        if new:
+            self._repeats = int(np.argmax(answer.fresh[::-1])) if new < len(answer.fresh) else 0
         else:
             self._repeats += len(answer.fresh)
+        self.asked += len(answer.fresh)
+        self.repeats_total += len(answer.fresh) - new
         carried = answer.evaluations, answer.designs
         weary = self._repeats >= self.patience
         if exhausted and (cut or weary):

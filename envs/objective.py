@@ -122,6 +122,11 @@ class Objective:
         violation = self.violation(metrics)
         feasible = violation == 0
         losses = self.losses(metrics)
+        values = {name: column for name, column in metrics.items() if name != "violation"}
+        if len(feasible) == 1 and self.reward == "log" and feasible.item():
+            one = self._log_reward_of_one(losses[0].tolist())
+            if one is not None:
+                return Evaluations(values, losses, violation, feasible, np.array([one]))
         count = np.count_nonzero(feasible)
         if count == len(feasible):
             reward = self._feasible_reward(losses)
@@ -129,7 +134,6 @@ class Objective:
             reward = self.infeasible_reward(violation)
             if count:
                 reward[feasible] = self._feasible_reward(losses[feasible])
-        values = {name: column for name, column in metrics.items() if name != "violation"}
         return Evaluations(values, losses, violation, feasible, reward)
 
     def violation(self, metrics: Columns) -> NDArray[np.float64]:
@@ -165,6 +169,15 @@ class Objective:
             return np.full(np.shape(violation), 2.0 * self.floor if math.isinf(one) else reward)
         clipped = np.clip(self.floor * (2.0 - 1.0 / (1.0 + violation)), lowest, highest)
         return np.where(np.isinf(violation), 2.0 * self.floor, clipped)
+
+    def _log_reward_of_one(self, losses: list[float]) -> float | None:
+        """`_feasible_reward` of one design in Python's floats, whose sums are NumPy's; None where it refuses a loss."""
+        split = len(self.minimize)
+        sizes = losses[:split] + [-loss for loss in losses[split:]]
+        if not all(0 < size < math.inf for size in sizes):
+            return None
+        logs = [float(np.log(size)) for size in sizes]
+        return max(_sum(logs[split:]) - _sum(logs[:split]), self.floor)
 
     def _feasible_reward(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
@@ -204,7 +217,7 @@ def every(mask: NDArray[np.bool_]) -> bool:
     return bool(mask.item() if mask.size == 1 else mask.all())
 
 
-def _sum(columns: Iterable[NDArray[np.float64]]) -> Any:
+def _sum(columns: Iterable[Any]) -> Any:
     """Add columns up in their order, each row by itself; 0 for none."""
     return functools.reduce(operator.add, columns, 0.0)
 

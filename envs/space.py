@@ -20,6 +20,7 @@ from designgym.envs.constraints import Constraint
 from designgym.envs.names import describe, parse
 from designgym.envs.parameters import LARGEST_TABLE, Array, Categorical, Float, Parameter
 from designgym.envs.ranking import rows_of
+from designgym.envs.single import OneDesign
 
 if TYPE_CHECKING:
     import gymnasium
@@ -92,6 +93,10 @@ class DesignSpace:
         if not all(0 < c <= LARGEST_TABLE for c in self.cardinalities):
             return None
         return tuple(p.from_digits([np.arange(p.cardinalities[0])])[0] for p in self.parameters)
+
+    @cached_property
+    def _one(self) -> OneDesign:
+        return OneDesign(self.parameters, self.dtypes, self._conditions, self._forest)
 
     @property
     def _categories(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -221,6 +226,17 @@ class DesignSpace:
         for name in self._signed:
             columns[name] = columns[name] + 0.0
         return self._conditions.settled(columns)
+
+    def one_inside(self, designs: Columns) -> tuple[Columns, int | None] | None:
+        """Return the columns and the rank of a batch of one design that is canonical and valid, in microseconds.
+
+        The rank is None where the space has none below 2**63; the whole is None where the design is another, or where
+        telling takes the batched methods.
+        """
+        found = self._one.key(designs)
+        if found is None or (self.constraints and self.constraint_violation(found[0]).item()):
+            return None
+        return found
 
     def _need_columns(self, designs: Columns) -> None:
         missing = [name for name in self.columns if name not in designs]
