@@ -100,8 +100,7 @@ def run(agent: Agent, start: Columns | None = None, told: ToldBefore | None = No
     problem answers it, the agent is told it at once, and goes on from there.
     """
     problem = agent.problem
-    if isinstance(problem, MeteredProblem):
-        problem.patience = max(problem.patience, 10 * agent.population)
+    _have_patience(agent)
     try:
         if told is not None and told.asks:
             tell_again(agent, told)
@@ -120,7 +119,13 @@ def tell_again(agent: Agent, told: ToldBefore) -> None:
     """Tell a told agent what an earlier part of its run came to. ValueError for an agent that is not told."""
     if not agent.told:
         raise ValueError(f"only a told agent can be told a log, got {type(agent).__name__}. Ask it again instead.")
+    _have_patience(agent)
     agent.tell(told.designs, agent.problem.evaluate(told.designs))
     agent.asked = batch_length(told.designs)
     if isinstance(agent.problem, MeteredProblem):
         agent.problem.asks = told.asks
+
+
+def _have_patience(agent: Agent) -> None:
+    if isinstance(agent.problem, MeteredProblem):
+        agent.problem.patience = max(agent.problem.patience, 10 * agent.population)

@@ -27,13 +27,17 @@ FIDELITIES = ("faithful", "cheap")
 
 @dataclass(frozen=True)
 class Heard:
-    """The newly priced rows of one answered batch. elapsed_s: time within the run when the answer was there."""
+    """New rows of one answered batch. elapsed_s: time within the run when the answer was there.
+
+    fresh: which rows were priced, bool (n,); None where all were.
+    """
 
     designs: Columns
     evaluations: Evaluations
     fidelity: str
     ask: int
     elapsed_s: float
+    fresh: NDArray[np.bool_] | None = None
 
 
 def to_batch(problem: DesignProblem, key: str, first: int, heard: Sequence[Heard]) -> pa.RecordBatch:
@@ -48,7 +52,7 @@ def to_batch(problem: DesignProblem, key: str, first: int, heard: Sequence[Heard
         "run": _dictionary(np.zeros(n, np.int32), [key]),
         "index": np.arange(first, first + n),
         "ask": np.repeat(np.array([h.ask for h in heard], np.int64), counts),
-        "fresh": np.ones(n, bool),
+        "fresh": np.concatenate([_fresh(h) for h in heard]),
         "status": _dictionary(_status(evaluations), STATUS),
         "fidelity": _dictionary(np.repeat(np.array(fidelity, np.int32), counts), FIDELITIES),
         "elapsed_s": np.repeat(np.array([h.elapsed_s for h in heard], np.float64), counts),
@@ -63,6 +67,10 @@ def to_batch(problem: DesignProblem, key: str, first: int, heard: Sequence[Heard
     columns |= {name: getattr(evaluations, name) for name in ("violation", "reward", "feasible")}
     arrays = [column if isinstance(column, pa.Array) else pa.array(column) for column in columns.values()]
     return pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def _fresh(heard: Heard) -> NDArray[np.bool_]:
+    return np.ones(len(heard.evaluations), bool) if heard.fresh is None else heard.fresh
 
 
 def _status(evaluations: Evaluations) -> NDArray[np.int32]:

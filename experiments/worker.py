@@ -14,26 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from designgym.agents.base import Agent, run
+from designgym.agents.base import Agent, ToldBefore, run, tell_again
 from designgym.cost_models.base import Columns
-from designgym.envs import Answer, BrokenCostModel, DesignProblem, Evaluations, MeteredProblem, ReplayDiffers, RunOver
+from designgym.envs import BrokenCostModel, DesignProblem, MeteredProblem, ReplayDiffers
 from designgym.experiments.handover import Abandoned, Buffer
-from designgym.experiments.rows import FIDELITIES, Heard, designs_of, evaluations_of, to_batch
+from designgym.experiments.replay import answered_by, told_before
+from designgym.experiments.rows import FIDELITIES, designs_of, evaluations_of, to_batch
+from designgym.experiments.watch import Watch, of_fidelity
 
 if TYPE_CHECKING:
     from designgym.experiments.runs import RunSpec
-
-
-class TimeUp(RunOver):
-    """The run has taken the seconds that it was given."""
-
-    reason = "seconds"
-
-
-class CloseEnough(RunOver):
-    """The run's best design is as close to the known optimum as was asked for."""
-
-    reason = "regret"
 
 
 @dataclass(frozen=True)
@@ -63,10 +53,18 @@ def task_of(run: RunSpec) -> Task:
 
 @dataclass(frozen=True)
 class Ended:
-    """A run's last word. elapsed_s: time within the run."""
+    """A run's last word. elapsed_s: time within the run. asked: designs asked; repeats: those of them priced before.
+
+    agent_s: time in the agent's own ask and tell, pricing left out. timed: designs asked meanwhile: all of them, but
+    for a told agent that was continued, whose earlier asks are not made again.
+    """
 
     reason: str
     elapsed_s: float
+    asked: int = 0
+    repeats: int = 0
+    agent_s: float = 0.0
+    timed: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,118 +134,38 @@ def run_trials(problem: DesignProblem, task: Task, logged: Any = None) -> Iterat
 
 
 def _search(problem: DesignProblem, task: Task, logged: Any, buffer: Buffer) -> Ended:
-    """Run the agent to its end, from the start; what is logged answers in place of the cost model."""
-    watch = _Watch(problem, task, logged, buffer)
-    replayed = None
-    if logged is not None:
-        faithful = _of_fidelity(logged, "faithful")
-        replayed = designs_of(faithful, problem.space), evaluations_of(faithful, problem)
-    metered = MeteredProblem(problem, task.budget, watch.hear, replayed)
+    """Run the agent to its end; what is logged answers in place of the cost model.
+
+    The agent is asked again from the start, or told what is logged.
+    """
+    watch = Watch(problem, task, logged, buffer)
+    metered, told = _metered(problem, task, logged, watch)
     agent = task.agent(metered, np.random.default_rng(task.seed), **task.hyperparameters)
     _load_kernels(problem)
     watch.start()
-    reason = run(agent, task.start)
-    return Ended(watch.ended or reason, watch.elapsed())
+    if told is not None:
+        tell_again(agent, told)
+    begun, evaluating, before = time.perf_counter(), metered.evaluating_s, metered.asked
+    reason = run(agent, task.start if told is None else None)
+    agent_s = time.perf_counter() - begun - (metered.evaluating_s - evaluating)
+    return Ended(
+        watch.ended or reason, watch.elapsed(), metered.asked, metered.repeats_total, agent_s, metered.asked - before
+    )
+
+
+def _metered(problem: DesignProblem, task: Task, logged: Any, watch: Watch) -> tuple[MeteredProblem, ToldBefore | None]:
+    """Return the problem with its budget and what is logged, and what a told agent was told before."""
+    if logged is None or not logged.num_rows:
+        return MeteredProblem(problem, task.budget, watch.hear), None
+    if task.agent.told:
+        answered: Any = answered_by(problem, logged)
+        return MeteredProblem(answered, task.budget, watch.hear), told_before(logged, problem.space)
+    faithful = of_fidelity(logged, FIDELITIES[0])
+    replayed = designs_of(faithful, problem.space), evaluations_of(faithful, problem)
+    return MeteredProblem(problem, task.budget, watch.hear, replayed), None
 
 
 def _load_kernels(problem: DesignProblem) -> None:
     """Price one design aside, so that a run's clock does not count the loading of compiled code."""
     if not getattr(problem.cost_model, "slow", False):
         MeteredProblem(problem, 1).evaluate(problem.space.parse({}))
-
-
-def _of_fidelity(rows: Any, fidelity: str) -> Any:
-    import pyarrow.compute as pc
-
-    return rows.filter(pc.equal(rows.column("fidelity").cast("string"), fidelity))
-
-
-class _Watch:
-    """Listens to a run: passes new rows on, keeps its clock, and ends it when time or closeness says so."""
-
-    def __init__(self, problem: DesignProblem, task: Task, logged: Any, buffer: Buffer) -> None:
-        self._problem, self._task, self._buffer = problem, task, buffer
-        self._paused = 0.0
-        self._before = 0.0
-        self._begun = 0.0
-        self._resuming = logged is not None and logged.num_rows > 0
-        self._over: tuple[RunOver, int] | None = None
-        # MeteredProblem announces no replayed rows of the faithful model; a cheap one is priced and announced again.
-        self._cheap_to_skip = 0
-        if self._resuming:
-            self._cheap_to_skip = _of_fidelity(logged, FIDELITIES[1]).num_rows
-            self._before = float(logged.column("elapsed_s")[-1].as_py())
-            self._read_end(logged)
-
-    def _read_end(self, logged: Any) -> None:
-        """Find whether the logged trials already reach the end, and with which ask: the rest of that ask belongs."""
-        asks = logged.column("ask").to_numpy()
-        evaluations = evaluations_of(logged, self._problem)
-        close = self._close(evaluations, logged.column("fidelity").to_pylist())
-        late = self._late(logged.column("elapsed_s").to_numpy())
-        ends = [(int(asks[np.argmax(reached)]), over) for reached, over in ((close, "close"), (late, "late"))
-                if reached.any()]  # fmt: skip
-        if ends:
-            ask, what = min(ends)
-            self._over = (self._close_enough() if what == "close" else self._time_up()), ask
-
-    def start(self) -> None:
-        """Start the clock."""
-        self._begun = time.perf_counter()
-
-    def elapsed(self) -> float:
-        """Seconds within the run, without waiting for the log and without asking again what is logged."""
-        if self._resuming:
-            return self._before
-        return self._before + time.perf_counter() - self._begun - self._paused
-
-    def hear(self, answer: Answer) -> None:
-        """Pass the fresh rows on; raise RunOver when the run ends here."""
-        if self._over is not None and answer.ask > self._over[1]:
-            raise self._over[0]
-        elapsed = self.elapsed()
-        fresh = np.flatnonzero(answer.fresh)
-        if answer.fidelity == "cheap" and self._cheap_to_skip:
-            skipped = min(self._cheap_to_skip, len(fresh))
-            self._cheap_to_skip -= skipped
-            fresh = fresh[skipped:]
-        evaluations = answer.evaluations.take(fresh)
-        if len(fresh):
-            if self._resuming:
-                # The clock goes on from the log once something new is priced.
-                self._resuming = False
-                self.start()
-            designs = {name: column[fresh] for name, column in answer.designs.items()}
-            self._paused += self._buffer.put(Heard(designs, evaluations, answer.fidelity, answer.ask, elapsed))
-        if self._over is not None:
-            if answer.ask == self._over[1]:
-                raise self._over[0]
-            return
-        if self._close(evaluations, answer.fidelity).any():
-            raise self._close_enough(answer)
-        if self._late(np.array([elapsed])).any():
-            raise self._time_up(answer)
-
-    @property
-    def ended(self) -> str:
-        """Why the run had ended already by what is logged; "" where it had not."""
-        return self._over[0].reason if self._over is not None else ""
-
-    def _close(self, evaluations: Evaluations, fidelity: str | list[str]) -> Any:
-        if self._task.stop_loss is None:
-            return np.zeros(len(evaluations), bool)
-        faithful = np.array(fidelity) == "faithful"
-        return faithful & evaluations.feasible & (evaluations.losses[:, 0] <= self._task.stop_loss)
-
-    def _late(self, elapsed: Any) -> Any:
-        return elapsed >= (np.inf if self._task.seconds is None else self._task.seconds)
-
-    def _close_enough(self, answer: Answer | None = None) -> CloseEnough:
-        return CloseEnough("the best design is as close to the optimum as was asked for.", *_carried(answer))
-
-    def _time_up(self, answer: Answer | None = None) -> TimeUp:
-        return TimeUp(f"the run has taken the {self._task.seconds:g} seconds that it was given.", *_carried(answer))
-
-
-def _carried(answer: Answer | None) -> tuple[Any, ...]:
-    return () if answer is None else (answer.evaluations, answer.designs)

@@ -23,7 +23,8 @@ from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import LogError, RunFiles
 from designgym.experiments.runs import runs
 from designgym.experiments.spec import make_spec
-from designgym.experiments.worker import CloseEnough, Ended, Failed, run_trials, task_of
+from designgym.experiments.watch import CloseEnough
+from designgym.experiments.worker import Ended, Failed, run_trials, task_of
 
 AGENTS = ["random", "local_search", "optuna_tpe", {"name": "genetic", "hyperparameters": {"population": 16}}, "counter"]
 

@@ -104,6 +104,33 @@ class Counter(Agent):
     def tell(self, designs: Columns, evaluations: Evaluations) -> None: ...
 
 
+class Climber(Agent):
+    """Told its log: most designs that it asks are neighbours of its best, some of them asked before."""
+
+    told = True
+    batch = 3
+
+    def __init__(self, problem, rng, **hyperparameters) -> None:
+        super().__init__(problem, rng, **hyperparameters)
+        self.tells = 0
+        self._best: tuple[float, Columns] | None = None
+
+    def ask(self, n: int) -> Columns:
+        drawn = self.space.sample(n, self.rng)
+        if self._best is not None:
+            near = self.space.neighbours(self._best[1])
+            rows = self.rng.integers(len(near["rows"]), size=n)
+            from_near = self.rng.random(n) < 0.75
+            drawn = {name: np.where(from_near, near[name][rows], column) for name, column in drawn.items()}
+        return drawn
+
+    def tell(self, designs: Columns, evaluations: Evaluations) -> None:
+        self.tells += 1
+        for i, reward in enumerate(evaluations.reward.tolist()):
+            if self._best is None or reward > self._best[0]:
+                self._best = reward, {name: column[i : i + 1] for name, column in designs.items()}
+
+
 class Screener(Agent):
     """Prices eight designs by the cheap model, and the two that look best by the faithful one; over and over."""
 
@@ -125,7 +152,7 @@ PROBLEMS = {
     "TinyCheap-v0": "tiny_problems:tiny_cheap",
     "TinyNan-v0": "tiny_problems:tiny_nan",
 }
-AGENTS = {"counter": "tiny_problems:Counter", "screener": "tiny_problems:Screener"}
+AGENTS = {"climber": "tiny_problems:Climber", "counter": "tiny_problems:Counter", "screener": "tiny_problems:Screener"}
 
 
 def register() -> None:
