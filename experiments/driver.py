@@ -21,6 +21,7 @@ from designgym.experiments.index import index_of
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import PartWriter, RunFiles, read_meta
 from designgym.experiments.progress import Progress, best_of
+from designgym.experiments.rows import priced_in
 from designgym.experiments.runs import RunSpec, runs
 from designgym.experiments.spec import SweepSpec
 from designgym.experiments.versions import changed, versions
@@ -36,7 +37,7 @@ WAIT_S = 0.5
 
 @dataclass(frozen=True)
 class SweepOutcome:
-    """What a sweep came to. trials: rows in the log; seconds: of this session.
+    """What a sweep came to. trials: designs priced in the log; seconds: of this session.
 
     failed: titles of the runs that broke; errors: why, a line each. broken_model: whether a cost model broke its
     contract in one of them, as by a NaN without a violation.
@@ -143,6 +144,7 @@ class _Session:
         files = self._directory.run(run.key)
         if files.parquet.exists():
             count, meta = read_meta(files.parquet)
+            count = meta.get("trials", count)
             files.drop_parts()
             self.finished += 1
             self.trials += count
@@ -150,7 +152,7 @@ class _Session:
             progress.finished(run)
             return None
         rows, _ = files.read()
-        count = 0 if rows is None else rows.num_rows
+        count = 0 if rows is None else priced_in(rows)
         if rows is not None:
             progress.logged(run, count, best_of(rows, run))
         self.trials += count
@@ -217,9 +219,9 @@ class _Session:
             if one.writer is None:
                 one.writer = one.files.next_part(batch.schema, self._meta(one.run))
             one.writer.append(batch)
-            one.logged += batch.num_rows
+            one.logged += priced_in(batch)
             one.crashes = 0
-            self.trials += batch.num_rows
+            self.trials += priced_in(batch)
             progress.priced(one.run, batch, one.logged)
 
     def _meta(self, run: RunSpec) -> dict[str, Any]:
@@ -235,7 +237,8 @@ class _Session:
         rows, _ = one.files.read()
         if rows is None:
             rows = empty_table(one.run.problem.problem, one.run.key)
-        how = {"ended": ended.reason, "elapsed_s": ended.elapsed_s, "best": best_of(rows, one.run)}
+        how = {**vars(ended), "trials": priced_in(rows), "best": best_of(rows, one.run)}
+        how["ended"] = how.pop("reason")
         one.files.finish(rows, self._meta(one.run) | how)
         self.finished += 1
         progress.finished(one.run)

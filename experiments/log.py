@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from designgym.experiments.parts import LogError, RunFiles, damaged, read_meta, replace_safely
+from designgym.experiments.rows import priced_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,8 +31,11 @@ OWN = frozenset({"sweep.yaml", "sweep.json", "lock", "sweep.yaml.tmp", "sweep.js
 class LoggedRun:
     """One run as the log knows it. problem, label: labels of problem and agent, with the settings that differ.
 
-    state: "finished", "failed", "started" or "waiting". ended: why it ended, "" while it has not. elapsed_s: time
-    within the run up to its last trial, or to its end.
+    state: "finished", "failed", "started" or "waiting". trials: designs priced. ended: why it ended, "" while it has
+    not. elapsed_s: time within the run up to its last trial, or to its end.
+
+    Of a finished run, else 0: asked (designs, repeats included), repeats, agent_s (time in the agent's own ask and
+    tell) and timed (designs asked meanwhile; fewer than asked where a told agent was continued).
     """
 
     key: str
@@ -47,6 +51,10 @@ class LoggedRun:
     ended: str
     trials: int
     elapsed_s: float
+    asked: int = 0
+    repeats: int = 0
+    agent_s: float = 0.0
+    timed: int = 0
 
 
 @dataclass(frozen=True)
@@ -215,26 +223,31 @@ def _problem(label: str, found: dict[str, Any]) -> LoggedProblem:
 
 
 def _run(directory: Path, found: dict[str, Any], problems: dict[str, LoggedProblem]) -> LoggedRun:
+    import pyarrow.compute as pc
+
     files = RunFiles(directory, found["key"])
-    state, ended, trials, elapsed = "waiting", "", 0, 0.0
+    state, ended, trials, elapsed, meta = "waiting", "", 0, 0.0, {}
     if files.parquet.exists():
         trials, meta = read_meta(files.parquet)
         state, ended, elapsed = "finished", meta["ended"], meta["elapsed_s"]
+        trials = meta.get("trials", trials)
     else:
         rows, _ = files.read()
         if rows is not None:
-            state, trials, elapsed = "started", rows.num_rows, float(rows.column("elapsed_s")[-1].as_py())
+            state, trials, elapsed = "started", priced_in(rows), float(pc.max(rows.column("elapsed_s")).as_py())
         if files.error.exists():
             state = "failed"
     return LoggedRun(
         found["key"], found["problem"], problems[found["problem"]].options, found["agent"], found["hyperparameters"],
         found["label"], found["seed"], found["budget"], found["definition"], state, ended, trials, elapsed,
+        meta.get("asked", 0), meta.get("repeats", 0), meta.get("agent_s", 0.0), meta.get("timed", 0),
     )  # fmt: skip
 
 
 def load_trials(directory: Path | str) -> pa.Table:
     """Return all trials of a sweep, finished runs and unfinished ones, as one table, run after run.
 
+    A row with fresh = false is a repeat, kept for agents that are told their log: who counts designs leaves it out.
     To a run's columns it adds the dictionary columns problem and agent (labels) and seed. A design column that a
     problem does not have is null there. LogError names a damaged file.
     """

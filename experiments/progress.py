@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from designgym.experiments.quantities import duration, quantity
+from designgym.experiments.rows import priced_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,12 +60,12 @@ class Progress:
 
     def priced(self, run: RunSpec, rows: pa.RecordBatch, logged: int) -> None:
         """Take in new trials; logged: how many the run has now."""
-        elapsed = rows.column("elapsed_s")[-1].as_py()
+        elapsed, priced = rows.column("elapsed_s")[-1].as_py(), priced_in(rows)
         if not self._priced:
             # The start of Ray and of its workers is no part of the rate.
-            self._begun = time.perf_counter() - (elapsed if logged == rows.num_rows else 0.0)
-        self._priced += rows.num_rows
-        self._left[run.key] = max(0, self._left[run.key] - rows.num_rows)
+            self._begun = time.perf_counter() - (elapsed if logged == priced else 0.0)
+        self._priced += priced
+        self._left[run.key] = max(0, self._left[run.key] - priced)
         self._seconds.setdefault(_group(run), {})[run.key] = elapsed, logged
         best = best_of(rows, run)
         if best is not None:

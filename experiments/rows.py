@@ -137,6 +137,13 @@ def evaluations_of(rows: pa.Table, problem: DesignProblem) -> Evaluations:
     return Evaluations(metrics, losses, column("violation"), column("feasible"), column("reward"))
 
 
+def priced_in(rows: pa.Table | pa.RecordBatch) -> int:
+    """Return how many of these rows are designs priced: the others are repeats that a told agent's log keeps."""
+    import pyarrow.compute as pc
+
+    return int(pc.sum(rows.column("fresh")).as_py() or 0)
+
+
 def checksum(rows: pa.Table | pa.RecordBatch) -> int:
     """Return a CRC-32 of the rows' names and values: it depends on what they hold, not on how Arrow stores it."""
     import pyarrow as pa
