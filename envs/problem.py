@@ -96,10 +96,14 @@ def priced(model: CostModel, designs: Columns, space: DesignSpace, n: int) -> Co
 
     BrokenCostModel where the model breaks its contract. It is not asked for no designs at all.
     """
-    names = [*(metric.name for metric in model.metrics), "violation"]
     if not n:
-        return {metric: np.empty(0) for metric in names}
-    got = model.evaluate(designs)
+        return {metric: np.empty(0) for metric in (*(metric.name for metric in model.metrics), "violation")}
+    return checked(model, model.evaluate(designs), designs, space, n)
+
+
+def checked(model: CostModel, got: Columns, designs: Columns, space: DesignSpace, n: int) -> Columns:
+    """The same for what the model returned of them, wherever it ran."""
+    names = [*(metric.name for metric in model.metrics), "violation"]
     if n == 1 and (sound := _one_sound(got, names)) is not None:
         return sound
     name, shape = type(model).__name__, (n,)
