@@ -10,21 +10,21 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from designgym.experiments.cluster import check_address, check_workers
+from designgym.experiments.cluster import available_cores, check_address, check_workers
 from designgym.experiments.index import index_of
+from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory
-from designgym.experiments.parts import PartWriter, RunFiles, read_meta
-from designgym.experiments.progress import Progress, best_of
-from designgym.experiments.rows import priced_in
+from designgym.experiments.progress import Progress
 from designgym.experiments.runs import RunSpec, runs
+from designgym.experiments.slow_driver import drive_slow, settle_in_flight
 from designgym.experiments.spec import SweepSpec
-from designgym.experiments.versions import changed, versions
+from designgym.experiments.worker import Ended, Failed, run_remotely, task_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,109 +64,66 @@ def sweep(
     """
     check_workers(workers)
     begun = time.perf_counter()
-    all_runs = runs(spec)
     if address is not None:
         check_address(address)
-    with closing(SweepDirectory(Path(out))) as directory:
+    with closing(SweepDirectory(Path(out))) as directory, ExitStack() as joined:
+        spec = settle_in_flight(spec, directory, address, workers, joined)
+        all_runs = runs(spec)
         index = index_of(spec, all_runs, directory.sessions(), workers, address)
-        session = _Session(directory, all_runs, partial(directory.describe, spec.text, index))
-        interrupted = session.work(address, workers, silent)
+        ledger = Ledger(directory, Progress(all_runs, workers or available_cores(), silent))
+        session = _Session(ledger, partial(directory.describe, spec.text, index))
+        interrupted = session.work(all_runs, address, workers)
     if interrupted:
         print(
-            f"stopped: {session.finished} of {len(all_runs)} runs are finished, and {session.trials:,} trials are in "
+            f"stopped: {ledger.finished} of {len(all_runs)} runs are finished, and {ledger.trials:,} trials are in "
             f"{out}. The same command goes on from here.",
             file=sys.stderr,
         )
     seconds = time.perf_counter() - begun
     return SweepOutcome(
-        Path(out), len(all_runs), session.finished, session.trials, tuple(session.failed), interrupted, seconds,
-        tuple(session.failed.values()), session.broken_model,
+        Path(out), len(all_runs), ledger.finished, ledger.trials, tuple(ledger.failed), interrupted, seconds,
+        tuple(ledger.failed.values()), ledger.broken_model,
     )  # fmt: skip
-
-
-@dataclass
-class _Active:
-    """A run under way. logged: trials in the log; crashes: deaths of its worker since the last new trial."""
-
-    run: RunSpec
-    files: RunFiles
-    logged: int = 0
-    crashes: int = 0
-    writer: PartWriter | None = None
-    last: Any = None
-    meta: dict[str, Any] = field(default_factory=dict)
-
-    def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
-            self.writer = None
 
 
 class _Session:
     """One call of `sweep`. describe: writes down what the sweep is, once it is sure to run."""
 
-    def __init__(self, directory: SweepDirectory, all_runs: Sequence[RunSpec], describe: Callable[[], None]) -> None:
-        self._directory, self._runs, self._describe = directory, all_runs, describe
-        self._versions = versions()
+    def __init__(self, ledger: Ledger, describe: Callable[[], None]) -> None:
+        self._ledger, self._describe = ledger, describe
         self._problems: dict[str, Any] = {}
         self._task: Any = None
-        self.finished = 0
-        self.trials = 0
-        self.failed: dict[str, str] = {}
-        self.broken_model = False
 
-    def work(self, address: str | None, workers: int | None, silent: bool) -> bool:
+    def work(self, all_runs: Sequence[RunSpec], address: str | None, workers: int | None) -> bool:
         """Do what is left to do; return whether it was interrupted."""
-        from designgym.experiments.cluster import Streams, available_cores, cluster
+        from designgym.experiments.cluster import Streams, cluster
 
-        waiting: deque[_Active] = deque()
         streams = Streams()
         try:
-            with Progress(self._runs, workers or available_cores(), silent) as progress:
-                for run in self._runs:
-                    one = self._found(run, progress)
-                    if one is not None:
-                        waiting.append(one)
+            with self._ledger.progress:
+                waiting = [one for run in all_runs if (one := self._ledger.find(run)) is not None]
                 if not waiting:
                     self._describe()
-                else:
-                    with cluster(address, workers) as slots:
-                        self._describe()
-                        # A few runs wait with Ray, so that no worker is idle while the driver is busy writing.
-                        most = slots if address is not None else slots + min(slots, 4)
-                        self._loop(waiting, streams, most, progress)
+                    return False
+                with cluster(address, workers) as slots:
+                    self._describe()
+                    # A few tasks wait with Ray, so that no worker is idle while the driver is busy writing.
+                    most = slots if address is not None else slots + min(slots, 4)
+                    self._loop(deque(one for one in waiting if not one.run.problem.slow), streams, most)
+                    drive_slow([one for one in waiting if one.run.problem.slow], self._ledger, slots, most)
         except KeyboardInterrupt:
             return True
         return False
 
-    def _found(self, run: RunSpec, progress: Progress) -> _Active | None:
-        """Take in what earlier sessions left of a run; None where it is finished."""
-        files = self._directory.run(run.key)
-        if files.parquet.exists():
-            count, meta = read_meta(files.parquet)
-            count = meta.get("trials", count)
-            files.drop_parts()
-            self.finished += 1
-            self.trials += count
-            progress.logged(run, count, meta["best"])
-            progress.finished(run)
-            return None
-        rows, _ = files.read()
-        count = 0 if rows is None else priced_in(rows)
-        if rows is not None:
-            progress.logged(run, count, best_of(rows, run))
-        self.trials += count
-        return _Active(run, files, count)
-
-    def _loop(self, waiting: deque[_Active], streams: Streams, most: int, progress: Progress) -> None:
-        active: list[_Active] = []
+    def _loop(self, waiting: deque[Active], streams: Streams, most: int) -> None:
+        active: list[Active] = []
         try:
             while waiting or active:
                 while waiting and len(active) < most:
                     active.append(waiting.popleft())
                     self._submit(active[-1], streams)
                 for one, item in streams.ready(WAIT_S):
-                    if self._take(one, item, progress):
+                    if self._take(one, item):
                         one.close()
                         active.remove(one)
                         if one.last == "again":
@@ -176,86 +133,40 @@ class _Session:
                 one.close()
             streams.cancel()
 
-    def _submit(self, one: _Active, streams: Streams) -> None:
+    def _submit(self, one: Active, streams: Streams) -> None:
         """Hand a run out with what is logged of it."""
         import ray
 
         from designgym.experiments.cluster import as_remote
-        from designgym.experiments.worker import run_remotely, task_of
 
         self._task = self._task or as_remote(run_remotely)
         problem = one.run.problem
         if problem.label not in self._problems:
             self._problems[problem.label] = ray.put(problem.problem)
-        rows, one.meta = one.files.read()
-        one.files.error.unlink(missing_ok=True)
-        one.last = None
-        streams.add(self._task.remote(self._problems[problem.label], task_of(one.run), _bytes(rows)), one)
+        rows = _bytes(self._ledger.begin(one))
+        streams.add(self._task.remote(self._problems[problem.label], task_of(one.run), rows), one)
 
-    def _take(self, one: _Active, item: Any, progress: Progress) -> bool:
+    def _take(self, one: Active, item: Any) -> bool:
         """Write down one item of a run's stream; return whether that was its last."""
-        from designgym.experiments.worker import Ended, Failed
+        import pyarrow as pa
 
         if isinstance(item, bytes):
-            self._append(one, item, progress)
+            for batch in pa.ipc.open_stream(item):
+                self._ledger.append(one, batch)
         elif isinstance(item, Ended | Failed):
             one.last = item
         elif item is None and isinstance(one.last, Ended):
-            self._finish(one, one.last, progress)
+            self._ledger.finish(one, one.last)
             return True
         elif item is None and isinstance(one.last, Failed):
-            self.broken_model |= one.last.model
-            self._fail(one, self._explained(one, one.last), one.last.traceback, progress)
+            self._ledger.give_up(one, one.last)
             return True
         else:
-            self._break_off(one, item, progress)
+            self._break_off(one, item)
             return True
         return False
 
-    def _append(self, one: _Active, item: bytes, progress: Progress) -> None:
-        import pyarrow as pa
-
-        for batch in pa.ipc.open_stream(item):
-            if one.writer is None:
-                one.writer = one.files.next_part(batch.schema, self._meta(one.run))
-            one.writer.append(batch)
-            one.logged += priced_in(batch)
-            one.crashes = 0
-            self.trials += priced_in(batch)
-            progress.priced(one.run, batch, one.logged)
-
-    def _meta(self, run: RunSpec) -> dict[str, Any]:
-        """What the run's file says about it."""
-        metrics = {metric.name: vars(metric) for metric in run.problem.problem.cost_model.metrics}
-        units = {p.name: p.unit for p in run.problem.problem.space.parameters}
-        return {**run.definition, "key": run.key, "versions": self._versions, "metrics": metrics, "units": units}
-
-    def _finish(self, one: _Active, ended: Any, progress: Progress) -> None:
-        from designgym.experiments.rows import empty_table
-
-        one.close()
-        rows, _ = one.files.read()
-        if rows is None:
-            rows = empty_table(one.run.problem.problem, one.run.key)
-        how = {**vars(ended), "trials": priced_in(rows), "best": best_of(rows, one.run)}
-        how["ended"] = how.pop("reason")
-        one.files.finish(rows, self._meta(one.run) | how)
-        self.finished += 1
-        progress.finished(one.run)
-
-    def _explained(self, one: _Active, failed: Any) -> str:
-        """A run that cannot be continued names the versions before and now."""
-        if not failed.replay:
-            return str(failed.error)
-        differs = changed(one.meta.get("versions", {}), self._versions) or "no library's version has changed"
-        return f"{failed.error} ({differs})"
-
-    def _fail(self, one: _Active, error: str, trace: str, progress: Progress) -> None:
-        one.files.error.write_text(f"{error}\n\n{trace}", encoding="utf-8")
-        self.failed[one.run.title] = error
-        progress.failed(one.run, f"failed: {one.run.title}: {error.rstrip('.')}. See {one.files.error}.")
-
-    def _break_off(self, one: _Active, error: Any, progress: Progress) -> None:
+    def _break_off(self, one: Active, error: Any) -> None:
         """A worker died, or Ray lost the task: try again with what is logged, unless that keeps happening."""
         import ray
 
@@ -263,10 +174,10 @@ class _Session:
         lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
         text = f"{type(error).__name__}: {lines[-1]}" if lines else "its stream ended without a last word"
         if isinstance(error, ray.exceptions.RayTaskError) or one.crashes >= CRASHES:
-            self._fail(one, text, str(error), progress)
+            self._ledger.give_up(one, Failed(text, str(error)))
         else:
             one.last = "again"
-            progress.note(f"again: {one.run.title}: {text}")
+            self._ledger.progress.note(f"again: {one.run.title}: {text}")
 
 
 def _bytes(rows: pa.Table | None) -> bytes | None:

@@ -1,8 +1,9 @@
 """One run's files: Arrow IPC streams that grow while it runs, one Parquet file once it is finished.
 
-DIR/runs/KEY/part-000.arrow, part-001.arrow, ... (each continuation opens the next), DIR/runs/KEY.parquet, and
-DIR/runs/KEY.error.txt where the run failed. Every record batch and every header carries a checksum of what it holds:
-a stream cut off in its last batch is a torn tail and loses that batch, anything else is damage and is named.
+DIR/runs/KEY/part-000.arrow, part-001.arrow, ... (each continuation opens the next), DIR/runs/KEY.parquet,
+DIR/runs/KEY.error.txt where the run failed, and DIR/runs/KEY.failures.txt where evaluations of a slow model did. Every
+record batch and every header carries a checksum of what it holds: a stream cut off in its last batch is a torn tail
+and loses that batch, anything else is damage and is named.
 """
 
 from __future__ import annotations
@@ -55,6 +56,11 @@ class RunFiles:
         return self.directory / "runs" / f"{self.key}.error.txt"
 
     @property
+    def failures(self) -> Path:
+        """Why evaluations of a slow model failed."""
+        return self.directory / "runs" / f"{self.key}.failures.txt"
+
+    @property
     def parts(self) -> list[Path]:
         """The parts there are, in order."""
         return sorted(self.folder.glob("part-*.arrow"))
@@ -75,25 +81,49 @@ class RunFiles:
         tables: list[pa.Table] = []
         meta: dict[str, Any] = {}
         count = 0
-        for path in self.parts:
+        paths = self.parts
+        for path in paths:
             rows, found = read_part(path)
             meta = found or meta
             if rows is None or not rows.num_rows:
                 continue
             index = rows.column("index").to_numpy()
-            if index[0] != count or index[-1] != count + rows.num_rows - 1:
+            if meta.get("order") != "asked" and (index[0] != count or index[-1] != count + rows.num_rows - 1):
                 raise LogError(
                     f"{path}: trials must go on at {count}, got {index[0]}: a part before it is missing. "
                     f"Put it back, or delete {self.folder} to run this anew."
                 )
             count += rows.num_rows
             tables.append(rows.replace_schema_metadata(None))
-        return (pa.concat_tables(tables) if tables else None), meta
+        joined = pa.concat_tables(tables) if tables else None
+        if joined is not None and meta.get("order") == "asked":
+            joined = self._in_order(joined, paths)
+        return joined, meta
+
+    def _in_order(self, rows: pa.Table, paths: list[Path]) -> pa.Table:
+        """Sort a slow model's trials by number: they are logged as they finish, and some may not have."""
+        import numpy as np
+
+        numbers = [_number(path) for path in paths]
+        if numbers != list(range(len(numbers))):
+            raise LogError(
+                f"{self.folder} must hold parts 0 to {numbers[-1]}, got {len(numbers)} of them. Put back what is "
+                "missing, or delete the folder to run this anew."
+            )
+        index = rows.column("index").to_numpy()
+        if len(np.unique(index)) < len(index):
+            raise damaged(self.folder)
+        return rows.unify_dictionaries().take(np.argsort(index, kind="stable")).combine_chunks()
+
+    def note_failure(self, number: int, error: str) -> None:
+        """Write down why an evaluation failed, one line a trial."""
+        with open(self.failures, "a", encoding="utf-8") as file:
+            file.write(f"trial {number}: {error}\n")
 
     def next_part(self, schema: pa.Schema, meta: dict[str, Any]) -> PartWriter:
         """Open a new part."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        numbers = [int(path.stem.removeprefix("part-")) for path in self.parts]
+        numbers = [_number(path) for path in self.parts]
         return PartWriter(self.folder / f"part-{max(numbers, default=-1) + 1:03d}.arrow", schema, meta)
 
     def finish(self, rows: pa.Table, meta: dict[str, Any]) -> None:
@@ -106,6 +136,10 @@ class RunFiles:
         """Remove the parts of a finished run."""
         if self.folder.exists():
             shutil.rmtree(self.folder)
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.removeprefix("part-"))
 
 
 class PartWriter:

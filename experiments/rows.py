@@ -40,8 +40,10 @@ class Heard:
     fresh: NDArray[np.bool_] | None = None
 
 
-def to_batch(problem: DesignProblem, key: str, first: int, heard: Sequence[Heard]) -> pa.RecordBatch:
-    """Return the rows of answered batches as one record batch. first: the index of the first row within the run."""
+def to_batch(
+    problem: DesignProblem, key: str, first: int | NDArray[np.int64], heard: Sequence[Heard]
+) -> pa.RecordBatch:
+    """Return the rows of answered batches as one record batch. first: the first row's index within the run, or all."""
     import pyarrow as pa
 
     evaluations = Evaluations.concatenate([h.evaluations for h in heard])
@@ -50,7 +52,7 @@ def to_batch(problem: DesignProblem, key: str, first: int, heard: Sequence[Heard
     fidelity = [FIDELITIES.index(h.fidelity) for h in heard]
     columns: dict[str, Any] = {
         "run": _dictionary(np.zeros(n, np.int32), [key]),
-        "index": np.arange(first, first + n),
+        "index": np.arange(first, first + n) if isinstance(first, int) else first,
         "ask": np.repeat(np.array([h.ask for h in heard], np.int64), counts),
         "fresh": np.concatenate([_fresh(h) for h in heard]),
         "status": _dictionary(_status(evaluations), STATUS),

@@ -31,6 +31,11 @@ class SweepProblem:
     problem: DesignProblem
     start: Columns | None
 
+    @property
+    def slow(self) -> bool:
+        """Whether a design takes so long to price that its agent stays in the driver and asks ahead."""
+        return bool(getattr(self.problem.cost_model, "slow", False))
+
     @cached_property
     def definition(self) -> dict[str, Any]:
         """What the numbers of this problem depend on."""
@@ -61,7 +66,7 @@ class SweepAgent:
 class RunSpec:
     """One run: problem x agent x hyperparameters x seed x budget, and what may cut it short.
 
-    stop_loss: the loss that stands for stop_at_regret on this problem.
+    stop_loss: the loss that stands for stop_at_regret on this problem. in_flight, order: of slow problems alone.
     """
 
     problem: SweepProblem
@@ -71,10 +76,13 @@ class RunSpec:
     seconds: float | None = None
     stop_at_regret: float | None = None
     stop_loss: float | None = None
+    in_flight: int | None = None
+    order: str | None = None
 
     @cached_property
     def definition(self) -> dict[str, Any]:
         """Everything that the trials of the run depend on, as JSON values."""
+        ahead = {"in_flight": self.in_flight, "order": self.order} if self.problem.slow else {}
         return {
             **self.problem.definition,
             "agent": self.agent.name,
@@ -84,6 +92,7 @@ class RunSpec:
             "seconds": self.seconds,
             "stop_at_regret": self.stop_at_regret,
             "stop_loss": self.stop_loss,
+            **ahead,
         }
 
     @cached_property
@@ -103,13 +112,28 @@ def runs(spec: SweepSpec) -> tuple[RunSpec, ...]:
     SpecError names the key of an unknown problem, option, agent or hyperparameter, or of a value not allowed.
     """
     problems, agents = _problems(spec), _agents(spec)
+    _refuse_ahead(spec, problems)
     stops = [_stop_loss(spec, problem) for problem in problems]
     return tuple(
-        RunSpec(problem, agent, seed, spec.budget, spec.seconds, spec.stop_at_regret, stop)
+        RunSpec(problem, agent, seed, spec.budget, spec.seconds, spec.stop_at_regret, stop, *_ahead(spec, problem))
         for seed in spec.seeds
         for problem, stop in zip(problems, stops, strict=True)
         for agent in agents
     )
+
+
+def _ahead(spec: SweepSpec, problem: SweepProblem) -> tuple[int | None, str | None]:
+    return (spec.in_flight, spec.order or "asked") if problem.slow else (None, None)
+
+
+def _refuse_ahead(spec: SweepSpec, problems: Sequence[SweepProblem]) -> None:
+    """SpecError where a key is given that is for slow cost models, and there is none."""
+    for key in ("in_flight", "order"):
+        if getattr(spec, key) is not None and not any(problem.slow for problem in problems):
+            raise SpecError(
+                f"{key} is for problems whose cost model is slow, got {getattr(spec, key)!r} and no such problem. "
+                "Leave it out, or give the cost model slow = True."
+            )
 
 
 def _problems(spec: SweepSpec) -> list[SweepProblem]:

@@ -4,7 +4,7 @@ Validation makes every problem and reads every agent's settings, so that a mista
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -92,7 +92,9 @@ class SweepSpec(Strict):
     """Every problem with every agent and every seed, each run with the same budget.
 
     start: designs in names, told to every agent first. seconds: time after which a run is cut. stop_at_regret: a run
-    ends once it is this close to the known optimum. `load_spec` and `make_spec` also check what the names stand for.
+    ends once it is this close to the known optimum. For slow cost models alone: in_flight, how many designs of a run
+    are asked ahead of what its agent was told, and order, in which results are told ("asked"; with "completion" a run
+    cannot be replayed). `load_spec` and `make_spec` also check what the names stand for.
     """
 
     name: str = Field(pattern=r"^\w[\w.-]*$", description="a text of letters, digits, '_', '-' and '.'")
@@ -105,6 +107,12 @@ class SweepSpec(Strict):
     )
     seconds: Number | None = Field(None, gt=0, description="a number above 0")
     stop_at_regret: Number | None = Field(None, ge=0, lt=1, description="a number in [0, 1)")
+    in_flight: StrictInt | None = Field(
+        None,
+        ge=1,
+        description="an integer of at least 1 (designs asked ahead in a run; 8 a worker if left out)",
+    )
+    order: Literal["asked", "completion"] | None = Field(None, description="asked or completion")
     _text: str | None = PrivateAttr(None)
 
     @property

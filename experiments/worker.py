@@ -80,6 +80,12 @@ class Failed:
     model: bool = False
 
 
+def failure(error: BaseException) -> Failed:
+    """Return the last word of a run that this error broke; to be called where the error is handled."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return Failed(text, traceback.format_exc(), isinstance(error, ReplayDiffers), isinstance(error, BrokenCostModel))
+
+
 def run_remotely(problem: DesignProblem, task: Task, logged: bytes | None) -> Iterator[bytes | Ended | Failed]:
     """Run as a Ray task: yield record batches, each an Arrow IPC stream of its own, then how the run ended."""
     import pyarrow as pa
@@ -109,9 +115,7 @@ def run_trials(problem: DesignProblem, task: Task, logged: Any = None) -> Iterat
         except Abandoned:
             return
         except BaseException as error:  # the thread's only way to report SystemExit and its like
-            text = " ".join(f"{type(error).__name__}: {error}".split())
-            kinds = isinstance(error, ReplayDiffers), isinstance(error, BrokenCostModel)
-            last.append(Failed(text, traceback.format_exc(), *kinds))
+            last.append(failure(error))
         finally:
             buffer.end()
 

@@ -69,6 +69,52 @@ class NanModel(TinyModel):
         return {**metrics, "violation": np.zeros(len(metrics["latency_s"]))}
 
 
+@dataclass(frozen=True)
+class SlowModel(TinyModel):
+    """Sleeps, leaves a line in a file for every design that it prices to the end, fails for 2 designs in 67.
+
+    spread: sigma of the lognormal time, whose mean is design_s; the metric slept_s is that time.
+    """
+
+    paid: str = ""
+    spread: float = 0.0
+    kills: int = -1
+
+    slow = True
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return (*TinyModel.metrics, Metric("slept_s", "s", "lower", "time of one evaluation"))
+
+    def evaluate(self, designs: Columns) -> Columns:
+        number = int(SPACE.rank(designs)[0])
+        if self.trap and Path(self.trap).exists():
+            raise ArithmeticError("the model fell into its trap")
+        if number == self.kills:
+            os._exit(1)
+        if number % 67 == 1:
+            raise ArithmeticError(f"design {number} cannot be simulated")
+        slept = self.design_s * np.random.default_rng(number).lognormal(-(self.spread**2) / 2, self.spread)
+        time.sleep(slept)
+        metrics = TinyModel().evaluate(designs)
+        if self.paid:
+            with open(self.paid, "a", encoding="utf-8") as file:
+                file.write(f"{number}\n")
+        if number % 67 == 2:
+            return {name: np.full(1, np.nan) for name in metrics} | {
+                "slept_s": np.nan * np.ones(1),
+                "violation": np.full(1, np.inf),
+            }
+        return {**metrics, "slept_s": np.array([slept])}
+
+
+def tiny_slow(
+    design_s: float = 0.0, paid: str = "", spread: float = 0.0, kills: int = -1, trap: str = ""
+) -> DesignProblem:
+    objective = Objective(minimize=("latency_s",), subject_to=("area_mm2 <= 2.5",))
+    return DesignProblem(SPACE, SlowModel(design_s, trap, False, paid, spread, kills), objective)
+
+
 def tiny(design_s: float = 0.0, trap: str = "", dies: bool = False, area_mm2: float = 2.5) -> DesignProblem:
     objective = Objective(minimize=("latency_s",), subject_to=(f"area_mm2 <= {area_mm2}",))
     return DesignProblem(SPACE, TinyModel(design_s, trap, dies), objective)
@@ -151,6 +197,7 @@ PROBLEMS = {
     "TinyTwo-v0": "tiny_problems:tiny_two",
     "TinyCheap-v0": "tiny_problems:tiny_cheap",
     "TinyNan-v0": "tiny_problems:tiny_nan",
+    "TinySlow-v0": "tiny_problems:tiny_slow",
 }
 AGENTS = {"climber": "tiny_problems:Climber", "counter": "tiny_problems:Counter", "screener": "tiny_problems:Screener"}
 

@@ -1,0 +1,124 @@
+"""What the driver of a sweep writes down: trials as they come, how each run ended, which runs broke and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from designgym.experiments.log import SweepDirectory
+from designgym.experiments.parts import PartWriter, RunFiles, read_meta
+from designgym.experiments.progress import Progress, best_of
+from designgym.experiments.rows import empty_table, priced_in
+from designgym.experiments.runs import RunSpec
+from designgym.experiments.versions import changed, versions
+from designgym.experiments.worker import Ended, Failed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass
+class Active:
+    """A run under way. logged: designs priced in the log; rows: rows there; meta: what the log said of it before.
+
+    crashes: deaths of its worker since the last new trial. last: the last word of its worker.
+    """
+
+    run: RunSpec
+    files: RunFiles
+    logged: int = 0
+    rows: int = 0
+    crashes: int = 0
+    writer: PartWriter | None = None
+    last: Any = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Close its part of the log."""
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
+
+
+class Ledger:
+    """One session's entries in the log of a sweep, and the sums of what it holds.
+
+    finished: runs; trials: designs priced; failed: titles of the runs that broke, with why. broken_model: whether a
+    cost model broke its contract in one of them.
+    """
+
+    def __init__(self, directory: SweepDirectory, progress: Progress) -> None:
+        self._directory, self.progress = directory, progress
+        self._versions = versions()
+        self.finished = 0
+        self.trials = 0
+        self.failed: dict[str, str] = {}
+        self.broken_model = False
+
+    def find(self, run: RunSpec) -> Active | None:
+        """Take in what earlier sessions left of a run; None where it is finished."""
+        files = self._directory.run(run.key)
+        if files.parquet.exists():
+            count, meta = read_meta(files.parquet)
+            count = meta.get("trials", count)
+            files.drop_parts()
+            self.finished += 1
+            self.trials += count
+            self.progress.logged(run, count, meta["best"])
+            self.progress.finished(run)
+            return None
+        rows, _ = files.read()
+        count = 0 if rows is None else priced_in(rows)
+        if rows is not None:
+            self.progress.logged(run, count, best_of(rows, run))
+        self.trials += count
+        return Active(run, files, count, 0 if rows is None else rows.num_rows)
+
+    def begin(self, one: Active) -> pa.Table | None:
+        """Return what is logged of a run that is about to begin or to go on."""
+        rows, one.meta = one.files.read()
+        one.files.error.unlink(missing_ok=True)
+        one.last = None
+        return rows
+
+    def append(self, one: Active, batch: pa.RecordBatch) -> None:
+        """Write new trials down."""
+        if one.writer is None:
+            one.writer = one.files.next_part(batch.schema, self._meta(one.run))
+        one.writer.append(batch)
+        priced = priced_in(batch)
+        one.logged += priced
+        one.rows += batch.num_rows
+        one.crashes = 0
+        self.trials += priced
+        self.progress.priced(one.run, batch, one.logged)
+
+    def _meta(self, run: RunSpec) -> dict[str, Any]:
+        """What the run's file says about it."""
+        metrics = {metric.name: vars(metric) for metric in run.problem.problem.cost_model.metrics}
+        units = {p.name: p.unit for p in run.problem.problem.space.parameters}
+        return {**run.definition, "key": run.key, "versions": self._versions, "metrics": metrics, "units": units}
+
+    def finish(self, one: Active, ended: Ended) -> None:
+        """Put a run that has ended into its one file."""
+        one.close()
+        rows, _ = one.files.read()
+        if rows is None:
+            rows = empty_table(one.run.problem.problem, one.run.key)
+        how = {**vars(ended), "trials": priced_in(rows), "best": best_of(rows, one.run)}
+        how["ended"] = how.pop("reason")
+        one.files.finish(rows, self._meta(one.run) | how)
+        self.finished += 1
+        self.progress.finished(one.run)
+
+    def give_up(self, one: Active, failed: Failed) -> None:
+        """Write down why a run broke; one that cannot be continued names the versions before and now."""
+        self.broken_model |= failed.model
+        error = failed.error
+        if failed.replay:
+            differs = changed(one.meta.get("versions", {}), self._versions) or "no library's version has changed"
+            error = f"{error} ({differs})"
+        one.close()
+        one.files.error.write_text(f"{error}\n\n{failed.traceback}", encoding="utf-8")
+        self.failed[one.run.title] = error
+        self.progress.failed(one.run, f"failed: {one.run.title}: {error.rstrip('.')}. See {one.files.error}.")

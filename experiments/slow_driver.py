@@ -1,0 +1,162 @@
+"""The slow runs of a sweep: agents in threads here, their designs priced as Ray tasks, each result logged at once.
+
+At most as many evaluations run as there are workers, over all runs together; the earliest run goes first.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from designgym.experiments.executor import Id, RayTasks
+from designgym.experiments.flight import Flight, numbered
+from designgym.experiments.handover import Abandoned
+from designgym.experiments.ledger import Active, Ledger
+from designgym.experiments.log import SweepDirectory, read_index
+from designgym.experiments.rows import to_batch
+from designgym.experiments.runs import runs
+from designgym.experiments.slow import ORDERS, search_slow
+from designgym.experiments.spec import SweepSpec
+from designgym.experiments.worker import Ended, Failed, failure, task_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+AHEAD = 8  # designs asked ahead for each worker, where the specification leaves in_flight out
+WAIT_S = 0.5
+ASKING_S = 0.1  # time after which a run that still asks lets the next one begin, rather than leave workers idle
+
+
+def settle_in_flight(
+    spec: SweepSpec, directory: SweepDirectory, address: str | None, workers: int | None, joined: ExitStack
+) -> SweepSpec:
+    """Return the specification with in_flight as given, as this sweep had it before, or 8 times the workers.
+
+    Trials depend on it, so it must not change when another machine goes on. joined: holds the cluster, if it had to be
+    joined to count its cores.
+    """
+    if spec.in_flight is not None or not any(run.problem.slow for run in runs(spec)):
+        return spec
+    known = None
+    if (directory.path / "sweep.json").exists():
+        known = read_index(directory.path).get("spec", {}).get("in_flight")
+    if known is None:
+        from designgym.experiments.cluster import available_cores, cluster
+
+        if workers is None and address is not None:
+            workers = joined.enter_context(cluster(address, None))
+        known = AHEAD * (workers or available_cores())
+    return spec.model_copy(update={"in_flight": known})
+
+
+@dataclass
+class SlowRun:
+    """A run whose agent is at work in a thread."""
+
+    active: Active
+    flight: Flight
+    begun: float = field(default_factory=time.perf_counter)
+    last: Ended | Failed | None = None
+
+    def start(self, logged: pa.Table | None, wake: Callable[[], None]) -> None:
+        """Begin."""
+        run = self.active.run
+
+        def work() -> None:
+            with suppress(Abandoned):
+                try:
+                    last: Ended | Failed = search_slow(self.flight, task_of(run), run.in_flight, run.order, logged)
+                except Abandoned:
+                    raise
+                except BaseException as error:  # the thread's only way to report SystemExit and its like
+                    last = failure(error)
+                    self.flight.land()  # what runs is still logged
+                self.last = last
+            wake()
+
+        threading.Thread(target=work, name=f"run {run.key}", daemon=True).start()
+
+
+def drive_slow(waiting: Sequence[Active], ledger: Ledger, slots: int, most: int) -> None:
+    """Do what is left of these runs. slots: evaluations that run at a time; most: those that are handed to Ray."""
+    if waiting:
+        _SlowSession(waiting, ledger, slots, most).work()
+
+
+class _SlowSession:
+    def __init__(self, waiting: Sequence[Active], ledger: Ledger, slots: int, most: int) -> None:
+        self._waiting, self._ledger, self._slots, self._most = deque(waiting), ledger, slots, most
+        self._something = threading.Event()
+        problems = {one.run.problem.label: one.run.problem.problem.cost_model for one in waiting}
+        self._executor = RayTasks(problems, self._something.set)
+        self._runs: dict[str, SlowRun] = {}
+
+    def work(self) -> None:
+        try:
+            while self._waiting or self._runs:
+                self._start_runs()
+                self._hand_out()
+                self._something.wait(ASKING_S if self._waiting else WAIT_S)
+                self._something.clear()
+                for id, metrics in self._executor.finished():
+                    self._take(id, metrics)
+                for slow in list(self._runs.values()):
+                    self._write(slow)
+        finally:
+            for slow in self._runs.values():
+                slow.flight.abandon()
+                slow.active.close()
+            self._executor.close()
+
+    def _start_runs(self) -> None:
+        """Begin another run when there is less to hand out than there are workers, and nobody is about to ask more."""
+        newest: SlowRun | None = None
+        while self._waiting and sum(len(slow.flight) for slow in self._runs.values()) < self._slots:
+            newest = max(self._runs.values(), key=lambda slow: slow.begun, default=None)
+            if newest and not newest.flight.asleep and time.perf_counter() - newest.begun < ASKING_S:
+                return
+            active = self._waiting.popleft()
+            logged = self._ledger.begin(active)
+            flight = Flight(active.run.problem.problem, logged, self._something.set, active.run.seconds)
+            slow = self._runs[active.run.key] = SlowRun(active, flight)
+            slow.start(logged, self._something.set)
+
+    def _hand_out(self) -> None:
+        for key, slow in self._runs.items():
+            while len(self._executor) < self._most and (found := slow.flight.next_waiting()) is not None:
+                number, design = found
+                self._executor.submit(Id(slow.active.run.problem.label, key, number), design)
+
+    def _take(self, id: Id, metrics: Any) -> None:
+        slow = self._runs.get(id.run)
+        if slow is None:
+            return  # the run broke meanwhile
+        error = self._executor.errors.pop(id, "")
+        if error:
+            slow.active.files.note_failure(id.number, error)
+            self._ledger.progress.note(f"failed trial {id.number} of {slow.active.run.title}: {error}")
+        slow.flight.deliver(id.number, metrics)
+
+    def _write(self, slow: SlowRun) -> None:
+        """Log what has finished; close the run's books when its agent has ended."""
+        last = slow.last  # before the rows: an agent that ends adds none
+        active, rows = slow.active, slow.flight.take_rows()
+        if rows:
+            numbers, heard = numbered(rows)
+            if active.run.order != ORDERS[0]:
+                numbers = active.rows + np.arange(len(rows))  # in the order told
+            self._ledger.append(active, to_batch(active.run.problem.problem, active.run.key, numbers, heard))
+        if last is None:
+            return
+        del self._runs[active.run.key]
+        if isinstance(last, Ended):
+            self._ledger.finish(active, last)
+        else:
+            self._ledger.give_up(active, last)
