@@ -6,9 +6,11 @@ from which evaluation ends first. With order "completion" results are told as th
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,9 +22,10 @@ from designgym.envs import Answer, DesignSpace, Evaluations, MeteredProblem, Obj
 from designgym.envs.problem import Fidelity
 from designgym.envs.ranking import rows_of
 from designgym.experiments.flight import Flight
+from designgym.experiments.handover import Abandoned
 from designgym.experiments.rows import designs_of, evaluations_of
 from designgym.experiments.watch import Ends, TimeUp
-from designgym.experiments.worker import Ended, Task
+from designgym.experiments.worker import Ended, Failed, Task, failure
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +39,36 @@ def search_slow(flight: Flight, task: Task, in_flight: int, order: str, logged: 
     if task.agent.search is not Agent.search:
         return _search_itself(flight, task)
     return _Pilot(flight, task, in_flight, order, logged).fly()
+
+
+class AgentThread(threading.Thread):
+    """Runs `search_slow`; `last` is then how the run ended. wake: called once it has. It ends when its flight does."""
+
+    def __init__(
+        self,
+        flight: Flight,
+        task: Task,
+        in_flight: int,
+        order: str,
+        logged: pa.Table | None,
+        wake: Callable[[], None],
+    ) -> None:
+        super().__init__(name=f"run {task.key}", daemon=True)
+        self._flight, self._wake = flight, wake
+        self._given = task, in_flight, order, logged
+        self.last: Ended | Failed | None = None
+
+    def run(self) -> None:
+        with suppress(Abandoned):
+            try:
+                last: Ended | Failed = search_slow(self._flight, *self._given)
+            except Abandoned:
+                raise
+            except BaseException as error:  # the thread's only way to report SystemExit and its like
+                last = failure(error)
+                self._flight.land()  # what is being priced is still logged
+            self.last = last
+        self._wake()
 
 
 class _Door:

@@ -8,26 +8,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from designgym.experiments.executor import Id, RayTasks
 from designgym.experiments.flight import Flight, numbered
-from designgym.experiments.handover import Abandoned
 from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory, read_index
 from designgym.experiments.rows import to_batch
 from designgym.experiments.runs import runs
-from designgym.experiments.slow import ORDERS, search_slow
+from designgym.experiments.slow import ORDERS, AgentThread
 from designgym.experiments.spec import SweepSpec
-from designgym.experiments.worker import Ended, Failed, failure, task_of
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from designgym.experiments.worker import Ended, task_of
 
 AHEAD = 8  # designs asked ahead for each worker, where the specification leaves in_flight out
 WAIT_S = 0.5
@@ -57,31 +53,13 @@ def settle_in_flight(
 
 
 @dataclass
-class SlowRun:
-    """A run whose agent is at work in a thread."""
+class _Run:
+    """A run under way, and the thread that its agent is at work in."""
 
     active: Active
     flight: Flight
-    begun: float = field(default_factory=time.perf_counter)
-    last: Ended | Failed | None = None
-
-    def start(self, logged: pa.Table | None, wake: Callable[[], None]) -> None:
-        """Begin."""
-        run = self.active.run
-
-        def work() -> None:
-            with suppress(Abandoned):
-                try:
-                    last: Ended | Failed = search_slow(self.flight, task_of(run), run.in_flight, run.order, logged)
-                except Abandoned:
-                    raise
-                except BaseException as error:  # the thread's only way to report SystemExit and its like
-                    last = failure(error)
-                    self.flight.land()  # what runs is still logged
-                self.last = last
-            wake()
-
-        threading.Thread(target=work, name=f"run {run.key}", daemon=True).start()
+    thread: AgentThread
+    begun: float
 
 
 def drive_slow(waiting: Sequence[Active], ledger: Ledger, slots: int, most: int) -> None:
@@ -96,7 +74,7 @@ class _SlowSession:
         self._something = threading.Event()
         problems = {one.run.problem.label: one.run.problem.problem.cost_model for one in waiting}
         self._executor = RayTasks(problems, self._something.set)
-        self._runs: dict[str, SlowRun] = {}
+        self._runs: dict[str, _Run] = {}
 
     def work(self) -> None:
         try:
@@ -117,16 +95,19 @@ class _SlowSession:
 
     def _start_runs(self) -> None:
         """Begin another run when there is less to hand out than there are workers, and nobody is about to ask more."""
-        newest: SlowRun | None = None
+        newest: _Run | None = None
         while self._waiting and sum(len(slow.flight) for slow in self._runs.values()) < self._slots:
             newest = max(self._runs.values(), key=lambda slow: slow.begun, default=None)
             if newest and not newest.flight.asleep and time.perf_counter() - newest.begun < ASKING_S:
                 return
             active = self._waiting.popleft()
-            logged = self._ledger.begin(active)
-            flight = Flight(active.run.problem.problem, logged, self._something.set, active.run.seconds)
-            slow = self._runs[active.run.key] = SlowRun(active, flight)
-            slow.start(logged, self._something.set)
+            run, logged = active.run, self._ledger.begin(active)
+            flight = Flight(run.problem.problem, logged, self._something.set, run.seconds)
+            assert run.in_flight is not None
+            assert run.order is not None
+            thread = AgentThread(flight, task_of(run), run.in_flight, run.order, logged, self._something.set)
+            self._runs[run.key] = _Run(active, flight, thread, time.perf_counter())
+            thread.start()
 
     def _hand_out(self) -> None:
         for key, slow in self._runs.items():
@@ -144,9 +125,9 @@ class _SlowSession:
             self._ledger.progress.note(f"failed trial {id.number} of {slow.active.run.title}: {error}")
         slow.flight.deliver(id.number, metrics)
 
-    def _write(self, slow: SlowRun) -> None:
+    def _write(self, slow: _Run) -> None:
         """Log what has finished; close the run's books when its agent has ended."""
-        last = slow.last  # before the rows: an agent that ends adds none
+        last = slow.thread.last  # before the rows: an agent that ends adds none
         active, rows = slow.active, slow.flight.take_rows()
         if rows:
             numbers, heard = numbered(rows)

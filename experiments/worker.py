@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,18 +72,25 @@ class Failed:
     """A run's last word when it broke. error: one line.
 
     replay: whether it asked other designs than the log holds. model: whether its cost model broke its contract.
+    raised: the exception, in the process where it was raised.
     """
 
     error: str
     traceback: str
     replay: bool = False
     model: bool = False
+    raised: BaseException | None = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> Any:
+        """Leave the exception itself behind: not every one of them pickles."""
+        return Failed, (self.error, self.traceback, self.replay, self.model)
 
 
 def failure(error: BaseException) -> Failed:
     """Return the last word of a run that this error broke; to be called where the error is handled."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    return Failed(text, traceback.format_exc(), isinstance(error, ReplayDiffers), isinstance(error, BrokenCostModel))
+    kinds = isinstance(error, ReplayDiffers), isinstance(error, BrokenCostModel)
+    return Failed(text, traceback.format_exc(), *kinds, error)
 
 
 def run_remotely(problem: DesignProblem, task: Task, logged: bytes | None) -> Iterator[bytes | Ended | Failed]:

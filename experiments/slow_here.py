@@ -1,0 +1,102 @@
+"""One run of a slow cost model in this process, without Ray and without files: what `designgym run` does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from designgym.agents.registry import agent_class
+from designgym.agents.search import Trials
+from designgym.cost_models.base import Columns
+from designgym.envs import Answer, DesignProblem, Evaluations
+from designgym.experiments.executor import Id, Threads
+from designgym.experiments.flight import Flight, numbered
+from designgym.experiments.rows import Heard
+from designgym.experiments.slow import ORDERS, AgentThread
+from designgym.experiments.worker import Ended, Failed, Task
+
+WAIT_S = 0.2
+
+
+def trials_here(
+    problem: DesignProblem,
+    task: Task,
+    in_flight: int,
+    order: str = ORDERS[0],
+    workers: int = 1,
+    logged: Any = None,
+) -> Iterator[tuple[int, Heard] | Ended | Failed]:
+    """Yield a run's new trials as they finish, each with its number, then how the run ended.
+
+    workers: designs priced at a time, by threads. logged: table of the trials that an earlier part of the run left.
+    """
+    something = threading.Event()
+    flight = Flight(problem, logged, something.set, task.seconds)
+    thread = AgentThread(flight, task, in_flight, order, logged, something.set)
+    executor = Threads({"": problem.cost_model}, workers, something.set)
+    thread.start()
+    running = 0
+    try:
+        while True:
+            while running < workers and (found := flight.next_waiting()) is not None:
+                executor.submit(Id("", task.key, found[0]), found[1])
+                running += 1
+            something.wait(WAIT_S)
+            something.clear()
+            for id, metrics in executor.finished():
+                running -= 1
+                flight.deliver(id.number, metrics)
+            last = thread.last  # before the rows: an agent that has ended adds none
+            yield from flight.take_rows()
+            if last is not None:
+                yield last
+                return
+    finally:
+        flight.abandon()
+        executor.close()
+
+
+def search_here(
+    problem: DesignProblem,
+    agent: str = "local_search",
+    budget: int = 1000,
+    seed: int = 0,
+    workers: int = 1,
+    in_flight: int | None = None,
+    start: Columns | None = None,
+    listener: Callable[[Answer], None] | None = None,
+    **hyperparameters: Any,
+) -> Trials:
+    """Let an agent price at most `budget` distinct designs of a slow problem; as `designgym.agents.search` otherwise.
+
+    in_flight: designs asked ahead of what the agent was told; one with one worker, else 8 for each.
+    """
+    task = Task("run", agent_class(agent), hyperparameters, seed, budget, start)
+    rows: list[tuple[int, Heard]] = []
+    ended = ""
+    for item in trials_here(problem, task, in_flight or (1 if workers == 1 else 8 * workers), workers=workers):
+        if isinstance(item, Failed):
+            raise item.raised
+        if isinstance(item, Ended):
+            ended = item.reason
+            break
+        rows.append(item)
+        if listener is not None:
+            heard = item[1]
+            fresh = np.ones(1, bool) if heard.fresh is None else heard.fresh
+            listener(Answer(heard.designs, heard.evaluations, fresh, "faithful", heard.ask))
+    return _trials(problem, rows, ended)
+
+
+def _trials(problem: DesignProblem, rows: list[tuple[int, Heard]], ended: str) -> Trials:
+    space = problem.space
+    numbers, heard = numbered([row for row in rows if row[1].fresh is None])
+    heard = [heard[place] for place in np.argsort(numbers)]
+    if not heard:
+        nothing = {name: np.empty(0, dtype) for name, dtype in space.dtypes.items()}
+        return Trials(space, nothing, problem.evaluate(nothing), ended)
+    designs = {name: np.concatenate([one.designs[name] for one in heard]) for name in space.columns}
+    return Trials(space, designs, Evaluations.concatenate([one.evaluations for one in heard]), ended)
