@@ -4,17 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from designgym.experiments.driver import SweepOutcome, sweep
-    from designgym.experiments.log import LoggedProblem, LoggedRun, Sweep, load_sweep, load_trials
-    from designgym.experiments.parts import LogError
+    from designgym.experiments.files import LogError
+    from designgym.experiments.log import LoggedProblem, LoggedRun, Sweep, load_sweep
     from designgym.experiments.runs import RunSpec
     from designgym.experiments.spec import SpecError, SweepSpec, load_spec, make_spec
+    from designgym.experiments.trials import load_trials
 
 _HOMES = {
     "driver": ("SweepOutcome", "sweep"),
-    "log": ("LoggedProblem", "LoggedRun", "Sweep", "load_sweep", "load_trials"),
-    "parts": ("LogError",),
+    "log": ("LoggedProblem", "LoggedRun", "Sweep", "load_sweep"),
+    "files": ("LogError",),
     "runs": ("RunSpec",),
     "spec": ("SpecError", "SweepSpec", "load_spec", "make_spec"),
+    "trials": ("load_trials",),
 }
 
 __all__ = [

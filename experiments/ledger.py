@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from designgym.experiments.log import SweepDirectory
-from designgym.experiments.parts import PartWriter, RunFiles, read_meta
+from designgym.experiments.parts import LogError, PartWriter, RunFiles, read_meta
 from designgym.experiments.progress import Progress, best_of
 from designgym.experiments.rows import empty_table, priced_in
 from designgym.experiments.runs import RunSpec
@@ -56,8 +56,16 @@ class Ledger:
         self.broken_model = False
 
     def find(self, run: RunSpec) -> Active | None:
-        """Take in what earlier sessions left of a run; None where it is finished."""
+        """Take in what earlier sessions left of a run; None where it is finished, or a file of it is damaged."""
         files = self._directory.run(run.key)
+        try:
+            return self._find(run, files)
+        except LogError as error:  # the other runs go on
+            self.failed[run.title] = str(error)
+            self.progress.failed(run, f"failed: {run.title}: {error}")
+            return None
+
+    def _find(self, run: RunSpec, files: RunFiles) -> Active | None:
         if files.parquet.exists():
             count, meta = read_meta(files.parquet)
             count = meta.get("trials", count)
@@ -119,6 +127,6 @@ class Ledger:
             differs = changed(one.meta.get("versions", {}), self._versions) or "no library's version has changed"
             error = f"{error} ({differs})"
         one.close()
-        one.files.error.write_text(f"{error}\n\n{failed.traceback}", encoding="utf-8")
+        one.files.note_error(f"{error}\n\n{failed.traceback}")
         self.failed[one.run.title] = error
         self.progress.failed(one.run, f"failed: {one.run.title}: {error.rstrip('.')}. See {one.files.error}.")

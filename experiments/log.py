@@ -1,4 +1,4 @@
-"""A sweep's directory: who may write to it, what it says about the sweep, and its trials as one Arrow table.
+"""A sweep's directory: who may write to it, and what it says about the sweep.
 
 DIR/sweep.yaml (the specification as given), DIR/sweep.json (every run with its definition, metrics, parameters,
 versions, command), DIR/lock, and the runs' files (`designgym.experiments.parts`).
@@ -9,18 +9,17 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from designgym.experiments.parts import LogError, RunFiles, damaged, read_meta, replace_safely
+from designgym.experiments.files import LogError, damaged, written_safely
+from designgym.experiments.parts import RunFiles, read_meta
 from designgym.experiments.rows import priced_in
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from designgym.cost_models.base import Metric
 
 FORMAT = 1
@@ -31,8 +30,9 @@ OWN = frozenset({"sweep.yaml", "sweep.json", "lock", "sweep.yaml.tmp", "sweep.js
 class LoggedRun:
     """One run as the log knows it. problem, label: labels of problem and agent, with the settings that differ.
 
-    state: "finished", "failed", "started" or "waiting". trials: designs priced. ended: why it ended, "" while it has
-    not. elapsed_s: time within the run up to its last trial, or to its end.
+    state: "finished", "failed", "started", "waiting", or "damaged" where a file of it cannot be read; damage then says
+    which, in one line (a finished run's trials are not looked at for that: `load_trials` does). trials: designs priced.
+    ended: why it ended, "" while it has not. elapsed_s: time within the run up to its last trial, or to its end.
 
     Of a finished run, else 0: asked (designs, repeats included), repeats, agent_s (time in the agent's own ask and
     tell) and timed (designs asked meanwhile; fewer than asked where a told agent was continued).
@@ -55,6 +55,7 @@ class LoggedRun:
     repeats: int = 0
     agent_s: float = 0.0
     timed: int = 0
+    damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,13 @@ class Sweep:
     def parameters(self) -> dict[str, tuple[dict[str, Any], ...]]:
         """Parameters with units and values, by problem."""
         return {label: problem.parameters for label, problem in self.problems.items()}
+
+    def with_damage(self, damage: Mapping[str, str]) -> Sweep:
+        """Return it with the damage that reading the trials found. damage: a line by the key of a run."""
+        runs = tuple(
+            replace(run, state="damaged", damage=damage[run.key]) if run.key in damage else run for run in self.runs
+        )
+        return replace(self, runs=runs)
 
 
 class SweepDirectory:
@@ -172,12 +180,8 @@ class SweepDirectory:
 
 
 def _write_text(path: Path, text: str) -> None:
-    scratch = path.with_name(path.name + ".tmp")
-    with open(scratch, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    replace_safely(scratch, path)
+    with written_safely(path) as file:
+        file.write(text.encode())
 
 
 def read_index(directory: Path) -> dict[str, Any]:
@@ -223,75 +227,27 @@ def _problem(label: str, found: dict[str, Any]) -> LoggedProblem:
 
 
 def _run(directory: Path, found: dict[str, Any], problems: dict[str, LoggedProblem]) -> LoggedRun:
-    import pyarrow.compute as pc
-
-    files = RunFiles(directory, found["key"])
-    state, ended, trials, elapsed, meta = "waiting", "", 0, 0.0, {}
-    if files.parquet.exists():
-        trials, meta = read_meta(files.parquet)
-        state, ended, elapsed = "finished", meta["ended"], meta["elapsed_s"]
-        trials = meta.get("trials", trials)
-    else:
-        rows, _ = files.read()
-        if rows is not None:
-            state, trials, elapsed = "started", priced_in(rows), float(pc.max(rows.column("elapsed_s")).as_py())
-        if files.error.exists():
-            state = "failed"
+    state, ended, trials, elapsed, meta, damage = "waiting", "", 0, 0.0, {}, ""
+    try:
+        state, ended, trials, elapsed, meta = _progress(RunFiles(directory, found["key"]))
+    except LogError as error:
+        state, damage = "damaged", str(error)
     return LoggedRun(
         found["key"], found["problem"], problems[found["problem"]].options, found["agent"], found["hyperparameters"],
         found["label"], found["seed"], found["budget"], found["definition"], state, ended, trials, elapsed,
-        meta.get("asked", 0), meta.get("repeats", 0), meta.get("agent_s", 0.0), meta.get("timed", 0),
+        meta.get("asked", 0), meta.get("repeats", 0), meta.get("agent_s", 0.0), meta.get("timed", 0), damage,
     )  # fmt: skip
 
 
-def load_trials(directory: Path | str) -> pa.Table:
-    """Return all trials of a sweep, finished runs and unfinished ones, as one table, run after run.
+def _progress(files: RunFiles) -> tuple[str, str, int, float, dict[str, Any]]:
+    """Return state, why it ended, designs priced, time within the run, and the metadata of a finished one."""
+    import pyarrow.compute as pc
 
-    A row with fresh = false is a repeat, kept for agents that are told their log: who counts designs leaves it out.
-    To a run's columns it adds the dictionary columns problem and agent (labels) and seed. A design column that a
-    problem does not have is null there. LogError names a damaged file.
-    """
-    import pyarrow as pa
-
-    directory = Path(directory)
-    tables = []
-    for run in read_index(directory)["runs"]:
-        rows, _ = RunFiles(directory, run["key"]).read()
-        if rows is not None:
-            tables.append(_labelled(rows, run))
-    if not tables:
-        raise LogError(f"{directory} holds no trials yet. Run its sweep first.")
-    return pa.concat_tables(_unified(tables), promote_options="permissive")
-
-
-def _labelled(rows: pa.Table, run: Mapping[str, Any]) -> pa.Table:
-    import pyarrow as pa
-
-    for place, (name, value) in enumerate(
-        (("problem", run["problem"]), ("agent", run["label"]), ("seed", run["seed"])), start=1
-    ):
-        value = pa.scalar(value, pa.string() if isinstance(value, str) else pa.int64())
-        column = pa.repeat(value, rows.num_rows).dictionary_encode()
-        rows = rows.add_column(place, name, column)
-    return rows
-
-
-def _unified(tables: Sequence[pa.Table]) -> list[pa.Table]:
-    """Turn a column that is names in one problem and numbers in another into texts everywhere."""
-    import pyarrow as pa
-
-    kinds: dict[str, set[bool]] = {}
-    for table in tables:
-        for field in table.schema:
-            kinds.setdefault(field.name, set()).add(pa.types.is_dictionary(field.type))
-    mixed = {name for name, found in kinds.items() if len(found) > 1}
-    return [_as_texts(table, mixed & set(table.schema.names)) for table in tables] if mixed else list(tables)
-
-
-def _as_texts(table: pa.Table, names: set[str]) -> pa.Table:
-    import pyarrow as pa
-
-    for name in names:
-        texts = table.column(name).cast(pa.string()).dictionary_encode()
-        table = table.set_column(table.schema.get_field_index(name), name, texts)
-    return table
+    if files.parquet.exists():
+        trials, meta = read_meta(files.parquet)
+        return "finished", meta["ended"], meta.get("trials", trials), meta["elapsed_s"], meta
+    rows, _ = files.read()
+    state = "failed" if files.error.exists() else "waiting" if rows is None else "started"
+    if rows is None:
+        return state, "", 0, 0.0, {}
+    return state, "", priced_in(rows), float(pc.max(rows.column("elapsed_s")).as_py()), {}

@@ -8,6 +8,7 @@ and loses that batch, anything else is damage and is named.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from designgym.experiments.files import LogError, damaged, explained, written_safely
 from designgym.experiments.rows import checksum
 
 if TYPE_CHECKING:
@@ -27,10 +29,6 @@ BATCH_CRC = b"designgym.rows-crc32"
 # "Encapsulated message format" and "IPC streaming format" of arrow.apache.org/docs/format/Columnar.html.
 CONTINUATION = b"\xff\xff\xff\xff"
 END = CONTINUATION + bytes(4)
-
-
-class LogError(ValueError):
-    """A log, or a file of it, cannot be used. One line; it names the file."""
 
 
 @dataclass(frozen=True)
@@ -81,35 +79,39 @@ class RunFiles:
         tables: list[pa.Table] = []
         meta: dict[str, Any] = {}
         count = 0
-        paths = self.parts
-        for path in paths:
+        for path in self._complete():
             rows, found = read_part(path)
             meta = found or meta
             if rows is None or not rows.num_rows:
                 continue
             index = rows.column("index").to_numpy()
-            if meta.get("order") != "asked" and (index[0] != count or index[-1] != count + rows.num_rows - 1):
-                raise LogError(
-                    f"{path}: trials must go on at {count}, got {index[0]}: a part before it is missing. "
-                    f"Put it back, or delete {self.folder} to run this anew."
-                )
+            if meta.get("order") != "asked":
+                if index[0] > count:
+                    continue  # a part before it was cut short: what that held, and what follows it, is made again
+                if index[0] != count or index[-1] != count + rows.num_rows - 1:
+                    raise damaged(path)
             count += rows.num_rows
             tables.append(rows.replace_schema_metadata(None))
         joined = pa.concat_tables(tables) if tables else None
         if joined is not None and meta.get("order") == "asked":
-            joined = self._in_order(joined, paths)
+            joined = self._in_order(joined)
         return joined, meta
 
-    def _in_order(self, rows: pa.Table, paths: list[Path]) -> pa.Table:
-        """Sort a slow model's trials by number: they are logged as they finish, and some may not have."""
-        import numpy as np
-
+    def _complete(self) -> list[Path]:
+        """Return the parts; LogError where one is missing."""
+        paths = self.parts
         numbers = [_number(path) for path in paths]
         if numbers != list(range(len(numbers))):
             raise LogError(
                 f"{self.folder} must hold parts 0 to {numbers[-1]}, got {len(numbers)} of them. Put back what is "
                 "missing, or delete the folder to run this anew."
             )
+        return paths
+
+    def _in_order(self, rows: pa.Table) -> pa.Table:
+        """Sort a slow model's trials by number: they are logged as they finish, and some may not have."""
+        import numpy as np
+
         index = rows.column("index").to_numpy()
         if len(np.unique(index)) < len(index):
             raise damaged(self.folder)
@@ -117,12 +119,18 @@ class RunFiles:
 
     def note_failure(self, number: int, error: str) -> None:
         """Write down why an evaluation failed, one line a trial."""
-        with open(self.failures, "a", encoding="utf-8") as file:
+        with explained(self.failures), open(self.failures, "a", encoding="utf-8") as file:
             file.write(f"trial {number}: {error}\n")
+
+    def note_error(self, text: str) -> None:
+        """Write down why the run failed."""
+        with explained(self.error):
+            self.error.write_text(text, encoding="utf-8")
 
     def next_part(self, schema: pa.Schema, meta: dict[str, Any]) -> PartWriter:
         """Open a new part."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         numbers = [_number(path) for path in self.parts]
         return PartWriter(self.folder / f"part-{max(numbers, default=-1) + 1:03d}.arrow", schema, meta)
 
@@ -143,26 +151,53 @@ def _number(path: Path) -> int:
 
 
 class PartWriter:
-    """An Arrow IPC stream that holds every appended batch as soon as `append` returns, whatever happens next."""
+    """An Arrow IPC stream that holds every appended batch as soon as `append` returns, whatever happens next.
+
+    A batch for which there is no room is taken back whole: LogError, and the file ends with the batch before it.
+    """
 
     def __init__(self, path: Path, schema: pa.Schema, meta: dict[str, Any]) -> None:
         import pyarrow as pa
 
-        self._file = open(path, "xb", buffering=1 << 20)  # noqa: SIM115
+        self._path = path
+        with explained(path):
+            self._file = open(path, "xb", buffering=0)  # noqa: SIM115
         self._schema = schema.with_metadata(_packed(meta))
-        self._writer = pa.ipc.new_stream(self._file, self._schema)
-        self._file.flush()
+        self._sink = io.BytesIO()
+        self._writer = pa.ipc.new_stream(self._sink, self._schema)
+        self._length = 0
+        self._hand_over()
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Append the rows and hand them to the operating system."""
         crc = str(checksum(batch)).encode()
         self._writer.write_batch(batch.replace_schema_metadata(self._schema.metadata), custom_metadata={BATCH_CRC: crc})
-        self._file.flush()
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Write what Arrow has made of it, without a buffer that would try again at the wrong time."""
+        data = self._sink.getvalue()
+        self._sink.seek(0)
+        self._sink.truncate()
+        with explained(self._path):
+            try:
+                written = 0
+                while written < len(data):
+                    written += self._file.write(memoryview(data)[written:])
+            except OSError:
+                os.ftruncate(self._file.fileno(), self._length)
+                raise
+        self._length += len(data)
 
     def close(self) -> None:
-        """End the stream."""
+        """End the stream; where there is no room for its end mark it stays without, as after a crash."""
         self._writer.close()
-        self._file.close()
+        try:
+            self._hand_over()
+        except LogError:
+            pass  # the mark says that the stream was closed, and holds no trial
+        finally:
+            self._file.close()
 
 
 def read_part(path: Path) -> tuple[pa.Table | None, dict[str, Any]]:
@@ -216,14 +251,10 @@ def write_parquet(path: Path, rows: pa.Table, meta: dict[str, Any]) -> None:
 
     rows = rows.unify_dictionaries()
     packed = _packed(meta) | {BATCH_CRC: str(checksum(rows)).encode()}
-    scratch = path.with_suffix(".parquet.tmp")
-    with open(scratch, "wb") as file:
+    with written_safely(path) as file:
         pq.write_table(
             rows.replace_schema_metadata(packed), file, compression="zstd", write_page_checksum=True, store_schema=True
         )
-        file.flush()
-        os.fsync(file.fileno())
-    replace_safely(scratch, path)
 
 
 def read_parquet(path: Path) -> tuple[pa.Table, dict[str, Any]]:
@@ -251,21 +282,6 @@ def read_meta(path: Path) -> tuple[int, dict[str, Any]]:
         return found.num_rows, _unpacked(found.metadata)
     except (pa.ArrowException, OSError, ValueError, KeyError):
         raise damaged(path) from None
-
-
-def damaged(path: Path) -> LogError:
-    """Say that a file of the log cannot be used."""
-    return LogError(f"{path} is damaged or no file of a trial log. Restore it, or delete it to run this anew.")
-
-
-def replace_safely(scratch: Path, path: Path) -> None:
-    """Rename a written file into place, so that the name survives a power cut too."""
-    os.replace(scratch, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _packed(meta: dict[str, Any]) -> dict[bytes, bytes]:

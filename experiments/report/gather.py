@@ -60,6 +60,8 @@ def _errors(sweep: Sweep, runs: tuple[LoggedRun, ...]) -> dict[str, str]:
     errors = {}
     for run in runs:
         path = RunFiles(sweep.directory, run.key).error
+        if run.damage:
+            errors[run.key] = run.damage
         if run.state == "failed" and path.exists():
             errors[run.key] = path.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
     return errors

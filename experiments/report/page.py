@@ -23,12 +23,15 @@ def write_report(directory: Path | str, out: Path | str | None = None) -> Path:
 
     The same log gives the same bytes. LogError where DIR holds no sweep or no trials.
     """
-    from designgym.experiments.log import load_sweep, load_trials
+    from designgym.experiments.log import load_sweep
     from designgym.experiments.report.gather import study_sweep
+    from designgym.experiments.trials import load_trials
 
     directory = Path(directory)
-    sweep = load_sweep(directory)
-    problems = study_sweep(sweep, load_trials(directory))
+    damage: dict[str, str] = {}
+    trials = load_trials(directory, damage)
+    sweep = load_sweep(directory).with_damage(damage)
+    problems = study_sweep(sweep, trials)
     path = Path(out) if out is not None else directory / "report.html"
     write_page(path, page(sweep, problems))
     return path

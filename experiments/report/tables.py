@@ -40,7 +40,12 @@ ENDED = {
     "seconds": "cut by the time limit",
     "regret": "stopped: close enough to the optimum",
 }
-UNFINISHED = {"failed": "failed", "started": "not finished", "waiting": "not started"}
+UNFINISHED = {
+    "failed": "failed",
+    "damaged": "damaged, left out",
+    "started": "not finished",
+    "waiting": "not started",
+}
 SVG_DASHES = {
     "solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3", "longdash": "11 4", "longdashdot": "11 3 2 3",
 }  # fmt: skip

@@ -326,14 +326,16 @@ def test_a_run_whose_trials_are_not_its_own_stops_and_names_the_versions(ray, tm
     assert f"numpy 1.0, now {np.__version__}" in said
 
 
-def test_a_damaged_log_stops_its_sweep_in_one_line(tmp_path) -> None:
+def test_a_damaged_log_fails_its_run_in_one_line(tmp_path) -> None:
     spec = spec_of()
     (run,) = runs(spec)
     directory = SweepDirectory(tmp_path / "out")
     directory.run(run.key).parquet.write_bytes(b"not a log")
     directory.close()
-    with pytest.raises(LogError, match="is damaged"):
-        sweep(spec, tmp_path / "out")
+    outcome = sweep(spec, tmp_path / "out")
+    assert outcome.failed == (run.title,)
+    assert "parquet is damaged" in outcome.errors[0]
+    assert directory.run(run.key).parquet.read_bytes() == b"not a log"
 
 
 def test_no_cluster_at_the_address(tmp_path) -> None:

@@ -15,8 +15,8 @@ from small_sweep import HOSTILE, KINDS, PROBLEM, log_sweep, register
 
 from designgym.envs.optimum import Optimum, find_optimum
 from designgym.envs.registry import make_problem
+from designgym.experiments import LogError, load_sweep, load_trials
 from designgym.experiments import statistics as stats
-from designgym.experiments.log import LogError, load_sweep, load_trials
 from designgym.experiments.parts import RunFiles
 from designgym.experiments.report import write_report
 from designgym.experiments.report.palette import DARK, LIGHT
