@@ -1,7 +1,8 @@
 """What a sweep would cost, before it is run: designs are counted, seconds measured by running each agent shortly.
 
 The estimate leaves out the start of Ray and of its workers, and takes an agent that slows down as it learns (a TPE's
-time grows with its trials) to stay as fast as it was in its first designs: for such agents it is a lower bound.
+time grows with its trials) to stay as fast as it was in its first designs: for such agents it is a lower bound. Of a
+slow model one design is priced for each agent.
 """
 
 import time
@@ -51,11 +52,14 @@ def dry_run(spec: SweepSpec, workers: int | None = None) -> DryRun:
     for run in runs(spec):
         groups.setdefault((run.problem.label, run.agent.label), []).append(run)
     rows = tuple(_row(group) for group in groups.values())
-    longest = max((row.seconds / row.runs for row in rows), default=0.0)
+    # A run of a fast model is one worker's; the designs of a slow one are spread over all.
+    alone = [row for row, group in zip(rows, groups.values(), strict=True) if not group[0].problem.slow]
+    longest = max((row.seconds / row.runs for row in alone), default=0.0)
     seconds = max(longest, sum(row.seconds for row in rows) / workers)
     how = (
-        f"each agent priced up to {PROBE_DESIGNS} designs or ran for {PROBE_S:g} s in this process; the start of Ray "
-        "is left out, and an agent that slows down as it learns will take longer"
+        f"each agent priced up to {PROBE_DESIGNS} designs or ran for {PROBE_S:g} s in this process, or priced one "
+        "design of a slow model; the start of Ray is left out, and an agent that slows down as it learns will take "
+        "longer"
     )
     return DryRun(rows, sum(row.runs for row in rows), sum(row.designs for row in rows), workers, seconds, how)
 
@@ -69,8 +73,15 @@ def _row(group: Sequence[RunSpec]) -> DryRow:
 
 
 def _seconds_per_design(run: RunSpec) -> float:
+    from designgym.experiments.slow_here import trials_here
     from designgym.experiments.worker import Ended, Failed, run_trials, task_of
 
+    if run.problem.slow:
+        *_, last = trials_here(run.problem.problem, replace(task_of(run), budget=1, start=None), in_flight=1)
+        if isinstance(last, Failed):
+            raise SpecError(f"{run.title} fails at once: {last.error}")
+        assert isinstance(last, Ended)
+        return last.elapsed_s
     probe = replace(task_of(run), budget=min(run.budget, PROBE_DESIGNS), seconds=PROBE_S, stop_loss=None)
     count = 0
     begun = time.perf_counter()

@@ -24,6 +24,9 @@ def run(
     ] = [],  # noqa: B006
     budget: Annotated[int, typer.Option(help="Distinct designs that may be priced.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the agent.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(help="Designs of a slow cost model that are priced at a time; 1 by default.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Let one agent search one problem, in this process."""
@@ -37,10 +40,17 @@ def run(
         raise ValueError(f"--seed must be an integer of at least 0, got {seed}.")
     options = assignments(set_, "--set")
     problem = problem_of(name, options)
+    _check_workers(workers, problem)
     start = time.perf_counter()
     with _Progress(problem, budget, silent=json) as progress:
         hyperparameters = assignments(agent_set, "--agent-set")
-        trials = search(problem, agent, budget, seed, listener=progress.hear, **hyperparameters)
+        if getattr(problem.cost_model, "slow", False):
+            from designgym.experiments.slow_here import search_here
+
+            heard = {"workers": workers or 1, "listener": progress.hear}
+            trials = search_here(problem, agent, budget, seed, **heard, **hyperparameters)
+        else:
+            trials = search(problem, agent, budget, seed, listener=progress.hear, **hyperparameters)
     seconds = time.perf_counter() - start
     optimum = known_optimum(name, options, problem)
     result = _run_result(problem, trials, optimum) | {
@@ -50,6 +60,13 @@ def run(
         print_json(result)
     else:
         _print_run(problem, trials, result)
+
+
+def _check_workers(workers: int | None, problem: Any) -> None:
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {workers}.")
+    if workers is not None and not getattr(problem.cost_model, "slow", False):
+        raise ValueError(f"--workers is for slow cost models, got {workers} for one that is not. Leave it out.")
 
 
 def _run_result(problem: Any, trials: Any, optimum: Any) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Runs of slow models in this process: who asks when, what is told when, what fails, how a cut run goes on."""
 
+import json
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +12,8 @@ import tiny_problems
 from runs_in_process import same_trials, undisturbed
 
 from designgym.envs import DesignSpace, Integer
+from designgym.experiments.cli import main
+from designgym.experiments.dry_run import dry_run
 from designgym.experiments.executor import Id, Threads
 from designgym.experiments.flight import numbered
 from designgym.experiments.rows import to_batch
@@ -323,6 +327,35 @@ def test_a_search_in_process_gives_trials() -> None:
     assert trials.best is not None
     with pytest.raises(ValueError, match="unknown"):
         search_here(tiny_problems.tiny_slow(), "local_search", 30, patiense=3)
+
+
+def test_run_prices_a_slow_model_by_threads(capsys) -> None:
+    words = ["run", "TinySlow", "--budget", "20", "--json"]
+    printed = []
+    for more in ([], ["--workers", "3"]):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", ["designgym", *words, *more])
+            with suppress(SystemExit):
+                main()
+        printed.append(json.loads(capsys.readouterr().out))
+    assert [one["trials"] for one in printed] == [20, 20]
+    for wrong, said in ((["--workers", "0"], "at least 1"), (["--set", "cheap=true", "--workers", "x"], "workers")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", ["designgym", *words, *wrong])
+            with pytest.raises(SystemExit) as left:
+                main()
+        assert left.value.code == 2
+        assert said in capsys.readouterr().err
+
+
+def test_a_dry_run_prices_one_design_of_a_slow_model_for_each_agent(tmp_path) -> None:
+    paid = tmp_path / "paid"
+    problem = {"id": "TinySlow", "options": {"design_s": 0.05, "paid": str(paid)}}
+    agents = ["random", "local_search"]
+    estimate = dry_run(make_spec({"name": "s", "problems": [problem], "agents": agents, "seeds": 3, "budget": 100}), 4)
+    assert len(paid.read_text().splitlines()) == 2
+    assert estimate.designs == 600
+    assert 0.8 * 600 * 0.05 / 4 < estimate.seconds < 3 * 600 * 0.05 / 4
 
 
 # -- the specification ------------------------------------------------------------------------------------------------
