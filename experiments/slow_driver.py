@@ -77,6 +77,8 @@ class _SlowSession:
         self._runs: dict[str, _Run] = {}
 
     def work(self) -> None:
+        if any(one.run.order != ORDERS[0] for one in self._waiting):
+            self._ledger.progress.note("order: completion tells results as they come: these runs cannot be replayed")
         try:
             while self._waiting or self._runs:
                 self._start_runs()

@@ -87,7 +87,8 @@ def run_curves(trials: Trials, runs: tuple[LoggedRun, ...], truth: Truth) -> lis
             regret = stats.hypervolume_regret_so_far(losses, feasible, truth.reference, truth.volume)
         else:
             regret = np.ones(len(losses))
-        curves.append(Run(run, best, regret, trials.elapsed_s[rows]))
+        # Evaluations of a slow model may overtake each other: a best of the first i is known when all i are.
+        curves.append(Run(run, best, regret, np.maximum.accumulate(trials.elapsed_s[rows])))
     return curves
 
 

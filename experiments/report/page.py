@@ -80,9 +80,19 @@ def _reproduce(sweep: Sweep) -> str:
         '<section id="reproduce" class="card"><h3>Reproduce</h3>'
         f"<p>The command:</p><pre><code>{escape(sweep.command)}</code></pre>"
         f"<p>with this <code>sweep.yaml</code>:</p><pre><code>{escape(text)}</code></pre>"
-        f"<p>and these versions: {versions}.</p>"
+        f"<p>and these versions: {versions}.</p>{_not_replayed(sweep)}"
         '<p class="note">All trials are in <code>runs/</code> of the sweep\'s directory, one Parquet file a finished '
         "run; <code>designgym.experiments.load_trials(DIR)</code> gives them as one Arrow table.</p></section>"
+    )
+
+
+def _not_replayed(sweep: Sweep) -> str:
+    """Say so where another run of the same sweep cannot come to the same trials."""
+    if not any(run.definition.get("order") == "completion" for run in sweep.runs):
+        return ""
+    return (
+        "<p>Runs of slow cost models were told results in the order of their completion (<code>order: completion"
+        "</code>): the same command may come to other trials.</p>"
     )
 
 
