@@ -110,7 +110,9 @@ class _Session:
                     # A few tasks wait with Ray, so that no worker is idle while the driver is busy writing.
                     most = slots if address is not None else slots + min(slots, 4)
                     self._loop(deque(one for one in waiting if not one.run.problem.slow), streams, most)
-                    drive_slow([one for one in waiting if one.run.problem.slow], self._ledger, slots, most)
+                    slow = [one for one in waiting if one.run.problem.slow]
+                    # Ray started here runs no more than there are slots; the agents of slow runs take this process.
+                    drive_slow(slow, self._ledger, slots, slots if address is not None else 2 * slots)
         except KeyboardInterrupt:
             return True
         return False

@@ -61,7 +61,7 @@ def sleeping(mean_s: float = MEAN_S, sigma: float = 0.0, stamps: str = "") -> De
     return DesignProblem(space, Sleeping(mean_s, sigma, stamps), Objective(minimize=("slept_s",)))
 
 
-def slow_efficiency(workers: int, distribution: str, order: str, designs: int | None = None, runs: int = 4) -> float:
+def slow_efficiency(workers: int, distribution: str, order: str, designs: int | None = None, runs: int = 8) -> float:
     """Return the share of its workers' time that a sweep of a sleeping model spends in evaluations, in [0, 1].
 
     distribution: "constant" or "lognormal". order: "asked" or "completion". designs: priced in all, by default so many
