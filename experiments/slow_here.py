@@ -79,6 +79,7 @@ def search_here(
     ended = ""
     for item in trials_here(problem, task, in_flight or (1 if workers == 1 else 8 * workers), workers=workers):
         if isinstance(item, Failed):
+            assert item.raised is not None
             raise item.raised
         if isinstance(item, Ended):
             ended = item.reason

@@ -47,8 +47,7 @@ def run(
         if getattr(problem.cost_model, "slow", False):
             from designgym.experiments.slow_here import search_here
 
-            heard = {"workers": workers or 1, "listener": progress.hear}
-            trials = search_here(problem, agent, budget, seed, **heard, **hyperparameters)
+            trials = search_here(problem, agent, budget, seed, workers or 1, listener=progress.hear, **hyperparameters)
         else:
             trials = search(problem, agent, budget, seed, listener=progress.hear, **hyperparameters)
     seconds = time.perf_counter() - start
