@@ -227,7 +227,8 @@ def _problem(label: str, found: dict[str, Any]) -> LoggedProblem:
 
 
 def _run(directory: Path, found: dict[str, Any], problems: dict[str, LoggedProblem]) -> LoggedRun:
-    state, ended, trials, elapsed, meta, damage = "waiting", "", 0, 0.0, {}, ""
+    state, ended, trials, elapsed, damage = "waiting", "", 0, 0.0, ""
+    meta: dict[str, Any] = {}
     try:
         state, ended, trials, elapsed, meta = _progress(RunFiles(directory, found["key"]))
     except LogError as error:
