@@ -11,9 +11,13 @@ import os
 import re
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from designgym.experiments.shipping import runtime_env
 
 THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 ONE_THREAD = dict.fromkeys(THREADS, "1")
@@ -71,7 +75,8 @@ def _start(address: str | None, workers: int | None) -> None:
     shared: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address is not None:
         try:
-            ray.init(address=address, runtime_env={"env_vars": ONE_THREAD}, **shared)
+            with tempfile.TemporaryDirectory() as stage:  # what it sends has left when `init` returns
+                ray.init(address=address, runtime_env=runtime_env(Path(stage), ONE_THREAD), **shared)
         except (ConnectionError, ValueError, RuntimeError) as error:
             text = " ".join(str(error).split())
             raise ClusterError(

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,7 +166,7 @@ class PartWriter:
         self._schema = schema.with_metadata(_packed(meta))
         self._sink = io.BytesIO()
         self._writer = pa.ipc.new_stream(self._sink, self._schema)
-        self._length = 0
+        self._length, self._empty = 0, True
         self._hand_over()
 
     def append(self, batch: pa.RecordBatch) -> None:
@@ -173,6 +174,7 @@ class PartWriter:
         crc = str(checksum(batch)).encode()
         self._writer.write_batch(batch.replace_schema_metadata(self._schema.metadata), custom_metadata={BATCH_CRC: crc})
         self._hand_over()
+        self._empty = False
 
     def _hand_over(self) -> None:
         """Write what Arrow has made of it, without a buffer that would try again at the wrong time."""
@@ -186,18 +188,20 @@ class PartWriter:
                     written += self._file.write(memoryview(data)[written:])
             except OSError:
                 os.ftruncate(self._file.fileno(), self._length)
+                self._file.seek(self._length)
                 raise
         self._length += len(data)
 
     def close(self) -> None:
-        """End the stream; where there is no room for its end mark it stays without, as after a crash."""
+        """End the stream; where there is no room for its end mark it stays without, as after a crash.
+
+        A part for whose first batch there was no room is removed: it would take what little there is.
+        """
         self._writer.close()
-        try:
+        with self._file, suppress(LogError):  # the mark says that the stream was closed, and holds no trial
             self._hand_over()
-        except LogError:
-            pass  # the mark says that the stream was closed, and holds no trial
-        finally:
-            self._file.close()
+        if self._empty:
+            self._path.unlink()
 
 
 def read_part(path: Path) -> tuple[pa.Table | None, dict[str, Any]]:

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from designgym.experiments.log import load_sweep
 from designgym.experiments.parts import RunFiles
-from designgym.experiments.rows import checksum
+from designgym.experiments.rows import checksum, priced_in
 from designgym.experiments.runs import RunSpec
 from designgym.experiments.worker import Ended, Failed, run_trials, task_of
 
@@ -27,7 +27,7 @@ def assert_as_undisturbed(directory, runs) -> None:
     for run in runs:
         expected, ended = undisturbed(run)
         found = states[run.key]
-        assert (found.state, found.ended, found.trials) == ("finished", ended.reason, expected.num_rows), run.title
+        assert (found.state, found.ended, found.trials) == ("finished", ended.reason, priced_in(expected)), run.title
         logged, meta = RunFiles(directory, run.key).read()
         assert logged.column("index").to_pylist() == list(range(expected.num_rows))
         assert same_trials(logged, expected), run.title

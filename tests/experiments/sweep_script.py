@@ -1,7 +1,8 @@
-"""Run a sweep file as the command line does, with the tiny problems known: `python sweep_script.py FILE OUT`."""
+"""Run a sweep file as the command line does: `python sweep_script.py FILE OUT [ADDRESS]`. With the tests' problems."""
 
 import sys
 
+import fault_problems
 import tiny_problems
 
 from designgym.experiments.driver import sweep
@@ -9,8 +10,10 @@ from designgym.experiments.spec import load_spec
 
 if __name__ == "__main__":
     tiny_problems.register()
+    fault_problems.register()
+    address = sys.argv[3] if len(sys.argv) > 3 else None
     try:
-        outcome = sweep(load_spec(sys.argv[1]), sys.argv[2], workers=2)
+        outcome = sweep(load_spec(sys.argv[1]), sys.argv[2], address=address, workers=None if address else 2)
     except ValueError as error:
         print(f"designgym: {error}", file=sys.stderr)
         sys.exit(2)
