@@ -1,5 +1,7 @@
 """`designgym bench`: what this machine does, figures side by side in one run."""
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +31,18 @@ def cost_models(
     from designgym.cost_models.accelerator.bench import measure
 
     print_figures(measure(simulator_python), json)
+
+
+@bench.command("sweeps")
+def sweeps(
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: shorter sweeps, fewer cases.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Keep the longest sweep there; else it is removed.")] = None,
+    json: Json = False,
+) -> None:
+    """Sweep a cheap model: trials a second, memory of the driver, resuming, slow models; ten million trials in all."""
+    from designgym.experiments.bench.sweeps import sweeps as measure
+
+    print_figures(measure(quick, out, lambda line: print(line, file=sys.stderr, flush=True)), json)
 
 
 def print_figures(result: dict[str, Any], json: bool) -> None:
