@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from designgym.experiments.cli import benching, catalog, pricing, searching, sweeping
+from designgym.experiments.cli import benching, catalog, lottery, pricing, searching, sweeping
 from designgym.experiments.cli.console import fail
 
 STOPPED = 130  # what Typer makes of Ctrl-C
@@ -30,6 +30,7 @@ for command in (
     searching.run,
     sweeping.sweep,
     sweeping.report,
+    lottery.lottery,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(benching.bench)

@@ -23,9 +23,9 @@ def sweep(
     from designgym.experiments.dry_run import dry_run as estimate
     from designgym.experiments.spec import load_spec
 
-    spec = load_spec(_found(file))
+    spec = load_spec(found(file))
     if dry_run:
-        _print_dry_run(estimate(spec, workers), json)
+        print_dry_run(estimate(spec, workers), json)
         return
     directory = out if out is not None else Path("runs") / spec.name
     outcome = run_sweep(spec, directory, address=address, workers=workers, silent=json)
@@ -47,7 +47,7 @@ def sweep(
         raise SystemExit(2 if outcome.broken_model else 1)
 
 
-def _found(file: Path) -> Path:
+def found(file: Path) -> Path:
     """Return the file, or the sweep of that name that comes with the package, such as `quickstart`."""
     shipped = Path(__file__).parent.parent / "data" / f"{file}.yaml"
     return shipped if not file.exists() and file.name == str(file) and shipped.exists() else file
@@ -63,7 +63,8 @@ def _print_outcome(outcome: Any, page: Path | None) -> None:
         out.print(f"report: {page.resolve()}", markup=False, soft_wrap=True)
 
 
-def _print_dry_run(estimate: Any, json: bool) -> None:
+def print_dry_run(estimate: Any, json: bool) -> None:
+    """Print an estimate as a table, or as JSON."""
     if json:
         print_json({**vars(estimate), "rows": [vars(row) for row in estimate.rows]})
         return

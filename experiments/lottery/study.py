@@ -203,7 +203,7 @@ def _bounds(
     drawn: Draws, budget: int,
 ) -> Bounds:  # fmt: skip
     """Return best-of-k for k = 1 ... most. An unfinished run picks by what was seen of it."""
-    parts = []
+    parts: list[tuple[Floats, Floats]] = []
     for scores in (mine.low[:, :, budget], mine.high[:, :, budget]):
         if parts and np.array_equal(scores, mine.low[:, :, budget]):
             parts *= 2
