@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from designgym.envs.pareto import nondominated
 from designgym.experiments.report.drawing import (
     Figure,
     Floats,
@@ -16,15 +15,16 @@ from designgym.experiments.report.drawing import (
     plain_text,
     rounded,
     scaled_unit,
+    with_legend,
     with_unit,
 )
-from designgym.experiments.report.palette import DASHES
+from designgym.experiments.report.palette import colour_of, dash_of, symbol_of
 from designgym.experiments.report.study import AgentStudy, ProblemStudy
-from designgym.experiments.report.text import metric_unit
+from designgym.experiments.report.text import metric_unit, shortened
 
 MOST_POINTS = 1200
+MOST_ON_FRONT = 400
 MOST_PAIRS = 3
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
 SERIES = ("@accent", "@warn", "@muted")  # objectives: no agent has these colours
 SPECK = 0.25  # share of an axis below which a front is too small to read
 
@@ -71,35 +71,51 @@ def pareto_figures(problem: ProblemStudy) -> list[Figure]:
 
 
 def _pareto_figure(problem: ProblemStudy, pair: _Pair) -> Figure:
-    trials, truth = problem.trials, problem.truth
+    truth = problem.truth
     # With more than two objectives the front is a surface: its points alone are drawn.
     steps = len(problem.objectives) == 2
-    rows = np.flatnonzero(trials.feasible)
-    if len(rows) > MOST_POINTS:
-        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
     grey = {"color": "@muted/0.35", "size": 3.5}
-    traces = [pair.trace(trials.losses[rows], "feasible designs", "markers", marker=grey)]
-    for agent in (a for a in problem.agents if a.counted):
-        colour = f"@agent-{agent.slot}"
-        stroke = {"color": colour, "width": 1.6, "dash": DASHES[agent.slot], "shape": "hv"}
-        marker = {"color": colour, "size": 7, "symbol": SYMBOLS[agent.slot]}
+    traces = [pair.trace(_cloud(problem), "feasible designs", "markers", marker=grey)]
+    for agent in problem.shown:
+        colour = f"@{colour_of(agent.slot)}"
+        stroke = {"color": colour, "width": 1.6, "dash": dash_of(agent.slot), "shape": "hv"}
+        marker = {"color": colour, "size": 7, "symbol": symbol_of(agent.slot)}
         mode = "lines+markers" if steps else "markers"
-        traces.append(pair.trace(_front_of(problem, agent), agent.label, mode, line=stroke, marker=marker))
+        traces.append(pair.trace(_front_of(problem, agent), shortened(agent.label), mode, line=stroke, marker=marker))
     if steps:
         known = "true front" if truth.known else "best known front"
         order = np.argsort(truth.front[:, 0], kind="stable")
         line = {"color": "@ink", "width": 1.6, "shape": "hv"}
-        traces.append(pair.trace(truth.front[order], known, "lines", line=line))
+        traces.append(pair.trace(thinned(truth.front[order], 4 * MOST_ON_FRONT), known, "lines", line=line))
     cross = {"color": "@ink", "size": 10, "symbol": "x-thin-open"}
     traces.append(pair.trace(truth.reference[None, :], "reference point", "markers", marker=cross))
-    return {"data": traces, "layout": _views(problem, pair)}
+    return with_legend({"data": traces, "layout": _views(problem, pair)}, wide=len(problem.objectives) == 2)
+
+
+def _cloud(problem: ProblemStudy) -> Floats:
+    """Return the losses of some feasible designs, uniformly drawn from all that were priced, (n, k)."""
+    sample = problem.digest.sample.trials()
+    if sample is None:
+        return np.zeros((0, len(problem.objectives)))
+    rows = np.flatnonzero(sample.feasible)
+    if len(rows) > MOST_POINTS:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
+    return sample.losses[rows]
 
 
 def _front_of(problem: ProblemStudy, agent: AgentStudy) -> Floats:
-    """Return what all runs of an agent found together that none of it dominates, sorted, (n, k)."""
-    keys = {run.logged.key for run in agent.counted}
-    losses = problem.trials.losses[problem.trials.of_runs(keys) & problem.trials.feasible]
-    return np.unique(losses[nondominated(losses)], axis=0) if len(losses) else losses
+    """Return what all runs of an agent found together that none of it dominates, sorted and thinned, (n, k)."""
+    found = problem.digest.fronts[agent.label].trials() if agent.label in problem.digest.fronts else None
+    if found is None:
+        return np.zeros((0, len(problem.objectives)))
+    return thinned(np.unique(found.losses, axis=0), MOST_ON_FRONT)
+
+
+def thinned(rows: Floats, most: int) -> Floats:
+    """Return at most `most` rows, evenly spread over those given, both ends included."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
 
 
 def _views(problem: ProblemStudy, pair: _Pair) -> dict[str, Any]:

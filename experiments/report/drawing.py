@@ -18,6 +18,8 @@ from designgym.experiments.report.text import pretty
 Figure = dict[str, Any]
 Floats = NDArray[np.float64]
 HEIGHT = 350
+ENTRY, LETTER, LEGEND_ROW = 48, 6.9, 19  # pixels: of a legend's entry beside its name, of a letter, of a row
+HALF, WIDE, NARROW = 440, 960, 250  # pixels that a plot has for its legend
 
 
 def plain_text(text: str) -> str:
@@ -52,6 +54,24 @@ def layout(x: dict[str, Any], y: dict[str, Any], **more: Any) -> dict[str, Any]:
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": "@ink"}},
         **more,
     }
+
+
+def with_legend(figure: Figure, wide: bool = False) -> Figure:
+    """Return a figure high enough for its legend above it, also on a narrow screen; the plot keeps its height."""
+    named = [trace["name"] for trace in figure["data"] if "name" in trace and trace.get("showlegend", True)]
+    entry = ENTRY + LETTER * max((len(name) for name in named), default=0)
+    plain = figure["layout"]
+
+    def heightened(room: int) -> dict[str, Any]:
+        # All entries of a legend of several rows are as wide as the widest.
+        whole = sum(ENTRY + LETTER * len(name) for name in named) <= room
+        rows = 1 if whole else math.ceil(len(named) / max(1, int(room // entry)))
+        more = LEGEND_ROW * (rows - 1)
+        legend = plain["legend"] | {"maxheight": 1000}
+        margin = plain["margin"] | {"t": plain["margin"]["t"] + LEGEND_ROW * rows}
+        return plain | {"height": plain["height"] + more, "legend": legend, "margin": margin}
+
+    return figure | {"layout": heightened(WIDE if wide else HALF), "narrow": heightened(NARROW)}
 
 
 def value_axis(title: str, values: Floats) -> dict[str, Any]:

@@ -1,16 +1,21 @@
-"""From a sweep's log to studied problems: curves of every run, agents' figures, the best distinct designs."""
+"""From a sweep's log, read run by run, to studied problems: curves of every run, agents' figures, the best designs."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from designgym.envs.pareto import nondominated
 from designgym.experiments import statistics as stats
+from designgym.experiments.files import LogError
+from designgym.experiments.log import load_sweep
 from designgym.experiments.parts import RunFiles
+from designgym.experiments.report.digest import Digest
+from designgym.experiments.report.keep import first_distinct
 from designgym.experiments.report.palette import SLOTS
 from designgym.experiments.report.study import (
     MOST_BEST,
@@ -21,74 +26,98 @@ from designgym.experiments.report.study import (
     ProblemStudy,
     Run,
 )
-from designgym.experiments.report.trials import Trials, trials_of
+from designgym.experiments.report.trials import Trials, objectives_of, trials_of
 from designgym.experiments.report.truth import Truth, remake, truth_of
+from designgym.experiments.trials import run_tables
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from designgym.envs import DesignProblem
     from designgym.experiments.log import LoggedProblem, LoggedRun, Sweep
 
-
-def study_sweep(sweep: Sweep, table: pa.Table) -> list[ProblemStudy]:
-    """Study each problem of a sweep that has trials, in the order of its specification."""
-    labels = list(dict.fromkeys(run.label for run in sweep.runs))
-    slots = {label: i % SLOTS for i, label in enumerate(labels)}
-    started = set(table.column("problem").unique().to_pylist())
-    return [study_problem(p, sweep, slots, table) for p in sweep.problems.values() if p.label in started]
+MOST_LETTERS = 6000  # of the text that a failed run left
 
 
-def study_problem(logged: LoggedProblem, sweep: Sweep, slots: dict[str, int], table: pa.Table) -> ProblemStudy:
-    """Study one problem. slots: each agent's colour, the same throughout a page."""
-    trials = trials_of(table, logged.label)
+def study(directory: Path) -> tuple[Sweep, list[ProblemStudy]]:
+    """Read a sweep, one run in memory at a time, and study each of its problems, in the order of its specification.
+
+    LogError where it holds no trials that can be read.
+    """
+    sweep = load_sweep(directory)
+    places = {run.key: place for place, run in enumerate(sweep.runs)}
+    digests = {label: Digest(logged) for label, logged in sweep.problems.items()}
+    damage: dict[str, str] = {}
+    for key, table in run_tables(directory, damage):
+        run = sweep.runs[places[key]]
+        digests[run.problem].add(run, trials_of(table, places[key]), objectives_of(table))
+    if not any(digest.priced for digest in digests.values()):
+        raise LogError(next(iter(damage.values()), f"{directory} holds no trials yet. Run its sweep first."))
+    sweep = sweep.with_damage(damage)
+    studied = [study_problem(sweep.problems[label], sweep, digest) for label, digest in digests.items()]
+    return sweep, _with_slots(studied)
+
+
+def study_problem(logged: LoggedProblem, sweep: Sweep, digest: Digest) -> ProblemStudy:
+    """Study one problem."""
     runs = tuple(run for run in sweep.runs if run.problem == logged.label)
+    good = (digest.best if len(digest.objectives) == 1 else digest.front).trials()
     problem, why = remake(logged, str(runs[0].definition.get("cost_model", "")))
-    uniform = _drawn_uniformly(trials, runs, bool(logged.start))
-    truth = truth_of(logged, problem, why, trials, uniform)
-    curves = run_curves(trials, runs, truth)
-    agents = tuple(_agent(label, slot, runs, curves, truth) for label, slot in slots.items())
-    chosen, on_front = best_rows(trials)
-    best = _best_designs(chosen, trials, {run.key: run for run in runs}, problem)
-    return ProblemStudy(
-        logged, runs, trials, truth, tuple(a for a in agents if a.runs), best, on_front, _errors(sweep, runs)
-    )
+    losses = good.losses if good is not None else np.zeros((0, max(1, len(digest.objectives))))
+    truth = truth_of(logged, problem, why, losses, digest.uniform, digest.sample)
+    curves = run_curves(digest, runs, truth)
+    labels = dict.fromkeys(run.label for run in runs)
+    agents = tuple(_agent(label, i, runs, curves, truth) for i, label in enumerate(labels))
+    best, on_front = _best_designs(good, sweep.runs, problem)
+    return ProblemStudy(logged, runs, digest, good, truth, agents, best, on_front, _errors(sweep, runs))
+
+
+def _with_slots(studied: list[ProblemStudy]) -> list[ProblemStudy]:
+    """Give each agent its colour, the same throughout a page: in the order of the sweep, or, where there are more
+
+    agents than colours, so that those which come first on some problem differ.
+    """
+    labels = list(dict.fromkeys(agent.label for problem in studied for agent in problem.agents))
+    if len(labels) > SLOTS:
+        ranks: dict[str, list[int]] = {label: [len(labels)] for label in labels}
+        for problem in studied:
+            for rank, agent in enumerate(problem.ranked):
+                ranks[agent.label].append(rank)
+        labels.sort(key=lambda label: (min(ranks[label]), sum(ranks[label]) / len(ranks[label])))
+    slots = {label: i for i, label in enumerate(labels)}
+    return [
+        replace(problem, agents=tuple(replace(agent, slot=slots[agent.label]) for agent in problem.agents))
+        for problem in studied
+    ]
 
 
 def _errors(sweep: Sweep, runs: tuple[LoggedRun, ...]) -> dict[str, str]:
-    """Return the first line of what each failed run left."""
+    """Return what each failed run left, and what is wrong with each damaged one."""
     errors = {}
     for run in runs:
         path = RunFiles(sweep.directory, run.key).error
         if run.damage:
             errors[run.key] = run.damage
-        if run.state == "failed" and path.exists():
-            errors[run.key] = path.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+        elif run.state == "failed" and path.exists():
+            errors[run.key] = path.read_text(encoding="utf-8", errors="replace")[:MOST_LETTERS].strip()
     return errors
 
 
-def _drawn_uniformly(trials: Trials, runs: tuple[LoggedRun, ...], started: bool) -> NDArray[np.bool_]:
-    """Return where a trial was drawn by `random`, bool (n,). started: an agent's first batch is the user's designs."""
-    return trials.of_runs({run.key for run in runs if run.agent == "random"}) & (trials.ask >= started)
+# -- curves and agents ------------------------------------------------------------------------------------------------
 
 
-def run_curves(trials: Trials, runs: tuple[LoggedRun, ...], truth: Truth) -> list[Run]:
+def run_curves(digest: Digest, runs: tuple[LoggedRun, ...], truth: Truth) -> list[Run]:
     """Return the curves of each run that priced anything."""
     curves = []
-    for run in runs:
-        rows = trials.bounds.get(run.key, slice(0, 0))
-        if rows.stop == rows.start:
-            continue
-        losses, feasible = trials.losses[rows], trials.feasible[rows]
-        best = stats.best_so_far(losses[:, 0], feasible)
+    for run in (run for run in runs if run.key in digest.steps):
+        steps = digest.steps[run.key]
+        losses = steps.losses
         if losses.shape[1] == 1:
-            regret = stats.regret_so_far(best, truth.loss, truth.median)
+            regret = stats.regret_so_far(losses[:, 0], truth.loss, truth.median)
         elif truth.volume > 0:
+            feasible = np.ones(len(losses), bool)
             regret = stats.hypervolume_regret_so_far(losses, feasible, truth.reference, truth.volume)
         else:
             regret = np.ones(len(losses))
-        # Evaluations of a slow model may overtake each other: a best of the first i is known when all i are.
-        curves.append(Run(run, best, regret, np.maximum.accumulate(trials.elapsed_s[rows])))
+        curves.append(Run(run, steps, losses[:, 0], regret))
     return curves
 
 
@@ -97,71 +126,63 @@ def _agent(label: str, slot: int, runs: tuple[LoggedRun, ...], curves: list[Run]
     finished = tuple(curve for curve in mine if curve.finished)
     # A run that is still going has had less of its budget: it counts only while there is nothing better to show.
     counted = finished or tuple(mine)
-    reach = {t: np.array([needed(run, truth, t)[0] for run in counted]) for t in TOLERANCES}
-    reach_s = {t: np.array([needed(run, truth, t)[1] for run in counted]) for t in TOLERANCES}
+    found = {t: np.array([needed(run, truth, t) for run in counted]).reshape(-1, 2) for t in TOLERANCES}
+    reach, reach_s = ({t: pairs[:, i] for t, pairs in found.items()} for i in (0, 1))
     return AgentStudy(label, slot, tuple(run for run in runs if run.label == label), counted, reach, reach_s)
 
 
 def needed(run: Run, truth: Truth, tolerance: float) -> tuple[float, float]:
     """Return designs priced and seconds until a run was within a tolerance of the optimum's loss, or of its volume."""
-    several = truth.volume > 0
-    curve, target = (run.regret, tolerance) if several else (run.best, stats.target_loss(truth.loss, tolerance))
-    return stats.designs_to_reach(curve, target), stats.time_to_reach(curve, run.elapsed_s, target)
+    if truth.volume > 0:
+        return run.reach(run.regret, tolerance)
+    return run.reach(run.best, stats.target_loss(truth.loss, tolerance))
 
 
 # -- best designs -----------------------------------------------------------------------------------------------------
 
 
-def best_rows(trials: Trials) -> tuple[list[int], int]:
-    """Return rows of the best distinct feasible designs, and how many designs are on the front of what was found.
+def best_rows(good: Trials) -> tuple[list[int], int]:
+    """Return rows of the best distinct designs, and how many designs are on the front of what was found.
 
     With one objective by loss, then by how soon a run found them; else along the front by its first loss, thinned.
     """
-    rows = np.flatnonzero(trials.feasible)
-    if not len(rows):
-        return [], 0
-    losses, codes = trials.losses[rows], trials.codes
+    losses, codes = good.losses, good.codes
     if losses.shape[1] == 1:
         least = int((losses[:, 0] == losses[:, 0].min()).sum())
-        ordered = rows[np.lexsort((trials.index[rows], losses[:, 0]))]
-        return _distinct(ordered, codes, MOST_BEST), len(_distinct(ordered[:least], codes, least))
-    front = rows[nondominated(losses)]
-    front = front[np.lexsort((trials.index[front], *trials.losses[front].T[::-1]))]
-    distinct = _distinct(front, codes, len(front))
+        ordered = np.lexsort((good.number, losses[:, 0]))
+        return first_distinct(ordered, codes, MOST_BEST), len(first_distinct(ordered[:least], codes, least))
+    distinct = along_front(good)
     places = np.unique(np.linspace(0, len(distinct) - 1, MOST_FRONT).round().astype(int))
     return [distinct[place] for place in places], len(distinct)
 
 
-def _distinct(rows: NDArray[np.int64], codes: NDArray[np.float64], most: int) -> list[int]:
-    """Return the first `most` rows whose designs differ, in order."""
-    seen: dict[bytes, int] = {}
-    for row in rows.tolist():
-        seen.setdefault(codes[row].tobytes(), row)
-        if len(seen) == most:
-            break
-    return list(seen.values())
+def along_front(good: Trials) -> list[int]:
+    """Return rows of the distinct designs of a front by their losses, each as a run found it soonest."""
+    ordered = np.lexsort((good.number, *good.losses.T[::-1]))
+    return first_distinct(ordered, good.codes, len(ordered))
 
 
 def _best_designs(
-    rows: list[int], trials: Trials, runs: dict[str, LoggedRun], problem: DesignProblem | None
-) -> tuple[BestDesign, ...]:
-    codes, places = trials.codes, trials.bounds
+    good: Trials | None, runs: tuple[LoggedRun, ...], problem: DesignProblem | None
+) -> tuple[tuple[BestDesign, ...], int]:
+    if good is None or not len(good):
+        return (), 0
+    rows, on_front = best_rows(good)
     found = []
     for row in rows:
-        same = np.flatnonzero((codes == codes[row]).all(axis=1) & trials.feasible)
-        keys = [trials.runs[i] for i in trials.run[same]]
-        numbers = [int(r) - places[key].start + 1 for r, key in zip(same, keys, strict=True)]
-        first = int(np.argmin(numbers))
-        run = runs[keys[first]]
-        found_by = dict(Counter(runs[key].label for key in keys))
-        metrics = {name: float(column[row]) for name, column in trials.metrics.items()}
-        design = _named(trials.design(row), problem)
-        found.append(BestDesign(trials.losses[row], design, metrics, found_by, (run.label, run.seed, numbers[first])))
-    return tuple(found)
+        same = np.flatnonzero((good.codes == good.codes[row]).all(axis=1))
+        first = int(same[np.argmin(good.number[same])])
+        run = runs[good.run[first]]
+        found_by = dict(Counter(runs[place].label for place in dict.fromkeys(good.run[same].tolist())))
+        metrics = {name: float(column[row]) for name, column in good.metrics.items()}
+        design = named(good.design(row), problem)
+        place = (run.label, run.seed, int(good.number[first]))
+        found.append(BestDesign(good.losses[row], design, metrics, found_by, place))
+    return tuple(found), on_front
 
 
-def _named(design: dict[str, Any], problem: DesignProblem | None) -> dict[str, Any]:
+def named(design: Mapping[str, Any], problem: DesignProblem | None) -> dict[str, Any]:
     """Return a logged design with None where a parameter is idle; as logged where the problem cannot be made here."""
     if problem is None:
-        return design
-    return {name: values[0] for name, values in problem.space.describe(problem.space.parse(design)).items()}
+        return dict(design)
+    return {name: values[0] for name, values in problem.space.describe(problem.space.parse(dict(design))).items()}

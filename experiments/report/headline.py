@@ -41,8 +41,10 @@ def goal(problem: ProblemStudy) -> str:
 
 def headline(problem: ProblemStudy) -> list[str]:
     """Return the headline's paragraphs."""
+    if not problem.priced:
+        return ["None of its runs has priced a design that can be read."]
     if not problem.best:
-        priced = several(len(problem.trials), "design")
+        priced = several(problem.priced, "design")
         return [f"None of the {priced} priced is feasible: loosen the objective, or raise the budget."]
     first = _best(problem) if problem.single else _front(problem)
     return [text for text in (first, _gain(problem), _soonest(problem)) if text]
@@ -54,7 +56,7 @@ def headline(problem: ProblemStudy) -> list[str]:
 def _best(problem: ProblemStudy) -> str:
     best, truth, name = problem.best[0], problem.truth, problem.objectives[0]
     value = metric_html(problem, name, best.metrics[name])
-    text = f"The best of {len(problem.trials):,} designs priced has {code(name)} <strong>{value}</strong>"
+    text = f"The best of {problem.priced:,} designs priced has {code(name)} <strong>{value}</strong>"
     found = _found(problem, best)
     if not truth.known:
         return f"{text}. {found} {_unknown(problem)}: distances are from this design, the best known."
@@ -93,7 +95,7 @@ def _front(problem: ProblemStudy) -> str:
             f"of which the runs found <strong>{found:,}</strong>. {reach}"
         )
     return (
-        f"Of {len(problem.trials):,} designs priced, <strong>{len(problem.truth.front):,}</strong> are the best "
+        f"Of {problem.priced:,} designs priced, <strong>{len(problem.truth.front):,}</strong> are the best "
         f"compromises between {names}: nothing found is better in one and as good in the others. That front is the "
         f"best known. {reach} {_unknown(problem)}."
     )
@@ -102,7 +104,7 @@ def _front(problem: ProblemStudy) -> str:
 def _met(problem: ProblemStudy) -> tuple[int, int]:
     """Return how many points of the true front the runs found, and how many there are."""
     front = np.unique(problem.truth.front, axis=0)
-    found = np.unique(problem.trials.losses[problem.trials.feasible], axis=0)
+    found = np.unique(problem.good.losses, axis=0) if problem.good is not None else front[:0]
     met = [bool((np.abs(found - point) <= 1e-9 * np.abs(point)).all(axis=1).any()) for point in front]
     return sum(met), len(front)
 
@@ -112,12 +114,11 @@ def _met(problem: ProblemStudy) -> tuple[int, int]:
 
 def _gain(problem: ProblemStudy) -> str:
     """Say what was gained over the designs that the user has at present; nothing if the sweep names none."""
-    rows = problem.start_rows()
-    if not problem.logged.start or not len(rows):
+    if not problem.logged.start or not problem.digest.started:
         return ""
+    start = problem.digest.start.trials()
     designs = len(next(iter(problem.logged.start.values())))
-    feasible = rows[problem.trials.feasible[rows]]
-    if not len(feasible):
+    if start is None or problem.good is None:
         return (
             "Your start design is not feasible."
             if designs == 1
@@ -125,8 +126,8 @@ def _gain(problem: ProblemStudy) -> str:
         )
     gains = []
     for j, name in enumerate(problem.objectives):
-        before = float(problem.trials.losses[feasible, j].min())
-        after = float(problem.trials.losses[problem.trials.feasible, j].min())
+        before = float(start.losses[:, j].min())
+        after = float(problem.good.losses[:, j].min())
         gains.append(_gain_in(problem, name, before, after, float(problem.signs[j])))
     ours = "your start design" if designs == 1 else f"the best of your {designs} start designs"
     ends = "" if problem.single else ", at the ends of the front"

@@ -23,15 +23,10 @@ def write_report(directory: Path | str, out: Path | str | None = None) -> Path:
 
     The same log gives the same bytes. LogError where DIR holds no sweep or no trials.
     """
-    from designgym.experiments.log import load_sweep
-    from designgym.experiments.report.gather import study_sweep
-    from designgym.experiments.trials import load_trials
+    from designgym.experiments.report.gather import study
 
     directory = Path(directory)
-    damage: dict[str, str] = {}
-    trials = load_trials(directory, damage)
-    sweep = load_sweep(directory).with_damage(damage)
-    problems = study_sweep(sweep, trials)
+    sweep, problems = study(directory)
     path = Path(out) if out is not None else directory / "report.html"
     write_page(path, page(sweep, problems))
     return path
@@ -52,7 +47,7 @@ def page(sweep: Sweep, problems: list[ProblemStudy]) -> str:
 def _top(sweep: Sweep, problems: list[ProblemStudy]) -> str:
     agents = {run.label for run in sweep.runs}
     seeds = {run.seed for run in sweep.runs}
-    priced = sum(len(problem.trials) for problem in problems)
+    priced = sum(problem.priced for problem in problems)
     spent = duration(sum(run.elapsed_s for run in sweep.runs))
     facts = [several(len(sweep.problems), "problem"), several(len(agents), "agent"), several(len(seeds), "seed")]
     facts.append(f"{several(priced, 'design')} priced in {spent} of searching")

@@ -18,7 +18,23 @@ DARK = {
     "agent-4": "#f0dc7a", "agent-5": "#f08fc8", "agent-6": "#a0895a", "agent-7": "#b9c0c8",
 }  # fmt: skip
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "8px,2px,2px,2px", "2px,4px")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
 SLOTS = len(DASHES)
+
+
+def colour_of(slot: int) -> str:
+    """Return the name of the colour of an agent's lines. slot: any number from 0; colours recur after eight."""
+    return f"agent-{slot % SLOTS}"
+
+
+def dash_of(slot: int) -> str:
+    """Return the dash of an agent's lines: where a colour recurs it has another one, up to 64 agents."""
+    return DASHES[(slot + slot // SLOTS) % SLOTS]
+
+
+def symbol_of(slot: int) -> str:
+    """Return the symbol of an agent's points."""
+    return SYMBOLS[(slot + slot // SLOTS) % SLOTS]
 
 
 def css_variables(colours: dict[str, str]) -> str:

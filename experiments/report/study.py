@@ -11,32 +11,49 @@ from numpy.typing import NDArray
 
 from designgym.experiments import statistics as stats
 from designgym.experiments.importance import Importance, parameter_importance
+from designgym.experiments.report.palette import SLOTS
+from designgym.experiments.report.steps import Steps
+from designgym.experiments.report.trials import Trials
 from designgym.experiments.report.truth import Truth
 
 if TYPE_CHECKING:
     from designgym.cost_models.base import Metric
     from designgym.experiments.log import LoggedProblem, LoggedRun
-    from designgym.experiments.report.trials import Trials
+    from designgym.experiments.report.digest import Digest
 
 MOST_BEST = 10
 MOST_FRONT = 20
 TOLERANCES = (0.01, 0.05)
-MOST_LOOKED_AT = 30_000  # trials among which different designs are sought for importances
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run with its curves, each (trials,): best loss so far (one objective), regret so far, elapsed_s."""
+    """One run with its curves as steps, each (m,), at steps.number and steps.elapsed_s.
+
+    best: loss so far (one objective). regret: so far; before the first step nothing feasible was found, and it is 1.
+    """
 
     logged: LoggedRun
+    steps: Steps
     best: NDArray[np.float64]
     regret: NDArray[np.float64]
-    elapsed_s: NDArray[np.float64]
 
     @property
     def finished(self) -> bool:
         """Whether it ran to its end."""
         return self.logged.state == "finished"
+
+    @property
+    def trials(self) -> int:
+        """Designs priced."""
+        return self.steps.trials
+
+    def reach(self, curve: NDArray[np.float64], target: float) -> tuple[float, float]:
+        """Return designs priced and seconds until a falling curve was at most `target`; inf where it never was."""
+        reached = np.flatnonzero(curve <= target)
+        if not len(reached):
+            return np.inf, np.inf
+        return float(self.steps.number[reached[0]]), float(self.steps.elapsed_s[reached[0]])
 
 
 @dataclass(frozen=True)
@@ -61,12 +78,12 @@ class AgentStudy:
     @cached_property
     def final_regret(self) -> NDArray[np.float64]:
         """Regret at the end of each run, (runs,)."""
-        return np.array([run.regret[-1] for run in self.counted])
+        return np.array([run.regret[-1] if len(run.regret) else 1.0 for run in self.counted])
 
     @cached_property
     def final_best(self) -> NDArray[np.float64]:
         """Best loss at the end of each run, (runs,); inf where nothing feasible was found."""
-        return np.array([run.best[-1] for run in self.counted])
+        return np.array([run.best[-1] if len(run.best) else np.inf for run in self.counted])
 
     @property
     def seconds(self) -> float:
@@ -77,7 +94,7 @@ class AgentStudy:
     def designs_per_second(self) -> float:
         """Designs priced over time spent, all counted runs together."""
         seconds = sum(run.logged.elapsed_s for run in self.counted)
-        return sum(len(run.best) for run in self.counted) / seconds if seconds > 0 else float("inf")
+        return sum(run.trials for run in self.counted) / seconds if seconds > 0 else float("inf")
 
     def order(self) -> tuple[float, ...]:
         """Sort key, the agent that found the best designs soonest first."""
@@ -102,13 +119,15 @@ class BestDesign:
 class ProblemStudy:
     """One problem of a sweep, studied.
 
+    digest: what is kept of its trials. good: the trials with the least losses, or those that no other one dominates.
     best: the best designs found, or some of the `front_designs` designs that no other found dominates. errors: of the
-    failed runs by their keys, one line each.
+    failed and damaged runs by their keys.
     """
 
     logged: LoggedProblem
     runs: tuple[LoggedRun, ...]
-    trials: Trials
+    digest: Digest
+    good: Trials | None
     truth: Truth
     agents: tuple[AgentStudy, ...]
     best: tuple[BestDesign, ...]
@@ -118,12 +137,22 @@ class ProblemStudy:
     @property
     def single(self) -> bool:
         """Whether there is one objective."""
-        return self.trials.losses.shape[1] == 1
+        return len(self.objectives) == 1
 
     @property
     def objectives(self) -> tuple[str, ...]:
         """Names of the metrics wanted, in the order of the losses' columns."""
-        return self.trials.objectives
+        return self.digest.objectives
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the design columns."""
+        return self.digest.columns
+
+    @property
+    def priced(self) -> int:
+        """Designs priced in all runs."""
+        return self.digest.priced
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
@@ -140,7 +169,7 @@ class ProblemStudy:
     def parameter_of(self) -> dict[str, dict[str, Any]]:
         """The parameter that owns each column."""
         owners = {c: parameter for parameter in self.logged.parameters for c in parameter.get("columns", ())}
-        return {name: owners.get(name, {"name": name}) for name in self.trials.designs}
+        return {name: owners.get(name, {"name": name}) for name in self.columns}
 
     @property
     def budget(self) -> int:
@@ -151,6 +180,18 @@ class ProblemStudy:
     def ranked(self) -> list[AgentStudy]:
         """The agents that priced anything, the one that found the best designs soonest first."""
         return sorted((agent for agent in self.agents if agent.counted), key=AgentStudy.order)
+
+    @cached_property
+    def shown(self) -> tuple[AgentStudy, ...]:
+        """The agents that figures draw in colours, in the order of the sweep: all, or the first eight of `ranked`."""
+        chosen = {agent.label for agent in self.ranked[:SLOTS]}
+        return tuple(agent for agent in self.agents if agent.label in chosen)
+
+    @cached_property
+    def others(self) -> tuple[AgentStudy, ...]:
+        """The agents with runs that figures draw in grey."""
+        chosen = {agent.label for agent in self.shown}
+        return tuple(agent for agent in self.agents if agent.counted and agent.label not in chosen)
 
     @property
     def yardstick(self) -> str:
@@ -167,24 +208,18 @@ class ProblemStudy:
     @cached_property
     def importances(self) -> dict[str, Importance]:
         """What each parameter matters for each objective, where it can be learned."""
-        rows = np.arange(len(self.trials))
-        if len(rows) > MOST_LOOKED_AT:
-            rows = np.sort(np.random.default_rng(0).choice(rows, MOST_LOOKED_AT, replace=False))
-        rows = rows[np.sort(np.unique(self.trials.codes[rows], axis=0, return_index=True)[1])]
+        sample = self.digest.sample.trials()
+        if sample is None:
+            return {}
+        rows = np.sort(np.unique(sample.codes, axis=0, return_index=True)[1])
         groups: dict[str, list[NDArray[Any]]] = {}
-        for column in self.trials.designs:
-            values = self.trials.values(column, rows)
+        for column in self.columns:
+            values = sample.values(column, rows)
             if (values != values[0]).any():
                 groups.setdefault(str(self.parameter_of[column]["name"]), []).append(values)
         found = {}
-        for name, sign, loss in zip(self.objectives, self.signs, self.trials.losses.T, strict=True):
+        for name, sign, loss in zip(self.objectives, self.signs, sample.losses.T, strict=True):
             learned = parameter_importance(groups, sign * loss[rows]) if groups else None
             if learned is not None:
                 found[name] = learned
         return found
-
-    def start_rows(self) -> NDArray[np.int64]:
-        """Rows of the user's present designs: the first batch of each run, where the sweep has any."""
-        if not self.logged.start:
-            return np.zeros(0, np.int64)
-        return np.flatnonzero(self.trials.ask == 0)

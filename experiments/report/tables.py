@@ -12,7 +12,7 @@ import numpy as np
 from designgym.experiments import statistics as stats
 from designgym.experiments.quantities import duration, quantity
 from designgym.experiments.report.headline import ranking
-from designgym.experiments.report.palette import DASHES
+from designgym.experiments.report.palette import colour_of, dash_of
 from designgym.experiments.report.study import AgentStudy, BestDesign, ProblemStudy
 from designgym.experiments.report.text import (
     NBSP,
@@ -67,11 +67,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int
 
 def agent_name(agent: AgentStudy) -> str:
     """Return an agent's label behind a short stroke in its colour and dash, as in the figures."""
-    dash = DASHES[agent.slot]
+    dash = dash_of(agent.slot)
     dashes = SVG_DASHES.get(dash, dash.replace("px", "").replace(",", " "))
-    stroke = (
-        f'<line x1="0" y1="6" x2="28" y2="6" style="stroke: var(--agent-{agent.slot})" stroke-dasharray="{dashes}"/>'
-    )
+    style = f'style="stroke: var(--{colour_of(agent.slot)})" stroke-dasharray="{dashes}"'
+    stroke = f'<line x1="0" y1="6" x2="28" y2="6" {style}/>'
     return f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{stroke}</svg>{escape(agent.label)}'
 
 
@@ -124,7 +123,7 @@ def best_table(problem: ProblemStudy) -> str:
     """Return the best distinct designs: what was wanted, who found it, every parameter, every other metric."""
     wanted = list(problem.objectives)
     others = [metric.name for metric in problem.logged.metrics if metric.name not in wanted]
-    columns = list(problem.trials.designs)
+    columns = list(problem.columns)
     distance = ["from the optimum" if problem.truth.known else "from the best"] if problem.single else []
     seeds = max(len(agent.runs) for agent in problem.agents)
     head = [
@@ -173,7 +172,7 @@ def best_card(problem: ProblemStudy) -> str:
         _term(
             name, parameter_html(problem, name, best), parameter_unit(problem, name), parameter_meaning(problem, name)
         )
-        for name in problem.trials.designs
+        for name in problem.columns
     ]
     metrics = [
         _term(name, _metric_cell(problem, name, best), metric_unit(problem, name), metric_meaning(problem, name), css)
@@ -215,12 +214,11 @@ def endings_table(problem: ProblemStudy) -> str:
             ENDED.get(r.ended, r.ended) if r.state == "finished" else UNFINISHED[r.state] for r in agent.runs
         )
         text = "; ".join(f"{n} {ending}" for ending, n in endings.most_common())
-        keys = {run.key for run in agent.runs}
-        found = np.bincount(problem.trials.status[problem.trials.of_runs(keys)], minlength=len(problem.trials.statuses))
-        status = dict(zip(problem.trials.statuses, found.tolist(), strict=True))
-        priced, infeasible = sum(status.values()), status.get("infeasible", 0)
+        counts = [problem.digest.status[run.key] for run in agent.runs if run.key in problem.digest.status]
+        ok, infeasible, failed = np.sum(counts, axis=0).tolist() if counts else (0, 0, 0)
+        priced = ok + infeasible + failed
         share = f" ({percent(infeasible / priced)})" if priced else ""
-        cells = [f"{priced:,}", f"{infeasible:,}{share}", f"{status.get('failed', 0):,}"]
+        cells = [f"{priced:,}", f"{infeasible:,}{share}", f"{failed:,}"]
         rows.append([agent_name(agent), escape(text), *cells])
     return table(["agent", "runs", "designs priced", "infeasible", "failed to evaluate"], rows, left=(0, 1))
 

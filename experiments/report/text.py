@@ -51,6 +51,12 @@ def listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
+def shortened(label: str, most: int = 38) -> str:
+    """Return a label with its middle left out where it is too long for a legend."""
+    kept = most - 1
+    return label if len(label) <= most else f"{label[: kept - kept // 3]}…{label[-(kept // 3) :]}"
+
+
 def code(name: str) -> str:
     """Return a name as it stands in the log, as HTML."""
     return f"<code>{escape(name)}</code>"

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from designgym.envs.pareto import hypervolume, nondominated
-from designgym.experiments.report.trials import Trials
+from designgym.envs.pareto import hypervolume
+from designgym.experiments.report.keep import Sample
 
 if TYPE_CHECKING:
     from designgym.envs import DesignProblem
     from designgym.envs.optimum import Optimum
     from designgym.experiments.log import LoggedProblem
+
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -52,34 +55,34 @@ def remake(logged: LoggedProblem, cost_model: str) -> tuple[DesignProblem | None
 
 
 def truth_of(
-    logged: LoggedProblem, problem: DesignProblem | None, why: str, trials: Trials, uniform: NDArray[np.bool_]
+    logged: LoggedProblem, problem: DesignProblem | None, why: str, good: Floats, uniform: Sample, whole: Sample
 ) -> Truth:
     """Return what to measure a problem's runs against.
 
-    uniform: (n,), trials of an agent that draws designs uniformly: where the true median is not known, that of the
-    feasible ones among them stands for it, or of all feasible trials if there are none.
+    good: (m, k), losses of the best feasible trials, the least or those that nothing dominates. uniform: of feasible
+    trials of an agent that draws designs uniformly: where the true median is not known, theirs stands for it, or that
+    of all feasible trials in `whole` if there are none.
     """
     from designgym.envs.optimum import known_optimum
 
     optimum = known_optimum(logged.id, dict(logged.given), problem) if problem is not None else None
     if optimum is not None and optimum.designs:
         truth = _known(optimum)
-        if not _beaten(truth, trials):
+        if not _beaten(truth, good):
             return truth
         why = "a design priced here beats the stored optimum, so that cannot be the true one"
-    if trials.losses.shape[1] > 1:
-        return _front_of(trials, uniform, why or "no true front is stored for this setting")
-    return _best_known(trials, uniform, why or "no true optimum is stored for this setting")
+    if good.shape[1] > 1:
+        return _front_of(good, uniform, whole, why or "no true front is stored for this setting")
+    return _best_known(good, uniform, whole, why or "no true optimum is stored for this setting")
 
 
-def _beaten(truth: Truth, trials: Trials) -> bool:
+def _beaten(truth: Truth, good: Floats) -> bool:
     """Return whether a trial is better than what should be the best of all designs, by more than rounding."""
-    losses = trials.losses[trials.feasible]
+    if not len(good):
+        return False
     if truth.volume:
-        return bool(len(losses)) and hypervolume(
-            np.vstack([truth.front, losses[nondominated(losses)]]), truth.reference
-        ) > truth.volume * (1 + 1e-9)
-    return bool(len(losses)) and bool(losses.min() < truth.loss - 1e-9 * abs(truth.loss))
+        return bool(hypervolume(np.vstack([truth.front, good]), truth.reference) > truth.volume * (1 + 1e-9))
+    return bool(good.min() < truth.loss - 1e-9 * abs(truth.loss))
 
 
 def _known(optimum: Optimum) -> Truth:
@@ -91,29 +94,39 @@ def _known(optimum: Optimum) -> Truth:
     return Truth(True, float(optimum.loss), float(optimum.median_loss), of, front, reference, volume)
 
 
-def _best_known(trials: Trials, uniform: NDArray[np.bool_], why: str) -> Truth:
+def _typical(uniform: Sample, whole: Sample) -> tuple[Floats, str]:
+    """Return losses of which the median is what a design commonly has, (n, k), and in words of which designs."""
+    drawn = uniform.trials()
+    if drawn is not None and len(drawn):
+        some = " a sample of" if uniform.of > len(drawn) else ""
+        return drawn.losses, f"{some} the feasible designs drawn at random".strip()
+    priced = whole.trials()
+    assert priced is not None
+    if whole.of > len(priced):
+        return priced.losses[priced.feasible], "a sample of the feasible designs priced"
+    return priced.losses[priced.feasible], "all feasible designs priced"
+
+
+def _best_known(good: Floats, uniform: Sample, whole: Sample, why: str) -> Truth:
     none = np.zeros((0, 1))
-    losses = trials.losses[trials.feasible, 0]
-    if not len(losses):
+    if not len(good):
         return Truth(False, np.nan, np.nan, "", none, none[:, 0], 0.0, why)
-    drawn = trials.losses[trials.feasible & uniform, 0]
-    sample, of = (
-        (drawn, "the feasible designs drawn at random") if len(drawn) else (losses, "all feasible designs priced")
-    )
-    return Truth(False, float(losses.min()), float(np.median(sample)), of, none, none[:, 0], 0.0, why)
+    losses, of = _typical(uniform, whole)
+    median = float(np.median(losses)) if len(losses) else float(good.min())
+    return Truth(False, float(good.min()), median, of, none, none[:, 0], 0.0, why)
 
 
-def _front_of(trials: Trials, uniform: NDArray[np.bool_], why: str) -> Truth:
+def _front_of(good: Floats, uniform: Sample, whole: Sample, why: str) -> Truth:
     """Pool the runs' fronts.
 
     The reference point follows the rule of `designgym.envs.optimum.Optimum.reference`.
     """
-    losses = trials.losses[trials.feasible]
-    if not len(losses):
-        return Truth(False, np.nan, np.nan, "", losses, np.full(losses.shape[1], np.nan), 0.0, why)
-    front = np.unique(losses[nondominated(losses)], axis=0)
+    if not len(good):
+        return Truth(False, np.nan, np.nan, "", good, np.full(good.shape[1], np.nan), 0.0, why)
+    front = np.unique(good, axis=0)
     worst, best = front.max(axis=0), front.min(axis=0)
     extent = np.where(worst > best, worst - best, np.maximum(np.abs(worst), 1e-12))
-    drawn = trials.losses[trials.feasible & uniform]
-    reference = np.maximum(worst + 0.1 * extent, np.median(drawn if len(drawn) else losses, axis=0))
+    losses, _ = _typical(uniform, whole)
+    middle = np.median(losses, axis=0) if len(losses) else worst
+    reference = np.maximum(worst + 0.1 * extent, middle)
     return Truth(False, np.nan, np.nan, "", front, reference, hypervolume(front, reference), why)

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from designgym.experiments.report.drawing import Figure, Floats, axis, layout, plain_text, rounded, with_unit
+from designgym.experiments.report.keep import BestByValue
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import apart, figure_only, parameter_unit
 
@@ -24,13 +24,11 @@ LEAST = 0.1  # per cent; anything closer to the optimum is drawn here, since a l
 
 def values_figure(problem: ProblemStudy) -> Figure | None:
     """One panel a parameter: the best loss at each value, above the optimum in per cent; None where nothing varies."""
-    trials = problem.trials
-    above = np.where(trials.feasible, 100.0 * problem.distance(trials.losses[:, 0]), np.inf)
     panels: dict[str, tuple[list[Any], Floats]] = {}
-    for column, values in trials.designs.items():
-        found = best_by_value(values, above, trials.names.get(column))
+    for column, kept in problem.digest.by_value.items():
+        found = best_by_value(kept)
         if found is not None and len(panels) < MOST_PANELS:
-            panels[column] = found
+            panels[column] = found[0], np.where(np.isfinite(found[1]), 100.0 * problem.distance(found[1]), np.inf)
     if not panels:
         return None
     highest = max(float(best[np.isfinite(best)].max(initial=LEAST)) for _, best in panels.values())
@@ -40,24 +38,26 @@ def values_figure(problem: ProblemStudy) -> Figure | None:
     return {"data": traces, "layout": wide, "narrow": narrow}
 
 
-def best_by_value(
-    values: NDArray[Any], above: Floats, names: tuple[str, ...] | None = None
-) -> tuple[list[Any], Floats] | None:
-    """Return a column's values in order and the least of `above` at each, inf where nothing is feasible.
+def best_by_value(kept: BestByValue) -> tuple[list[Any], Floats] | None:
+    """Return a column's values in order and the least loss at each, inf where nothing is feasible.
 
-    names: of values that are indices. Numbers of more than 64 values go into 24 bins, each called by its middle. None
-    for a single value, or for more than 64 names.
+    Numbers of more than 64 values go into 24 bins, each called by its middle. None for a single value, or for more
+    than 64 names.
     """
-    different, place = np.unique(values, return_inverse=True)
-    if len(different) < 2 or (names is not None and len(different) > MOST_VALUES):
+    values = sorted(kept.least)
+    least = np.array([kept.least[value] for value in values], np.float64)
+    names = bool(values) and isinstance(values[0], str)
+    if len(values) < 2 or (names and len(values) > MOST_VALUES):
         return None
-    if len(different) > MOST_VALUES:
-        edges = np.linspace(float(different[0]), float(different[-1]), BINS + 1)
-        place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BINS - 1)
-        different = np.array([float(f"{middle:.2g}") for middle in (edges[:-1] + edges[1:]) / 2.0])
-    best = np.full(len(different), np.inf)
-    np.minimum.at(best, place, above)
-    return [names[i] for i in different] if names is not None else different.tolist(), best
+    if len(values) <= MOST_VALUES:
+        return values, least
+    numbers = np.array(values, np.float64)
+    scaled = np.log(numbers) if kept.logarithm else numbers
+    edges = np.linspace(scaled[0], scaled[-1], BINS + 1)
+    best = np.full(BINS, np.inf)
+    np.minimum.at(best, np.clip(np.searchsorted(edges, scaled, side="right") - 1, 0, BINS - 1), least)
+    middles = (edges[:-1] + edges[1:]) / 2.0
+    return [float(f"{middle:.2g}") for middle in (np.exp(middles) if kept.logarithm else middles)], best
 
 
 def _trace(problem: ProblemStudy, i: int, column: str, values: list[Any], best: Floats) -> dict[str, Any]:
