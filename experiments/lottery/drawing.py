@@ -32,9 +32,8 @@ def by_spent_figure(study: Study, scope: str) -> Figure:
     for e in range(len(study.entrants)):
         found = [row[e].curves["drawn", "here"].spent for row in _rows(study, scope)]
         spent.append(np.mean(found, axis=0))
-    x = designs_axis(int(max(one[-1] for one in spent))) | {
-        "title": {"text": "designs spent, tuning and run (log scale)"}
-    }
+    title = {"title": {"text": "designs spent, tuning and run (log scale)"}}
+    x = designs_axis(int(max(one[-1] for one in spent))) | title | {"dtick": "D2"}
     lines = [(at, *curve) for at, curve in zip(spent, curves, strict=True)]
     return _figure(study, lines, x, _untuned(study, scope, [float(one[0]) for one in spent]))
 
@@ -126,7 +125,7 @@ def _figure(study: Study, lines: list[Line], x: dict[str, Any], rings: list[tupl
         hover = f"%{{customdata[0]}} %{{customdata[1]}}<extra>{label}</extra>"
         for part, width, shown in ((sure, 2.2, True), (~sure | _last(sure), 1.1, False)):
             if part.sum() > (0 if shown else 1):
-                stroke = {"color": colour, "width": width, "dash": DASHES[e % SLOTS] if shown else "dot"}
+                stroke = {"color": colour, "width": width, "dash": DASHES[e % SLOTS]}
                 mode = "lines+markers" if part.sum() < 12 and shown else "lines"
                 traces.append({
                     "type": "scatter", "mode": mode, "name": label, "legendgroup": label, "showlegend": shown,
@@ -147,7 +146,7 @@ def _figure(study: Study, lines: list[Line], x: dict[str, Any], rings: list[tupl
 
 
 def _last(sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the last dependable place, from which the dotted rest goes on."""
+    """Return the last dependable place, from which the thin rest goes on."""
     last = np.zeros(len(sure), bool)
     if sure.any():
         last[np.flatnonzero(sure)[-1]] = True

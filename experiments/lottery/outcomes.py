@@ -39,6 +39,11 @@ class Yardstick:
         """Return regrets of best losses; 1 where they are inf."""
         return stats.regret_so_far(best, self.loss, self.median)
 
+    def margin(self, share: float) -> float:
+        """Return the regret of a loss that is a share of the optimum's above it; the share itself around 0."""
+        gap = self.median - self.loss
+        return share * abs(self.loss) / gap if gap > 0 and self.loss else share
+
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -128,7 +133,7 @@ def _read(loss: Floats, feasible: NDArray[np.bool_], meta: dict[str, Any], run: 
     curve = stats.best_so_far(loss, feasible)
     places = np.minimum(np.array(budgets), len(curve)) - 1
     best = curve[places] if len(curve) else np.full(len(budgets), np.inf)
-    return _Read(best, len(curve), meta.get("ended", CUT) != CUT)
+    return _Read(best, len(curve), len(curve) >= run.budget or meta.get("ended", CUT) != CUT)
 
 
 def _yardstick(problem: SweepProblem, sample: list[tuple[bool, Floats]]) -> Yardstick:

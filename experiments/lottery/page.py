@@ -9,7 +9,7 @@ from designgym.experiments.index import command_line
 from designgym.experiments.lottery import drawing, tables, words
 from designgym.experiments.lottery.study import OVERALL, Study
 from designgym.experiments.report.frame import Entry, Part, card, figures, header, render, write_page
-from designgym.experiments.report.text import NBSP, number, several
+from designgym.experiments.report.text import NBSP, number, percent, several
 from designgym.experiments.versions import versions
 
 ARCHGYM = "Krishnan et al., ISCA 2023, doi:10.1145/3579371.3589049"
@@ -69,7 +69,7 @@ def _answer(study: Study) -> str:
 
 def _claim(study: Study, part: Part) -> str:
     texts = "".join(f"<p>{text}</p>" for text in words.the_claim(study))
-    margin = number(study.lottery.spec.margin)
+    margin = number(study.margin(study.scopes[0]), 2)
     body = [f'<section id="claim"><h2>Do all agents tie once tuned?</h2><div class="card headline">{texts}</div>']
     if len(study.entrants) > 1:
         note = (
@@ -86,7 +86,7 @@ def _claim(study: Study, part: Part) -> str:
 
 def _scope(study: Study, scope: str, part: Part, i: int) -> str:
     by_k = (
-        f"All k drawn at random; bands are 95{NBSP}% intervals, dotted where none can be given. Open diamonds: the "
+        f"All k drawn at random; bands are 95{NBSP}% intervals, thin lines where none can be given. Open diamonds: the "
         "default settings."
     )
     spent = "The same against what it costs: k settings on half of the seeds, then one run."
@@ -120,7 +120,11 @@ def _lottery(study: Study, p: int, part: Part) -> list[str]:
     if len(study.arenas) > 1:
         body.append(card("Whom to use here", "", tables.answers_table(study, arena.label)))
         if len(study.entrants) > 1:
-            body.append(card("Do they tie here?", "", tables.pairs_table(study, arena.label)))
+            margin = number(study.margin(arena.label), 2)
+            note = (
+                f"Equal: within {percent(study.lottery.spec.margin)} of the optimum's loss, ±{margin} of regret here."
+            )
+            body.append(card("Do they tie here?", note, tables.pairs_table(study, arena.label)))
     return body
 
 
@@ -168,7 +172,7 @@ def _terms(study: Study) -> str:
         "intervals": "settings and seeds are resampled together, 1,000 times (Owen and Eckles, 2012, "
         "doi:10.1214/12-AOAS547). On simulated lotteries 95 % intervals covered 88 to 100 %. Problems are taken as "
         "they are: “all problems” means these.",
-        "all problems": "the mean regret over the problems, each tuned by itself.",
+        "all problems": "the mean regret over the problems, each tuned by itself; so is the margin of a tie.",
         "unfinished runs": "count as an interval from 0 to where they stand, since a run's best only improves "
         "(worst-case bounds: Horowitz and Manski, 2000, doi:10.1080/01621459.2000.10473902); settings are picked by "
         "what was seen of them.",

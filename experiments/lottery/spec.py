@@ -32,8 +32,8 @@ class LotterySpec(Strict):
     """What a person writes. agents: hyperparameters given here are held, all others are drawn.
 
     settings: how many are drawn of each agent, besides its default. seed: of the draws. seconds: time after which a run
-    is cut; what it would have come to is then known only as a bound. margin: regrets that differ by less are taken to
-    be equal in practice.
+    is cut; what it would have come to is then known only as a bound. margin: agents that differ by
+    less, as a share of the optimum's loss, are equal in practice.
     """
 
     name: str = Field(pattern=r"^\w[\w.-]*$", description="a text of letters, digits, '_', '-' and '.'")

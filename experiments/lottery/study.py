@@ -129,6 +129,12 @@ class Study:
         labels = tuple(arena.label for arena in self.arenas)
         return (OVERALL, *labels) if len(labels) > 1 else labels
 
+    def margin(self, scope: str) -> float:
+        """Return the regret below which agents are equal in practice; over several problems its mean, as of regrets."""
+        share = self.lottery.spec.margin
+        margins = {arena.label: arena.yardstick.margin(share) for arena in self.arenas}
+        return margins[scope] if scope in margins else float(np.mean(list(margins.values())))
+
     @cached_property
     def unfinished(self) -> int:
         """Runs that did not have their whole budget, of the settings as each entrant has them."""
@@ -296,6 +302,6 @@ def _pairs(made: Study) -> list[Pair]:
                 for j in range(i + 1, len(values)):
                     difference = values[i].minus(values[j])
                     overlap = bool(ends[i][0] <= ends[j][1] and ends[j][0] <= ends[i][1])
-                    judged = verdict(difference, made.lottery.spec.margin)
+                    judged = verdict(difference, made.margin(scope))
                     found.append(Pair(scope, budget, i, j, difference, overlap, judged))
     return found

@@ -20,7 +20,8 @@ def agent(study: Study, e: int) -> str:
     dashes = SVG_DASHES.get(DASHES[slot], DASHES[slot].replace("px", "").replace(",", " "))
     stroke = f'<line x1="0" y1="6" x2="28" y2="6" style="stroke: var(--agent-{slot})" stroke-dasharray="{dashes}"/>'
     label = escape(study.entrants[e].label)
-    return f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{stroke}</svg>{label}'
+    swatch = f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{stroke}</svg>'
+    return f'<span style="white-space: nowrap">{swatch}{label}</span>'
 
 
 def answers_table(study: Study, scope: str) -> str:
@@ -73,12 +74,12 @@ def pairs_table(study: Study, scope: str) -> str:
     for pair in study.pairs_on(scope):
         low, high = (float(end) for end in pair.difference.interval())
         middle = (float(pair.difference.low) + float(pair.difference.high)) / 2.0
-        shown = f"{_signed(middle)} <small>[{_signed(low)}, {_signed(high)}]</small>"
+        shown = f"{_signed(middle)}{NBSP}<small>[{_signed(low)},{NBSP}{_signed(high)}]</small>"
         overlap = "yes" if pair.overlap else "no"
         first, second = agent(study, pair.first), agent(study, pair.second)
         rows.append([first, second, shown, overlap, f"<b>{VERDICTS[pair.verdict]}</b>"])
     head = ["agent", "other", f"regret less the other's <small>[95{NBSP}%]</small>", "intervals overlap"]
-    return table([*head, f"equal within {number(study.lottery.spec.margin)}"], rows, left=(0, 1), css="dense")
+    return table([*head, f"equal within {number(study.margin(scope), 2)}"], rows, left=(0, 1), css="dense")
 
 
 def _signed(value: float) -> str:
@@ -101,7 +102,7 @@ def spread_table(study: Study, p: int) -> str:
         ])  # fmt: skip
     known = "the optimum" if study.arenas[p].yardstick.known else "the best known"
     head = [
-        "agent", "settings", "best <small>in hindsight</small>", "quarter", "median", "three quarters", "worst", "IQR",
+        "agent", "settings", "best <small>in hindsight</small>", f"25{NBSP}%", "median", f"75{NBSP}%", "worst", "IQR",
         "default", "variance by settings", f"within 1{NBSP}% of {known}", f"within 5{NBSP}%",
     ]  # fmt: skip
     return table(head, rows, css="dense")
@@ -111,7 +112,7 @@ def _share(share: Share) -> str:
     hits = percent(share.most / share.of)
     if share.least < share.most:
         hits = f"{percent(share.least / share.of)} … {hits}"
-    return f"{hits} <small>[{percent(share.interval[0])}, {percent(share.interval[1])}]</small>"
+    return f"{hits} <small>[{percent(share.interval[0])},{NBSP}{percent(share.interval[1])}]</small>"
 
 
 def transfer_table(study: Study) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from designgym.experiments.lottery.intervals import Bounds
 from designgym.experiments.lottery.study import OVERALL, Answer, Policy, Study
-from designgym.experiments.report.text import NBSP, listed, number, several
+from designgym.experiments.report.text import NBSP, listed, number, percent, several
 
 HOLDS = {"tie": "holds", "apart": "does not hold", "open": "is neither confirmed nor refuted"}
 
@@ -26,7 +26,8 @@ def regret(value: Bounds, with_interval: bool = True) -> str:
     if not with_interval:
         return text
     ends = value.interval()
-    return f"{text} <small>[{number(max(0.0, float(ends[0])))}, {number(float(ends[1]))}]</small>"
+    shown = f"{text} <small>[{number(max(0.0, float(ends[0])))}, {number(float(ends[1]))}]</small>"
+    return shown.replace(", ", f",{NBSP}").replace(" <", f"{NBSP}<")
 
 
 def names(study: Study, answer: Answer) -> str:
@@ -76,7 +77,7 @@ def _by_k(study: Study, scope: str, policy: Policy) -> str:
     for group in groups:
         first, last = group[0], group[-1]
         ks = f"{first.k}" if first.k == last.k else f"{first.k} to {last.k}"
-        ends = [regret(one.values[one.best]) for one in ((first,) if first is last else (first, last))]
+        ends = dict.fromkeys(regret(one.values[one.best]) for one in (first, last))
         said.append(f"for k = {ks}, {names(study, first)} (regret {' to '.join(ends)})")
     return "; ".join(said)
 
@@ -95,8 +96,9 @@ def the_claim(study: Study) -> list[str]:
         f"<strong>{yes}.</strong> ArchGym found that all agents tie, given tuning and enough samples. With the best of "
         f"{study.top} drawn settings each and {spec.budget:,} designs a run, {where(study, scope)}, this "
         f"<strong>{HOLDS[judged]}</strong>: of {several(total, 'pair')} of agents, {counts['tie']} are equal within "
-        f"{number(spec.margin)} of regret, {counts['apart']} differ by more than that, and {counts['open']} are open "
-        f"(two one-sided tests at 5{NBSP}%). The 95{NBSP}% intervals of {overlap} pairs overlap."
+        f"{percent(spec.margin)} of the optimum's loss, which is {number(study.margin(scope), 2)} of regret here, "
+        f"{counts['apart']} differ by more than that, and {counts['open']} are open (two one-sided tests at "
+        f"5{NBSP}%). The 95{NBSP}% intervals of {overlap} pairs overlap."
     ]
     if len(study.arenas) > 1:
         by_problem = [f"{escape(arena.label)}: {_yes(verdict_on(study, arena.label))}" for arena in study.arenas]
