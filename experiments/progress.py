@@ -102,13 +102,24 @@ class Progress:
         self._best[label] = reward, ", ".join(f"{name} {quantity(metrics[name], units[name])}" for name in names)
 
     def _seconds_left(self) -> float | None:
-        """Designs still to price, at what each agent took for one on that problem; None before all have begun."""
-        rates = {
-            group: sum(seconds for seconds, _ in found.values()) / sum(count for _, count in found.values())
-            for group, found in self._seconds.items()
-        }
+        """Designs still to price, at what each agent took for one on that problem; None before all have begun.
+
+        A setting of an agent that has not begun is taken to be as fast as its other settings are.
+        """
+        spent = {group: np.sum(list(found.values()), axis=0) for group, found in self._seconds.items()}
+        of_agent: dict[tuple[str, str], Any] = {}
+        for run in self._runs:
+            if _group(run) in spent:
+                of_agent.setdefault((run.problem.label, run.agent.name), {})[_group(run)] = spent[_group(run)]
+        rates = {}
         left = {run.key: run for run in self._runs if self._left[run.key]}
-        if not left or any(_group(run) not in rates for run in left.values()):
+        for run in left.values():
+            alike = of_agent.get((run.problem.label, run.agent.name))
+            if alike is None:
+                return None
+            seconds, count = alike.get(_group(run), np.sum(list(alike.values()), axis=0))
+            rates[_group(run)] = seconds / count
+        if not left:
             return None
         busy = [self._left[key] * rates[_group(run)] for key, run in left.items()]
         return max(max(busy), sum(busy) / self._workers)
