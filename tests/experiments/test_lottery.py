@@ -75,6 +75,8 @@ def test_mistakes_are_one_line_with_the_key(keys, parts, monkeypatch) -> None:
 
 def test_the_shipped_file_reads() -> None:
     lottery = load_lottery(SHIPPED)
+    shown = SHIPPED.read_text().partition("\n")[2]
+    assert shown in (SHIPPED.parent.parent.parent / "README.md").read_text(), "the README shows the file as it is"
     assert all(len(e.settings) == lottery.spec.settings + 1 for e in lottery.entrants if e.tunable)
 
 
