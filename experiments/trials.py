@@ -28,8 +28,6 @@ def load_trials(directory: Path | str, damage: dict[str, str] | None = None) -> 
     directory = Path(directory)
     damage = {} if damage is None else damage
     tables = [rows for _, rows in run_tables(directory, damage)]
-    for line in damage.values():
-        warnings.warn(f"left out: {line}", stacklevel=2)
     if not tables:
         raise LogError(next(iter(damage.values()), f"{directory} holds no trials yet. Run its sweep first."))
     return pa.concat_tables(_unified(tables), promote_options="permissive")
@@ -38,7 +36,7 @@ def load_trials(directory: Path | str, damage: dict[str, str] | None = None) -> 
 def run_tables(directory: Path | str, damage: dict[str, str]) -> Iterator[tuple[str, pa.Table]]:
     """Yield key and trials of each run that has some, one in memory at a time, with the columns of `load_trials`.
 
-    damage: takes why a run cannot be read, by its key; such a run is not yielded.
+    damage: takes why a run cannot be read, by its key; such a run is not yielded, and a warning says why.
     """
     directory = Path(directory)
     for run in read_index(directory)["runs"]:
@@ -46,6 +44,7 @@ def run_tables(directory: Path | str, damage: dict[str, str]) -> Iterator[tuple[
             rows, _ = RunFiles(directory, run["key"]).read()
         except LogError as error:
             damage[run["key"]] = str(error)
+            warnings.warn(f"left out: {error}", stacklevel=3)
             continue
         if rows is not None:
             yield run["key"], _labelled(rows, run)

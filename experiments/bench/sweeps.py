@@ -107,7 +107,7 @@ def sweeps(quick: bool = False, out: Path | None = None, say: Say = lambda _: No
 def _rates(folder: Path, quick: bool, say: Say) -> list[Row]:
     from designgym.experiments.cluster import cluster
 
-    rows = []
+    rows: list[Row] = []
     with cluster(None, 2):
         run_sweep(folder / "warm", 1000, 2, 20_000, 2)
         for width, budget, target in (
