@@ -96,8 +96,15 @@ def hypervolume_so_far(losses: Losses, reference: NDArray[np.float64]) -> NDArra
     """Return the hypervolume of rows 0 ... i for each i, float64 (n,); a row with a NaN adds nothing."""
     gains = np.asarray(reference, np.float64) - np.asarray(losses, np.float64)
     added = np.zeros(len(gains))
+    rows = np.flatnonzero((gains > 0).all(axis=1))
+    if gains.shape[1] in (2, 3):
+        from designgym.envs._pareto_kernel import added_by_three, added_by_two
+
+        kernel = added_by_two if gains.shape[1] == 2 else added_by_three
+        added[rows] = kernel(np.ascontiguousarray(gains[rows]))
+        return np.cumsum(added)
     kept = np.empty((0, gains.shape[1]))
-    for i in np.flatnonzero((gains > 0).all(axis=1)):
+    for i in rows:
         gain = gains[i]
         if (kept >= gain).all(axis=1).any():
             continue
