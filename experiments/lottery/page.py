@@ -62,7 +62,7 @@ def _answer(study: Study) -> str:
         f"costs k × {half} runs; above k = {study.top} too few subsets are left for an interval."
     )
     return (
-        f'<section id="answer"><h2>Who can afford k settings should use which agent?</h2>'
+        f'<section class="problem" id="answer"><h2>Who can afford k settings should use which agent?</h2>'
         f'<div class="card headline">{texts}</div>{card("By k", note, tables.answers_table(study, scope))}</section>'
     )
 
@@ -70,7 +70,10 @@ def _answer(study: Study) -> str:
 def _claim(study: Study, part: Part) -> str:
     texts = "".join(f"<p>{text}</p>" for text in words.the_claim(study))
     margin = number(study.margin(study.scopes[0]), 2)
-    body = [f'<section id="claim"><h2>Do all agents tie once tuned?</h2><div class="card headline">{texts}</div>']
+    body = [
+        '<section class="problem" id="claim"><h2>Do all agents tie once tuned?</h2>',
+        f'<div class="card headline">{texts}</div>',
+    ]
     if len(study.entrants) > 1:
         note = (
             f"Best of {study.top} drawn settings each, after {study.lottery.spec.budget:,} designs, "
@@ -133,7 +136,8 @@ def _transfer(study: Study) -> str:
         "Settings picked by their mean regret on the other problems, on half of the seeds, and scored here on the "
         "other half: what tuning is worth that never saw the problem."
     )
-    return f'<section id="transfer">{card("Tuned on other problems", note, tables.transfer_table(study))}</section>'
+    made = card("Tuned on other problems", note, tables.transfer_table(study))
+    return f'<section class="problem" id="transfer">{made}</section>'
 
 
 def _settings(study: Study) -> str:
@@ -146,7 +150,7 @@ def _settings(study: Study) -> str:
         else:
             body.append(f"<p>{escape(entrant.label)} has nothing to tune.</p>")
     note = "Every setting by its number, the least mean regret over the problems first; means are over all seeds."
-    return f'<section id="settings">{card("The settings", note, "".join(body))}</section>'
+    return f'<section class="problem" id="settings">{card("The settings", note, "".join(body))}</section>'
 
 
 def _reproduce(study: Study) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from designgym.agents.base import Agent, settings_of
 from designgym.cost_models.base import Columns
-from designgym.envs import DesignSpace
+from designgym.envs import DesignSpace, Integer
 from designgym.experiments.plain import digest
 
 BATCH = 64  # always as many at a time, so that more settings begin with the same ones
@@ -77,18 +78,31 @@ def draw_settings(
 
 
 def _draw(space: DesignSpace, fixed: Mapping[str, Any], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Draw settings uniformly, with those parts put in place that are fixed."""
+    """Draw settings uniformly, on a log scale where a hyperparameter says so, with those put in place that are fixed.
+
+    `DesignSpace.sample` is uniform over integers that ask for a log scale: nearly all of 4 to 65,536 are above 1,000.
+    """
     if not space.parameters:
         return [{}] * BATCH
     drawn = space.sample(BATCH, rng)
-    if fixed:
-        held = space.parse(fixed)
-        columns = {column for name in fixed for column in space[name].columns}
-        drawn = {name: np.repeat(held[name], BATCH) if name in columns else drawn[name] for name in space.columns}
-        drawn = _valid(space, space.canonical(drawn))
+    for parameter in space.parameters:
+        if isinstance(parameter, Integer) and parameter.log:
+            drawn[parameter.name] = _log_uniform(parameter, rng)
+    held = space.parse(fixed)
+    for column in {column for name in fixed for column in space[name].columns}:
+        drawn[column] = np.repeat(held[column], BATCH)
+    drawn = _valid(space, space.canonical(drawn))
     named = space.describe(drawn)
     rows = [dict(zip(named, values, strict=True)) for values in zip(*named.values(), strict=True)]
     return [settings_of(space, {key: value for key, value in row.items() if value is not None}) for row in rows]
+
+
+def _log_uniform(parameter: Integer, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return integers whose chance is that of their share of the log scale, each n standing for n - 1/2 to n + 1/2."""
+    low, high = parameter.low - 0.5, parameter.high + 0.5 * parameter.step
+    drawn = low * np.exp(rng.random(BATCH) * np.log(high / low))
+    digit = np.rint((drawn - parameter.low) / parameter.step).astype(np.int64)
+    return parameter.low + parameter.step * np.clip(digit, 0, parameter.count - 1)
 
 
 def _valid(space: DesignSpace, designs: Columns) -> Columns:

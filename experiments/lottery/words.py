@@ -95,10 +95,10 @@ def the_claim(study: Study) -> list[str]:
     texts = [
         f"<strong>{yes}.</strong> ArchGym found that all agents tie, given tuning and enough samples. With the best of "
         f"{study.top} drawn settings each and {spec.budget:,} designs a run, {where(study, scope)}, this "
-        f"<strong>{HOLDS[judged]}</strong>: of {several(total, 'pair')} of agents, {counts['tie']} are equal within "
+        f"<strong>{HOLDS[judged]}</strong>: of {several(total, 'pair')} of agents, {counts['tie']} equal within "
         f"{percent(spec.margin)} of the optimum's loss, which is {number(study.margin(scope), 2)} of regret here, "
-        f"{counts['apart']} differ by more than that, and {counts['open']} are open (two one-sided tests at "
-        f"5{NBSP}%). The 95{NBSP}% intervals of {overlap} pairs overlap."
+        f"{counts['apart']} differing by more, {counts['open']} open (two one-sided tests at 5{NBSP}%). The "
+        f"95{NBSP}% intervals overlap in {overlap} of {several(total, 'pair')}."
     ]
     if len(study.arenas) > 1:
         by_problem = [f"{escape(arena.label)}: {_yes(verdict_on(study, arena.label))}" for arena in study.arenas]

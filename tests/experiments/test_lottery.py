@@ -100,9 +100,17 @@ def test_a_held_hyperparameter_is_held() -> None:
     assert len({setting.hyperparameters["mutation"] for setting in settings}) == 6
 
 
+def test_a_hyperparameter_with_a_log_scale_is_drawn_on_it() -> None:
+    settings, _ = draw_settings("genetic", agent_class("genetic"), {}, 400, 0)
+    population = np.array([setting.hyperparameters["population"] for setting in settings[1:]])
+    below = [(population < 4 * 8**i).mean() for i in (1, 2, 3, 4)]
+    np.testing.assert_allclose(below, np.array([3, 6, 9, 12]) / 14, atol=0.08)
+    assert population.min() >= 4
+
+
 def test_a_small_space_is_drawn_out(monkeypatch) -> None:
     genetic = agent_class("genetic")
-    monkeypatch.setattr(genetic, "hyperparameters", DesignSpace(Integer("population", 4, 6, default=5)))
+    monkeypatch.setattr(genetic, "hyperparameters", DesignSpace(Integer("population", 4, 6, log=True, default=5)))
     settings, everything = draw_settings("genetic", genetic, {}, 8, 0)
     assert everything
     assert settings[0].hyperparameters["population"] == 5
