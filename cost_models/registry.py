@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from designgym.cost_models.base import CostModel
-from designgym.cost_models.plugins import load_plugins
+from designgym.cost_models.plugins import load_plugins, undo_if_plugin_fails
 
 ENTRY_POINT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 VERSION = re.compile(r"-v\d+$")
@@ -44,6 +44,8 @@ class Registry:
         """Make a name known. entry_point: "module:attribute". ValueError when the name stands for another already."""
         if not ENTRY_POINT.fullmatch(entry_point):
             raise ValueError(f"{self.kind} {name!r}: entry point must be 'module:attribute', got {entry_point!r}.")
+        if name not in self._entry_points:
+            undo_if_plugin_fails(entry_point, lambda: self._entry_points.pop(name, None))
         taken = self._entry_points.setdefault(name, entry_point)
         if taken != entry_point:
             raise ValueError(
@@ -124,6 +126,7 @@ def register_cost_model(name: str, entry_point: str, validate: str | None = None
         raise ValueError(f"cost model {name!r}: validate must be 'module:function', got {validate!r}.")
     _COST_MODELS.register(name, entry_point)
     if validate is not None:
+        undo_if_plugin_fails(entry_point, lambda: _VALIDATORS.pop(name, None))
         _VALIDATORS[name] = validate
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 
 from designgym.cost_models.base import Metric
+from designgym.cost_models.plugins import undo_if_plugin_fails
 from designgym.cost_models.registry import (
     OptionError,
     Registry,
@@ -48,9 +49,14 @@ def register_problem(id: str, entry_point: str) -> None:
     """
     if not ID.fullmatch(id):
         raise ValueError(f"a problem's id must be letters and digits and a version, as in 'GemmTiling-v0', got {id!r}.")
+    names = (gymnasium_id(id), gymnasium_id(id, stepwise=True))
+    if id not in _PROBLEMS.names():
+        _check_free(id, names)
     _PROBLEMS.register(id, entry_point)
-    if gymnasium_id(id) in gymnasium.registry:
+    if names[0] in gymnasium.registry:
         return  # registered twice alike
+    for name in names:
+        undo_if_plugin_fails(entry_point, lambda name=name: gymnasium.registry.pop(name, None))
     gymnasium.register(
         gymnasium_id(id),
         entry_point="designgym.envs.registry:make_design_env",
@@ -62,6 +68,15 @@ def register_problem(id: str, entry_point: str) -> None:
         entry_point="designgym.envs.registry:make_stepwise_env",
         kwargs={"problem_id": id},
     )
+
+
+def _check_free(id: str, names: tuple[str, str]) -> None:
+    """ValueError where Gymnasium knows one of the names already, such as the stepwise one of another problem."""
+    for name in names:
+        if name in gymnasium.registry:
+            raise ValueError(
+                f"problem {id!r}: Gymnasium must not know its environments yet, got {name} already. Choose another id."
+            )
 
 
 def problem_ids() -> tuple[str, ...]:

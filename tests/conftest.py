@@ -1,12 +1,54 @@
 """Fixtures that tests of several layers share."""
 
-from collections.abc import Iterator
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import gymnasium
 import pytest
 
 from designgym.cost_models import registry as cost_models
 from designgym.envs import registry as problems
+
+ROOT = Path(__file__).parents[1]
+NOT_SHIPPED = ("__pycache__", ".ipynb_checkpoints", "*.egg-info", "build")
+
+collect_ignore = ["plugin_example"]  # a distribution of its own: test_plugin.py runs its tests where it is installed
+
+
+@pytest.fixture(scope="session")
+def build_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Return what builds the wheel of a distribution's folder."""
+    try:
+        here = int(version("setuptools").split(".")[0]) >= 77  # what our build-system asks for
+    except PackageNotFoundError:
+        here = False
+
+    def build(source: Path) -> Path:
+        out = tmp_path_factory.mktemp("wheel")
+        # The environment that runs the tests builds too, if it has setuptools: then nothing is downloaded.
+        options = ["--no-isolation"] if here else []
+        command = [sys.executable, "-m", "build", "--wheel", *options, "--outdir", str(out), str(source)]
+        built = subprocess.run(command, capture_output=True, text=True)
+        assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
+        (wheel,) = out.glob("*.whl")
+        return wheel
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def project_wheel(build_wheel: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build this project's wheel from a copy, so that nothing of an earlier build gets in."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for layer in ("cost_models", "envs", "agents", "experiments"):
+        shutil.copytree(ROOT / layer, source / layer, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
+    return build_wheel(source)
 
 
 @pytest.fixture
