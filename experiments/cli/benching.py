@@ -45,6 +45,29 @@ def sweeps(
     print_figures(measure(quick, out, lambda line: print(line, file=sys.stderr, flush=True)), json)
 
 
+@bench.command("agents")
+def agents(
+    agents: Annotated[list[str], typer.Option("--agents", help="An agent, or a peer's name; repeatable.")] = [],  # noqa: B006
+    problems: Annotated[
+        list[str], typer.Option("--problems", help="ID, or 'ID:option=value;...', with a known optimum; repeatable.")
+    ] = [],  # noqa: B006
+    seeds: Annotated[int | None, typer.Option(help="Runs of each agent on each problem; 10 by default.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Distinct designs a run may price; 1,000 by default.")] = None,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Other people's searchers too; needs the extra peers.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Directory of page, figures and trials; goes on there.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: few agents, problems and seeds.")] = False,
+    silent: Annotated[bool, typer.Option("--silent", help="No progress.")] = False,
+    json: Json = False,
+) -> None:
+    """Compare agents where the true optimum is known: a page, and all figures as Parquet."""
+    from designgym.experiments.bench.agents_run import run
+
+    run(agents, problems, seeds, budget, peers, out, workers, quick, silent, json)
+
+
 def print_figures(result: dict[str, Any], json: bool) -> None:
     """Print a study's rows (what, figure, unit, ratio or None, what the ratio is to) and notes."""
     columns = ("what", "figure", "unit", "ratio", "to")
