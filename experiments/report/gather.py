@@ -14,7 +14,7 @@ from designgym.experiments import statistics as stats
 from designgym.experiments.files import LogError
 from designgym.experiments.log import load_sweep
 from designgym.experiments.parts import RunFiles
-from designgym.experiments.report.digest import Digest
+from designgym.experiments.report.digest import MOST_BEST_KEPT, Digest
 from designgym.experiments.report.keep import first_distinct
 from designgym.experiments.report.palette import SLOTS
 from designgym.experiments.report.study import (
@@ -23,6 +23,7 @@ from designgym.experiments.report.study import (
     TOLERANCES,
     AgentStudy,
     BestDesign,
+    Line,
     ProblemStudy,
     Run,
 )
@@ -67,7 +68,8 @@ def study_problem(logged: LoggedProblem, sweep: Sweep, digest: Digest) -> Proble
     labels = dict.fromkeys(run.label for run in runs)
     agents = tuple(_agent(label, i, runs, curves, truth) for i, label in enumerate(labels))
     best, on_front = _best_designs(good, sweep.runs, problem)
-    return ProblemStudy(logged, runs, digest, good, truth, agents, best, on_front, _errors(sweep, runs))
+    lines = _lines(good, problem)
+    return ProblemStudy(logged, runs, digest, good, truth, agents, best, on_front, _errors(sweep, runs), lines)
 
 
 def _with_slots(studied: list[ProblemStudy]) -> list[ProblemStudy]:
@@ -179,6 +181,18 @@ def _best_designs(
         place = (run.label, run.seed, int(good.number[first]))
         found.append(BestDesign(good.losses[row], design, metrics, found_by, place))
     return tuple(found), on_front
+
+
+def _lines(good: Trials | None, problem: DesignProblem | None) -> tuple[Line, ...]:
+    """Return the best distinct designs, or some along the front."""
+    if good is None or not len(good):
+        return ()
+    if good.losses.shape[1] == 1:
+        rows = first_distinct(np.lexsort((good.number, good.losses[:, 0])), good.codes, MOST_BEST_KEPT)
+    else:
+        found = along_front(good)
+        rows = [found[i] for i in np.unique(np.linspace(0, len(found) - 1, MOST_BEST_KEPT).round().astype(int))]
+    return tuple(Line(good.losses[row], named(good.design(row), problem)) for row in rows)
 
 
 def named(design: Mapping[str, Any], problem: DesignProblem | None) -> dict[str, Any]:

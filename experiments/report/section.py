@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from html import escape
 
 from designgym.experiments.report import designs, progress, tables
+from designgym.experiments.report.costs import costs_table, failures
 from designgym.experiments.report.frame import Entry, Part, card, figures
 from designgym.experiments.report.headline import goal, headline, title
+from designgym.experiments.report.parallel import axes_of, parallel_figure
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, percent
 from designgym.experiments.report.values import values_figure
+from designgym.experiments.report.versus import compared, versus_table
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def problem_section(problem: ProblemStudy, place: int, part: Part) -> tuple[str,
 
 def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
     sentences = "".join(f"<p>{text}</p>" for text in headline(problem))
-    ended = card("How runs ended", "", tables.endings_table(problem) + tables.errors_list(problem))
+    ended = card("How runs ended", "", tables.endings_table(problem) + failures(problem))
     last = Block("ended", "How runs ended", ended)
     if not problem.best:
         return [Block("headline", "Headline", f'<div class="card headline">{sentences}</div>'), last]
@@ -43,10 +46,13 @@ def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
     return [
         Block("headline", "Headline", f'<div class="hero">{words}{_best(problem)}</div>'),
         Block("agents", "Agents", _agents(problem)),
+        Block("versus", "Agents in pairs", _versus(problem)),
         Block("progress", "Progress", _progress(problem, part)),
         Block("best", "Best designs" if problem.single else "Designs on the front", _best_designs(problem)),
+        Block("parallel", "Parallel coordinates", _parallel(problem, part)),
         Block("pareto", "Pareto front", "" if problem.single else _pareto(problem, part)),
         Block("matters", "What matters", _matters(problem, part)),
+        Block("costs", "Time and repeats", _costs(problem)),
         last,
     ]
 
@@ -61,6 +67,27 @@ def _agents(problem: ProblemStudy) -> str:
     few = " Fewer than ten runs an agent: read small differences with care." if seeds < 10 else ""
     note = f"Up to {problem.budget:,} designs a run; the agent that found the best designs soonest comes first.{few}"
     return card("Agents", note, tables.agents_table(problem))
+
+
+def _versus(problem: ProblemStudy) -> str:
+    agents = len(compared(problem))
+    if agents < 2:
+        return ""
+    few = f" The first {agents} of {len(problem.ranked)} agents." if agents < len(problem.ranked) else ""
+    note = (
+        "How often a run of the agent on the left ends with less regret than a run of the agent above (ties count "
+        f"half): the probability of improvement, with its 95{NBSP}% interval over resampled runs. Bold where the "
+        f"interval leaves out 50{NBSP}%.{few}"
+    )
+    return card("Agents in pairs", note, versus_table(problem))
+
+
+def _costs(problem: ProblemStudy) -> str:
+    note = (
+        "Of finished runs. A design that an agent asks again is answered from memory and costs nothing. The time a "
+        "proposal takes is what the agent spends in its own asking and being told, pricing left out."
+    )
+    return card("Time and repeats", note, costs_table(problem))
 
 
 def _progress(problem: ProblemStudy, part: Part) -> str:
@@ -94,6 +121,20 @@ def _best_designs(problem: ProblemStudy) -> str:
         note = f"{n} of the {found:,} designs" if n < found else f"All {n} designs"
         note += f" found that no other found dominates, along {code(problem.objectives[0])}."
     return card(heading, note, tables.best_table(problem) + tables.glossary(problem))
+
+
+def _parallel(problem: ProblemStudy, part: Part) -> str:
+    figure = parallel_figure(problem)
+    if figure is None:
+        return ""
+    n, shown = len(problem.lines), len(axes_of(problem))
+    what = f"The {n} best distinct designs" if problem.single else f"{n} designs on the front"
+    left_out = f" The {shown} parameters that matter most are shown." if shown < len(problem.columns) else ""
+    note = (
+        f"{what}, each a line through its values. An axis has all the values that its parameter may take; lines "
+        f"through the same value lie side by side. Point at a line to read it; the table has the first ones.{left_out}"
+    )
+    return figures(part.place(figure, "Parallel coordinates of the best designs", note, wide=True))
 
 
 def _pareto(problem: ProblemStudy, part: Part) -> str:

@@ -116,12 +116,20 @@ class BestDesign:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One design of the figure of parallel coordinates: values by column, None where idle."""
+
+    losses: NDArray[np.float64]
+    design: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class ProblemStudy:
     """One problem of a sweep, studied.
 
     digest: what is kept of its trials. good: the trials with the least losses, or those that no other one dominates.
     best: the best designs found, or some of the `front_designs` designs that no other found dominates. errors: of the
-    failed and damaged runs by their keys.
+    failed and damaged runs by their keys. lines: more of the best designs, or of those on the front, in order.
     """
 
     logged: LoggedProblem
@@ -133,6 +141,7 @@ class ProblemStudy:
     best: tuple[BestDesign, ...]
     front_designs: int
     errors: dict[str, str]
+    lines: tuple[Line, ...] = ()
 
     @property
     def single(self) -> bool:

@@ -221,12 +221,3 @@ def endings_table(problem: ProblemStudy) -> str:
         cells = [f"{priced:,}", f"{infeasible:,}{share}", f"{failed:,}"]
         rows.append([agent_name(agent), escape(text), *cells])
     return table(["agent", "runs", "designs priced", "infeasible", "failed to evaluate"], rows, left=(0, 1))
-
-
-def errors_list(problem: ProblemStudy, most: int = 5) -> str:
-    """Return why runs failed, the first line of each error; nothing where none did."""
-    failed = [run for run in problem.runs if run.key in problem.errors]
-    items = [f"<li>{escape(r.label)}, seed {r.seed}: {escape(problem.errors[r.key])}</li>" for r in failed[:most]]
-    if len(failed) > most:
-        items.append(f"<li>and {len(failed) - most} more: see <code>runs/*.error.txt</code></li>")
-    return f'<ul class="errors">{"".join(items)}</ul>' if items else ""

@@ -55,7 +55,8 @@
     const palette = palettes[dark.matches && !printing ? "dark" : "light"];
     // A narrow screen has no room for a tool bar over the figure, nor for dragging to zoom while scrolling.
     const narrow = (width || node.clientWidth) < 480;
-    const { data, layout } = painted({ data: figure.data, layout: narrow && figure.narrow || figure.layout }, palette);
+    const { data, layout } = painted(
+      { data: narrow && figure.narrowData || figure.data, layout: narrow && figure.narrow || figure.layout }, palette);
     layout.font = { ...layout.font, family: getComputedStyle(document.body).fontFamily };
     if (width) Object.assign(layout, { width, autosize: false });
     if (printing && !node.closest("figure.wide")) layout.height = Math.min(layout.height, 290);
