@@ -154,7 +154,7 @@ def study(lottery: Lottery, arenas: list[Arena]) -> Study:
     """Study a lottery. The same log gives the same figures: resamples are drawn from the lottery's own seed."""
     most = lottery.spec.settings
     top = max(1, most // 2)
-    ks = tuple(sorted({1, top, most} | {2**i for i in range(20) if 2**i <= most}))
+    ks = tuple(sorted({1, top, most} | {2**i for i in range(20) if 2**i <= top}))
     picks = halves(len(lottery.spec.seeds), rng=np.random.default_rng(lottery.spec.seed))
     results = []
     for e, entrant in enumerate(lottery.entrants):
