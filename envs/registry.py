@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -56,7 +57,7 @@ def register_problem(id: str, entry_point: str) -> None:
     if names[0] in gymnasium.registry:
         return  # registered twice alike
     for name in names:
-        undo_if_plugin_fails(entry_point, lambda name=name: gymnasium.registry.pop(name, None))
+        undo_if_plugin_fails(entry_point, partial(gymnasium.registry.pop, name, None))
     gymnasium.register(
         gymnasium_id(id),
         entry_point="designgym.envs.registry:make_design_env",
