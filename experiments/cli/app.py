@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from designgym.experiments.cli import benching, catalog, lottery, pricing, searching, sweeping
+from designgym.experiments.cli import benching, catalog, lottery, new, pricing, searching, sweeping
 from designgym.experiments.cli.console import fail
 
 STOPPED = 130  # what Typer makes of Ctrl-C
@@ -31,6 +31,7 @@ for command in (
     sweeping.sweep,
     sweeping.report,
     lottery.lottery,
+    new.new,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(benching.bench)
