@@ -163,8 +163,7 @@ def ranks_figure(study: Study, designs: int) -> Figure:
     found = ranking({agent: study.at(agent, designs).mean(axis=0) for agent in study.agents})
     half = found.critical_difference / 2.0
     bars = {agent: Interval(rank, rank - half, rank + half) for agent, rank in found.ranks.items()}
-    x = axis(f"average rank; bars are ± half the critical difference of {found.critical_difference:.2f}")
-    return _bars(study, bars, x, 2)
+    return _bars(study, bars, axis("average rank, ± half the critical difference"), 2)
 
 
 def chances_figure(study: Study, designs: int) -> Figure:

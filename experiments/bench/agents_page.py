@@ -183,15 +183,27 @@ def _families(study: Study, name: str) -> str:
                                 for c in study.checkpoints])
         for agent in study.agents
     ]  # fmt: skip
-    words = []
+    answers = []
     for family in study.family_names:
         for c in study.checkpoints:
             found, ratio = best(study, c, family), against_yardstick(study, c, family)
             if found is not None:
-                more = f", the best of ours over {YARDSTICK} {shown(ratio.ratio)}" if ratio is not None else ""
-                words.append(f"{escape(family)} at {c:,}: <strong>{escape(found.agent)}</strong>{more}")
-    note = "Mean regret on each kind of problem. " + "; ".join(words) + "."
-    return card("Problem by problem", note, _html_table(heads, rows), anchor=f"{name}-families")
+                cells = [f"{c:,}", f"<strong>{escape(found.agent)}</strong>", shown(found.regret), escape(found.second)]
+                cells.append(shown(found.chance) if found.chance is not None else "–")
+                cells.append(f"{shown(ratio.ratio)} <small>{escape(ratio.agent)}</small>" if ratio is not None else "–")
+                answers.append((escape(family), cells))
+    top = [
+        "problem",
+        "designs",
+        "best",
+        "mean regret",
+        "second",
+        "chance of beating it",
+        f"best of ours over {YARDSTICK}",
+    ]
+    note = "Who is best on each kind of problem, and the mean regret of every agent there; 95 % intervals over seeds."
+    tables = _html_table(top, answers) + "<p></p>" + _html_table(heads, rows)
+    return card("Problem by problem", note, tables, anchor=f"{name}-families")
 
 
 def _label(study: Study, agent: str) -> str:
