@@ -1,0 +1,94 @@
+"""Trials that a model learns from: designs, their places and their rewards; poor old ones are dropped in time."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.agents.places import Places
+from designgym.cost_models.base import Columns
+from designgym.envs import DesignSpace
+
+KEPT = 1024  # newest trials, and as many of the best, that are left when there are four times as many
+
+
+class Archive:
+    """Keeps designs as digits, float64 (n, parameters), where places are `flat`, else as columns: its own form."""
+
+    def __init__(self, space: DesignSpace, places: Places) -> None:
+        self._space, self._flat = space, places.flat
+        self._floats = [c == 0 for c in space.cardinalities]
+        self._places = np.empty((64, len(places.group)))
+        self._rewards = np.empty(64)
+        self._digits = np.empty((64, len(space.cardinalities) if places.flat else 0))
+        self._columns = {} if places.flat else {name: np.empty(64, dtype) for name, dtype in space.dtypes.items()}
+        self.count = 0
+        self.total = 0  # trials ever added
+
+    @property
+    def places(self) -> NDArray[np.float64]:
+        """Places of the designs, (count, width)."""
+        return self._places[: self.count]
+
+    @property
+    def rewards(self) -> NDArray[np.float64]:
+        """Rewards, (count,)."""
+        return self._rewards[: self.count]
+
+    def best(self, n: int) -> NDArray[np.int64]:
+        """Return the rows of the n highest rewards, best first, earlier ones first among equals."""
+        if self.count <= 4 * n:
+            return np.argsort(-self.rewards, kind="stable")[:n]
+        least = np.partition(self.rewards, self.count - n)[self.count - n]
+        rows = np.flatnonzero(self.rewards >= least)
+        return rows[np.argsort(-self.rewards[rows], kind="stable")[:n]]
+
+    def add(self, design: Columns, places: NDArray[np.float64], reward: float, digits: Any = None) -> int:
+        """Add a batch of one; return its row. digits: its own, where they are known and the archive keeps digits."""
+        row = self.count
+        if row == len(self._rewards):
+            self._apply(lambda array: np.concatenate([array, np.empty_like(array)]))
+        self._places[row], self._rewards[row] = places, reward
+        if self._flat:
+            known = digits is not None
+            self._digits[row] = digits if known else [digit.item() for digit in self._space.digits(design)]
+        for name, column in self._columns.items():
+            column[row] = design[name][0]
+        self.count += 1
+        self.total += 1
+        return row
+
+    def compact(self, row: int) -> int:
+        """Drop trials if there are many, but not this one; return its row now."""
+        if self.count < 4 * KEPT:
+            return row
+        kept = np.unique(np.concatenate([self.best(KEPT), np.arange(self.count - KEPT, self.count), [row]]))
+        self._apply(lambda array: np.concatenate([array[kept], np.empty_like(array[: 4 * KEPT - len(kept)])]))
+        self.count = len(kept)
+        return int(np.searchsorted(kept, row))
+
+    def _apply(self, change: Any) -> None:
+        self._places, self._rewards, self._digits = map(change, (self._places, self._rewards, self._digits))
+        self._columns = {name: change(column) for name, column in self._columns.items()}
+
+    def take(self, rows: NDArray[np.int64]) -> Any:
+        """Return the designs of these rows, in the archive's form."""
+        return self._digits[rows] if self._flat else {name: column[rows] for name, column in self._columns.items()}
+
+    def columns(self, designs: Any) -> Columns:
+        """Designs in the archive's form to columns."""
+        if not self._flat:
+            return designs
+        digits = zip(designs.T, self._floats, strict=True)
+        return self._space.from_digits(
+            [digit.copy() if is_float else digit.astype(np.int64) for digit, is_float in digits]
+        )
+
+    def one(self, designs: Any, row: int) -> tuple[Columns, NDArray[np.float64] | None]:
+        """Return one of them as a batch of one, with its digits where the archive keeps digits."""
+        if not self._flat:
+            return {name: column[row : row + 1] for name, column in designs.items()}, None
+        digits = designs[row]
+        if any(self._floats):
+            return self.columns(designs[row : row + 1]), digits
+        return self._space.one_from_digits([int(digit) for digit in digits.tolist()]), digits

@@ -1,0 +1,184 @@
+"""Bayesian optimisation with a local Gaussian process, over mixed, conditional and constrained spaces.
+
+Source: Wan et al., "Think Global and Act Local", ICML 2021 (arXiv:2102.07188): a process whose kernel falls with the
+distance of designs is fitted to trials near an incumbent, and expected improvement (Jones, Schonlau and Welch, 1998,
+doi:10.1023/A:1008306431147) is maximised over the incumbent's neighbours; a search that is stuck starts elsewhere.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.agents.archive import Archive
+from designgym.agents.base import Agent
+from designgym.agents.gaussian_process import RankProcess, normal_scores
+from designgym.agents.moves import mutate, rows_of, valid_rows
+from designgym.agents.places import Places
+from designgym.cost_models.base import Columns
+from designgym.envs import Categorical, DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
+
+ELITES = 16  # best trials: they are always in the fit, and candidates and restarts begin at them
+REDRAWS = 20  # random designs drawn in the hope of a new one
+MOST_AT_ONCE = 5  # candidates taken from one pool; early in a run fewer, for then every trial changes the model
+TRIALS_PER_CANDIDATE = 40  # after so many trials one more
+Proposal = tuple[Columns, NDArray[np.float64], Any]  # a batch of one, its places, its digits where known
+GROWTH = 1.5  # the rates are fitted anew when there are so many times as many trials
+
+
+class Bayesian(Agent):
+    """Ranks moves of its incumbent by expected improvement. Compares by reward: infeasible ones by their violation.
+
+    Defaults were chosen on NK landscapes of 2, 3 and 6 letters (n = 18, 12, 7; k = 5, 2, 3; instances from 100 on),
+    LABS of lengths 16 and 19, and SystolicGemms-v0's space with ResNet-18, MobileNetV2 and AlexNet in place of its
+    multiplies, for EDP, energy, and latency under a bound on area; seeds from 1,000 on.
+    """
+
+    summary = "Bayesian optimisation: a local Gaussian process ranks the moves of an incumbent"
+    hyperparameters = DesignSpace(
+        Ordinal("first", (2, 4, 8, 16, 32, 64), default=8, meaning="random designs to begin with"),
+        Ordinal("trials", (32, 48, 64, 96, 128, 192), default=96, meaning="trials that the process is fitted to"),
+        Ordinal("pool", (16, 32, 64, 128, 256), default=64, meaning="candidates ranked at a time"),
+        Integer("patience", 4, 4096, log=True, default=48, meaning="proposals without improvement before a restart"),
+        Float("anew", 0.0, 1.0, default=0.1, meaning="share of restarts that begin at a random design"),
+        Float(
+            "further", 0.0, 0.9, default=0.4, meaning="chance that a candidate changes one more parameter, and so on"
+        ),
+        Float("reach", 0.0, 1.0, default=0.5, meaning="share of an ordered parameter's moves that go anywhere"),
+        Float(
+            "elite", 0.0, 1.0, default=0.5, meaning="share of candidates that start from another of the best designs"
+        ),
+        Float("noise", 1e-4, 1.0, log=True, default=0.03, meaning="variance of what the process does not explain"),
+        Float("rate", 0.1, 20.0, log=True, default=2.0, meaning="first guess of how fast the process forgets, in all"),
+    )
+
+    def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: float) -> None:
+        super().__init__(problem, rng, **hyperparameters)
+        self._places = Places(self.space)
+        self._process = RankProcess(self._places.group, self.settings["rate"], self.settings["noise"])
+        self._archive = Archive(self.space, self._places)
+        self._seen: set[bytes] = set()
+        self._queue: list[Proposal] = []
+        self._begun = False
+        self._next_fit = 3
+        self._centre: Any = None  # the incumbent's row in the archive
+        self._centre_reward = -np.inf
+        self._idle = 0
+        self._asked: Proposal | None = None  # the latest
+        self._cardinalities = np.array(self.space.cardinalities)
+        self._ordered = np.array([not isinstance(p, Categorical) for p in self.space.parameters])
+
+    def ask(self, n: int) -> Columns:
+        asked = [self._next() for _ in range(n)]
+        self._asked = asked[0] if n == 1 else None
+        self._seen.update(places.tobytes() for _, places, _ in asked)
+        if n == 1:
+            return asked[0][0]
+        return {name: np.concatenate([design[name] for design, _, _ in asked]) for name in self.space.columns}
+
+    def _next(self) -> Proposal:
+        if not self._begun:
+            self._begun = True
+            first = self.space.sample(int(self.settings["first"]), self.rng)
+            places = self._places.of(first)
+            rows = [slice(i, i + 1) for i in range(len(places))]
+            self._queue = [(rows_of(first, row), places[row], None) for row in rows]
+        if self._archive.count < 2:
+            return self._queue.pop() if self._queue else self._random()
+        if not self._queue and self._idle >= self.settings["patience"]:
+            self._idle = 0
+            if self.rng.random() < self.settings["anew"]:
+                self._centre_reward = -np.inf  # what comes next is the incumbent, whatever it comes to
+                return self._random()
+            self._centre = self._archive.best(ELITES)[self.rng.integers(0, min(ELITES, self._archive.count))]
+            self._centre_reward = self._archive.rewards[self._centre]
+        if not self._queue:
+            self._fill_queue()
+        if not self._queue:  # every candidate was asked before
+            self._idle = int(self.settings["patience"])
+            return self._random()
+        return self._queue.pop()
+
+    def _random(self) -> Proposal:
+        for _ in range(REDRAWS):
+            design = self.space.sample(1, self.rng)
+            places = self._places.of(design)
+            if places.tobytes() not in self._seen:
+                break
+        return design, places, None
+
+    def _fill_queue(self) -> None:
+        """Queue the candidates of highest expected improvement that were not asked before, the best last."""
+        archive, elites = self._archive, self._archive.best(ELITES)
+        fitted = self._rows_to_fit(elites)
+        places, scores = np.ascontiguousarray(archive.places[fitted].T), normal_scores(archive.rewards[fitted])
+        if archive.total >= self._next_fit:
+            self._process.fit(places, scores)
+            self._next_fit = int(GROWTH * archive.total) + 3
+        pool, where = self._candidates(elites)
+        rows = self._new_rows(where)
+        if not rows:
+            return
+        improvement = self._process.expected_improvement(places, scores, where[rows])
+        most = min(2 + archive.total // TRIALS_PER_CANDIDATE, MOST_AT_ONCE)
+        for best in np.argsort(-improvement, kind="stable")[:most][::-1].tolist():
+            row = rows[best]
+            design, digits = archive.one(pool, row)
+            self._queue.append((design, where[row : row + 1], digits))
+
+    def _new_rows(self, places: NDArray[np.float64]) -> list[int]:
+        """Rows of the designs that were not asked yet, the first of equal ones."""
+        first: dict[bytes, int] = {}
+        for row, own in enumerate(places):
+            first.setdefault(own.tobytes(), row)
+        return [row for key, row in first.items() if key not in self._seen]
+
+    def _rows_to_fit(self, elites: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the archive that the process is fitted to: those nearest to the incumbent, and the elites."""
+        archive, most = self._archive, int(self.settings["trials"])
+        if archive.count <= most:
+            return np.arange(archive.count)
+        near = self._process.nearest(archive.places, archive.places[self._centre], most - ELITES)
+        return np.union1d(near, elites)
+
+    def _candidates(self, elites: NDArray[np.int64]) -> tuple[Any, NDArray[np.float64]]:
+        """Moves of the incumbent and of elites: as the archive keeps designs, and their places."""
+        n, count = int(self.settings["pool"]), len(self.space.parameters)
+        starts = np.full(n, self._centre)
+        elsewhere = self.rng.random(n) < self.settings["elite"]
+        starts[elsewhere] = elites[self.rng.integers(0, len(elites), int(elsewhere.sum()))]
+        changes = np.minimum(self.rng.geometric(1.0 - self.settings["further"], n), count)
+        reach = self.settings["reach"]
+        if self._places.flat:
+            return self._flat_candidates(starts, changes, reach)
+        mask = self.rng.random((n, count)).argsort(axis=1) < changes[:, None]
+        pool = valid_rows(self.space, mutate(self.space, self._archive.take(starts), mask, reach, self.rng))
+        return pool, self._places.of(pool)
+
+    def _flat_candidates(
+        self, starts: NDArray[np.int64], changes: NDArray[np.int64], reach: float
+    ) -> tuple[Any, NDArray[np.float64]]:
+        from designgym.agents import _gaussian_process_kernel as kernel
+
+        draws = self.rng.random((len(starts), int(changes.max()), 4))
+        pool = kernel.moved(self._archive.take(starts), self._cardinalities, self._ordered, changes, reach, draws)
+        if self.space.constraints:
+            pool = pool[self.space.constraint_violation(self._archive.columns(pool)) == 0]
+        return pool, self._places.of_digits(pool)
+
+    def tell(self, designs: Columns, evaluations: Evaluations) -> None:
+        digits = None
+        if self._asked is not None and designs is self._asked[0]:
+            _, places, digits = self._asked
+        else:
+            places = self._places.of(designs)
+        for i, reward in enumerate(evaluations.reward.tolist()):
+            self._seen.add(places[i].tobytes())
+            row = self._archive.add(rows_of(designs, slice(i, i + 1)), places[i], reward, digits)
+            self._idle += 1
+            if reward >= self._centre_reward or self._centre is None:
+                if reward > self._centre_reward:
+                    self._idle = 0
+                    self._queue = self._queue if self._archive.total < self.settings["first"] else []
+                self._centre, self._centre_reward = row, reward
+        self._centre = self._archive.compact(self._centre)

@@ -1,0 +1,117 @@
+"""The model-guided search: its process against NumPy, its kernels' slopes, and what it finds."""
+
+import numpy as np
+import pytest
+
+from designgym.agents import _gaussian_process_kernel as kernel
+from designgym.agents import search
+from designgym.agents.archive import KEPT, Archive
+from designgym.agents.gaussian_process import RankProcess, normal_scores
+from designgym.agents.places import Places
+from designgym.agents.testing import CONDITIONAL, CONTINUOUS, FLAT
+from designgym.envs import DesignSpace, make_problem
+
+RNG = np.random.default_rng(0)
+SPACES = (FLAT, CONDITIONAL, CONTINUOUS)
+
+
+def covariance(one: np.ndarray, other: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    return np.exp(-(rates * np.minimum(np.abs(one[:, None] - other[None]), 1.0)).sum(axis=2))
+
+
+def log_likelihood(places: np.ndarray, rates: np.ndarray, scores: np.ndarray, noise: float) -> float:
+    matrix = covariance(places, places, rates) + noise * np.eye(len(scores))
+    return float(-0.5 * scores @ np.linalg.solve(matrix, scores) - 0.5 * np.linalg.slogdet(matrix)[1])
+
+
+def test_expected_improvement_is_the_textbook_formula() -> None:
+    places, pool, rates = RNG.random((40, 5)), RNG.random((20, 5)), RNG.random(5) * 2
+    scores, noise = RNG.normal(size=40), 0.1
+    got = kernel.expected_improvement(np.ascontiguousarray(places.T), rates, scores, noise, pool, 0.5)
+    matrix, cross = covariance(places, places, rates) + noise * np.eye(40), covariance(pool, places, rates)
+    mean = cross @ np.linalg.solve(matrix, scores)
+    deviation = np.sqrt(1 - np.einsum("ij,ij->i", cross, np.linalg.solve(matrix, cross.T).T))
+    draws = mean + deviation * np.random.default_rng(1).normal(size=(400_000, 1))
+    assert got == pytest.approx(np.maximum(draws - 0.5, 0).mean(axis=0), abs=0.004)
+
+
+def test_slopes_are_those_of_the_likelihood() -> None:
+    places, scores, noise = RNG.random((30, 4)), RNG.normal(size=30), 0.2
+    group, rates = np.array([0, 1, 2, 2]), np.array([0.5, 1.5, 0.7, 0.7])
+    got = kernel.slopes(np.ascontiguousarray(places.T), rates, group, 3, scores, noise)
+    for g in range(3):
+        up, down = (rates * np.where(group == g, np.exp(step), 1.0) for step in (1e-5, -1e-5))
+        difference = log_likelihood(places, up, scores, noise) - log_likelihood(places, down, scores, noise)
+        assert got[g] == pytest.approx(difference / 2e-5, rel=1e-4)
+
+
+def test_rates_find_the_parameters_that_matter() -> None:
+    places = RNG.random((64, 3))
+    process = RankProcess(np.arange(3), 2.0, 0.03)
+    for _ in range(10):
+        process.fit(np.ascontiguousarray(places.T), normal_scores(np.sin(7 * places[:, 1])))
+    assert process.rates[1] > 5 * process.rates[[0, 2]].max()
+
+
+def test_scores_depend_on_the_order_alone_and_have_unit_variance() -> None:
+    rewards = RNG.normal(size=1000)
+    scores = normal_scores(rewards)
+    assert (scores == normal_scores(np.exp(rewards))).all()
+    assert scores.mean() == pytest.approx(0, abs=1e-9)
+    assert scores.std() == pytest.approx(1, abs=0.02)
+    assert len(set(normal_scores(np.array([1.0, 2.0, 2.0, 3.0])).tolist())) == 3
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_different_designs_have_different_places(space: DesignSpace) -> None:
+    designs = space.sample(300, RNG)
+    places = Places(space).of(designs)
+    rows = set(zip(*(designs[name].tolist() for name in space.columns), strict=True))
+    assert len({row.tobytes() for row in places}) == len(rows)
+    assert ((places >= 0) & (places < 20)).all()
+
+
+@pytest.mark.parametrize("space", [FLAT, CONTINUOUS])
+def test_places_of_digits_are_those_of_columns(space: DesignSpace) -> None:
+    designs, places = space.sample(100, RNG), Places(space)
+    digits = np.stack([digit.astype(float) for digit in space.digits(designs)], axis=1)
+    assert places.flat
+    assert (places.of_digits(digits) == places.of(designs)).all()
+
+
+def test_moves_stay_inside_and_change_what_they_should() -> None:
+    cardinalities, ordered = np.array([5, 1, 3, 0]), np.array([True, True, False, True])
+    centres = np.array([[0, 0, 1, 0.5], [4, 0, 2, 0.999]] * 500)
+    changes = np.ones(1000, np.int64)
+    out = kernel.moved(centres, cardinalities, ordered, changes, 0.5, RNG.random((1000, 1, 4)))
+    differs = out != centres
+    assert set(differs.sum(axis=1).tolist()) <= {0, 1}
+    assert (out >= 0).all()
+    assert (out < [5, 1, 3, 1]).all()
+    assert differs.any(axis=0).tolist() == [True, False, True, True]
+    assert {0.0, 1.0, 2.0, 3.0} < set(out[1::2, 0].tolist()) | {4.0}
+
+
+def test_an_archive_forgets_poor_old_trials_alone() -> None:
+    archive = Archive(FLAT, places := Places(FLAT))
+    designs, rewards = FLAT.sample(4 * KEPT, RNG), RNG.normal(size=4 * KEPT)
+    where = places.of(designs)
+    for i in range(4 * KEPT):
+        archive.add({name: column[i : i + 1] for name, column in designs.items()}, where[i], rewards[i])
+    row = archive.compact(7)
+    assert archive.count < 2.1 * KEPT
+    assert (archive.places[row] == where[7]).all()
+    best = archive.rewards[archive.best(16)].tolist()
+    assert best == sorted(rewards.tolist(), reverse=True)[:16]
+    assert {name: column[0] for name, column in archive.columns(archive.take(np.array([row]))).items()} == {
+        name: column[7] for name, column in designs.items()
+    }
+
+
+def test_it_comes_closer_than_random_search() -> None:
+    problem = make_problem("NKLandscape-v0", letters=3, n=9, k=2, instance=77)
+    found = {
+        agent: np.mean([search(problem, agent, 150, seed=seed).best.metrics["fitness"] for seed in range(4)])  # type: ignore[union-attr]
+        for agent in ("bayesian", "random")
+    }
+    assert found["bayesian"] > found["random"] + 0.03
