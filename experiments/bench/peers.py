@@ -156,9 +156,11 @@ class NevergradNGOpt(Peer):
         for digit in self.digits:
             if not digit.choices:
                 parts.append(nevergrad.p.Scalar(lower=0.0, upper=float(np.nextafter(1.0, 0.0))))
+            elif digit.ordered and digit.choices > 1:
+                # TransitionChoice moves one step at a time: NGOpt then repeats itself for ever at a local optimum.
+                parts.append(nevergrad.p.Scalar(lower=0, upper=digit.choices - 1).set_integer_casting())
             else:
-                kind = nevergrad.p.TransitionChoice if digit.ordered else nevergrad.p.Choice
-                parts.append(kind(range(digit.choices)))
+                parts.append(nevergrad.p.Choice(range(digit.choices)))
         space = nevergrad.p.Tuple(*parts)
         space.random_state = np.random.RandomState(self.seed)  # the kind that nevergrad takes
         budget = int(min(getattr(problem, "budget", 1000), 10**9))
