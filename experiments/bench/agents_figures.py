@@ -135,9 +135,7 @@ def profile_figure(study: Study, unit: str, most: float = 32.0) -> Figure:
         hover = f"%{{y:.0%}} within %{{x:.2g}} times<extra>{plain_text(agent)}</extra>"
         traces.append(_trace(study, agent, grid, performance_profile(ratios, grid), hovertemplate=hover))
     ticks = [1, 2, 4, 8, 16, 32]
-    x = axis(
-        "factor of the best agent's expected designs", type="log", tickvals=ticks, ticktext=[f"{t}×" for t in ticks]
-    )
+    x = axis("times the designs of the best agent", type="log", tickvals=ticks, ticktext=[f"{t}×" for t in ticks])
     return {"data": traces, "layout": _shape(study, x, _share("share of problems and targets"))}
 
 
@@ -163,7 +161,7 @@ def ranks_figure(study: Study, designs: int) -> Figure:
     found = ranking({agent: study.at(agent, designs).mean(axis=0) for agent in study.agents})
     half = found.critical_difference / 2.0
     bars = {agent: Interval(rank, rank - half, rank + half) for agent, rank in found.ranks.items()}
-    return _bars(study, bars, axis("average rank, ± half the critical difference"), 2)
+    return _bars(study, bars, axis("average rank"), 2)
 
 
 def chances_figure(study: Study, designs: int) -> Figure:
