@@ -29,7 +29,7 @@ SINGLE: tuple[Entry, ...] = (
 SEVERAL: tuple[Entry, ...] = ({"id": "SystolicGemms-v0", "options": {"objective": "edp_js,area_mm2"}},)
 # `exhaustive` is no search; a Gaussian process takes a second a design and more: name them to have them.
 LEFT_OUT = ("exhaustive", "optuna_gp")
-QUICK_AGENTS = ("random", "local_search", "genetic", "optuna_tpe")
+QUICK_AGENTS = ("random", "local_search", "bayesian", "genetic", "optuna_tpe")
 QUICK = {"seeds": 3, "budget": 100}
 
 

@@ -74,8 +74,8 @@ def _section(study: Study, part: Part, name: str) -> str:
         ),
         part.place(
             ranks_figure(study, at), f"Average rank after {at:,} designs",
-            "Over problems, 1 is best. Bars are half the critical difference on either side: two agents whose bars do not "
-            "overlap differ at the 5 % level "
+            "Over problems, 1 is best. Bars are half the critical difference on either side: two agents whose bars do "
+            "not overlap differ at the 5 % level "
             "(Friedman and Nemenyi, as in Demšar, JMLR 7, 2006).",
             anchor=f"{name}-ranks",
         ) if len(study.problems) > 1 and len(study.agents) > 2 else "",
