@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from models import Sums
 from strategies import designs_of, spaces
@@ -42,6 +42,8 @@ def test_one_inside_agrees_with_the_batched_methods(space: DesignSpace, data: st
 @settings(max_examples=60)
 @given(st.booleans().flatmap(lambda f: spaces(floats_too=f)), st.data())
 def test_designs_one_by_one_come_to_the_same_bits_as_together(space: DesignSpace, data: st.DataObject) -> None:
+    # Where all valid designs are priced a run is over, and one by one that shows sooner than together.
+    assume(space.size > 10**6 or space.count_valid() > 6)
     designs = data.draw(designs_of(space, 6))
     for objective in (COST, Objective("cost", "gain"), Objective("cost", subject_to="gain >= 2")):
         problem = DesignProblem(space, Sums(violation_above=12.0), objective)
