@@ -70,6 +70,11 @@ def pareto_figures(problem: ProblemStudy) -> list[Figure]:
     return [_pareto_figure(problem, _Pair(problem, i, j)) for i, j in pairs]
 
 
+def pairs_of(problem: ProblemStudy) -> list[tuple[str, str]]:
+    """Return the objectives of each figure of `pareto_figures`."""
+    return list(combinations(problem.objectives, 2))[:MOST_PAIRS]
+
+
 def _pareto_figure(problem: ProblemStudy, pair: _Pair) -> Figure:
     truth = problem.truth
     # With more than two objectives the front is a surface: its points alone are drawn.

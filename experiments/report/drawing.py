@@ -67,6 +67,8 @@ def with_legend(figure: Figure, wide: bool = False) -> Figure:
         whole = sum(ENTRY + LETTER * len(name) for name in named) <= room
         rows = 1 if whole else math.ceil(len(named) / max(1, int(room // entry)))
         more = LEGEND_ROW * (rows - 1)
+        if len(named) < 2:
+            return plain | {"showlegend": False}
         legend = plain["legend"] | {"maxheight": 1000}
         margin = plain["margin"] | {"t": plain["margin"]["t"] + LEGEND_ROW * rows}
         return plain | {"height": plain["height"] + more, "legend": legend, "margin": margin}
@@ -82,7 +84,10 @@ def value_axis(title: str, values: Floats) -> dict[str, Any]:
     low, high = float(ends.min()), float(ends.max())
     room = (high - low) or 0.1 * max(abs(high), 1e-12)
     limits = rounded([low - 0.12 * room, high + 0.04 * room])
-    return axis(title, type="log" if wide else "linear", tickformat="~g", range=limits)
+    if not wide:
+        return axis(title, tickformat="~g", range=limits)
+    ticks, names = log_ticks(low - 0.12 * room, high + 0.04 * room)
+    return axis(title, type="log", range=limits, tickvals=ticks, ticktext=names)
 
 
 def seconds_axis(grid: Floats) -> dict[str, Any]:
@@ -115,8 +120,10 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     decades = range(math.floor(low), math.ceil(high) + 1)
     if high - low > 1.5:
         return [10.0**d for d in decades], [power_of_ten(d) for d in decades]
-    ticks = [step * 10.0**d for d in decades for step in (1, 2, 5)]
-    return ticks, [f"{tick:g}" for tick in ticks]
+    # Below a decade, more steps: at least three ticks are in sight.
+    steps = (1, 2, 5) if high - low > 0.9 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    ticks = [step * 10.0**d for d in decades for step in steps]
+    return ticks, [f"{tick:,g}" if tick < 1e5 else f"{tick:g}" for tick in ticks]
 
 
 def level(y: float, text: str) -> dict[str, Any]:

@@ -42,13 +42,14 @@ PAGE = """<!doctype html>
 {body}
 <output id="figures-status" hidden></output>
 <script type="application/json" id="palettes">{palettes}</script>
-<script type="application/json" id="figures">{figures}</script>
+<script type="text/plain" id="figures">{figures}</script>
 <script type="text/plain" id="plotly">{plotly}</script>
 <script>
 {script}</script>
 </body>
 </html>
 """
+MOST_LINES = 24  # of contents; where there are more, what belongs to an entry is shown while it is read
 NO_FIGURES = (
     '<p class="banner" id="problems-with-script">The figures could not be drawn: this browser lacks what they '
     "need (any from 2023 on will do). Words and tables are complete.</p>"
@@ -133,7 +134,7 @@ def render(title: str, body: str, part: Part, top: str = "", contents: Sequence[
         css=css + _data("page.css"),
         body=f'<div class="{"page with-contents" if contents else "page"}">\n{inside}\n</div>',
         palettes=json_in_html({"light": LIGHT, "dark": DARK}),
-        figures=json_in_html(part.figures),
+        figures=packed(json_in_html(part.figures)),
         plotly=packed_plotly(),
         script=_data("page.js"),
     )
@@ -148,10 +149,15 @@ def write_page(path: Path, html: str) -> None:
 
 @cache
 def packed_plotly() -> str:
-    """Return plotly.js, compressed and in base64: 4.8 MB become 2 MB, and the browser inflates them."""
+    """Return plotly.js, packed: 4.8 MB become 2 MB."""
     from plotly.offline import get_plotlyjs
 
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
+    return packed(get_plotlyjs())
+
+
+def packed(text: str) -> str:
+    """Return a text compressed and in base64; the browser inflates it."""
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 def json_in_html(value: Any) -> str:
@@ -163,8 +169,9 @@ def json_in_html(value: Any) -> str:
 def _contents(entries: Sequence[Entry]) -> str:
     if not entries:
         return ""
+    many = " many" if sum(len(entry.under) for entry in entries) > MOST_LINES else ""
     return (
-        '<nav class="contents" aria-label="Contents"><details open><summary>Contents</summary>'
+        f'<nav class="contents{many}" aria-label="Contents"><details open><summary>Contents</summary>'
         f"{_list(entries)}</details></nav>"
     )
 

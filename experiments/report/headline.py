@@ -17,10 +17,27 @@ CLEAR, OPEN = 0.8, 0.65  # shares of pairings of runs above which a lead is clea
 
 
 def title(problem: ProblemStudy) -> str:
-    """Return the problem's id and the options it was given."""
-    given = [f"{name}={value}" for name, value in problem.logged.given.items()]
-    texts = [text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…" for text in given]
-    return escape(problem.logged.id) + "".join(f' <span class="option">{escape(text)}</span>' for text in texts)
+    """Return the problem's id and the options it was given, as HTML."""
+    texts = [f' <span class="option">{escape(text)}</span>' for text in _given(problem)]
+    return escape(problem.logged.id) + "".join(texts)
+
+
+def name_of(problem: ProblemStudy) -> str:
+    """Return a name for the table of contents, plain."""
+    return " · ".join([problem.logged.id, *_given(problem)])
+
+
+def _given(problem: ProblemStudy) -> list[str]:
+    texts = []
+    for name, value in problem.logged.given.items():
+        wanted = [
+            f"{word} {', '.join(map(str, value[key]))}"
+            for key, word in (("minimize", "least"), ("maximize", "most"), ("subject_to", "subject to"))
+            if isinstance(value, dict) and value.get(key)
+        ]
+        text = ", ".join(wanted) if wanted else f"{name}={value}"
+        texts.append(text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…")
+    return texts
 
 
 def goal(problem: ProblemStudy) -> str:
@@ -159,14 +176,14 @@ def _soonest(problem: ProblemStudy) -> str:
         lead = f"{name} was {what}" if len(ranked) == 1 else f"{name} found the best designs soonest: it was {what}"
         text = f"{lead} after <strong>{several(int(needed), 'design')}</strong> in the median run ({runs} got there)"
         return f"{text}{_against(first, ranked[1])}.{_by_the_clock(ranked)}" if len(ranked) > 1 else f"{text}."
-    lead = name if len(ranked) == 1 else f"{name} came closest:"
+    alone = len(ranked) == 1
+    lead = name if alone else f"{name} came closest:"
     if reached.any():
         soonest = count(float(first.reach[0.01].min()))
-        return (
-            f"{lead} {runs} came {what}, the soonest after {soonest} designs. No agent came there in half of its runs."
-        )
+        came = f"{name}: {runs}" if alone else f"{lead} {runs}"
+        return f"{came} came {what}, the soonest after {soonest} designs. No agent came there in half of its runs."
     final = number(float(stats.interquartile_mean(first.final_regret)))
-    return f"{lead} it ended at a regret of {final}. No run came {what}."
+    return f"{lead}{'' if alone else ' it'} ended at a regret of {final}. No run came {what}."
 
 
 def _against(first: AgentStudy, second: AgentStudy) -> str:
@@ -202,6 +219,6 @@ def ranking(problem: ProblemStudy) -> tuple[str, list[tuple[AgentStudy, str, str
     rows = []
     for agent, final in zip(agents, finals, strict=True):
         estimate = stats.iqm_interval(final)
-        interval = f"{percent(float(estimate.low))} to {percent(float(estimate.high))}"
+        interval = f"{percent(float(estimate.low))} to {percent(float(estimate.high))}" if len(final) > 1 else "one run"
         rows.append((float(estimate.middle), (agent, percent(float(estimate.middle)), interval)))
     return what, [row for _, row in sorted(rows, key=lambda pair: pair[0])]

@@ -87,6 +87,9 @@ def _values_of(parameter: dict[str, Any], values: list[Any]) -> list[Any] | None
     listed = parameter.get("choices") or parameter.get("values")
     if listed:
         return list(listed)
+    numbers = [value for value in values if isinstance(value, int)]
+    if parameter.get("kind") == "Subset" and numbers and int(parameter["n"]) <= MOST_PLACES:
+        return list(range(min(numbers), max(numbers) + 1))
     low, high, step = (parameter.get(key) for key in ("low", "high", "step"))
     if isinstance(low, int) and isinstance(high, int) and step and (high - low) // step < MOST_PLACES:
         return list(range(low, high + 1, step))
@@ -112,14 +115,17 @@ def _continuous(parameter: dict[str, Any], values: list[Any], unit: str) -> tupl
     low = float(parameter["low"] if parameter.get("low") is not None else there.min(initial=0.0))
     high = float(parameter["high"] if parameter.get("high") is not None else there.max(initial=1.0))
     idle = IDLE if len(there) < len(numbers) else 0.0
-    scaled, ticks = _scale(numbers, low, high, bool(parameter.get("log")) and low > 0, unit)
+    whole = all(isinstance(value, int) for value in values if value is not None)
+    scaled, ticks = _scale(numbers, low, high, bool(parameter.get("log")) and low > 0, unit, whole)
     places = np.where(np.isfinite(numbers), idle + (1 - idle) * np.nan_to_num(scaled), 0.0)
     ticks = [(idle + (1 - idle) * place, name) for place, name in ticks]
     return places, [(0.0, "idle"), *ticks] if idle else ticks
 
 
-def _scale(numbers: Floats, low: float, high: float, log: bool, unit: str) -> tuple[Floats, list[tuple[float, str]]]:
-    """Return numbers as places on an axis from low to high, and its ticks."""
+def _scale(
+    numbers: Floats, low: float, high: float, log: bool, unit: str, whole: bool = False
+) -> tuple[Floats, list[tuple[float, str]]]:
+    """Return numbers as places on an axis from low to high, and its ticks, at whole numbers where all are."""
     a, b = (math.log(low), math.log(high)) if log else (low, high)
     extent = (b - a) or 1.0
     places = ((np.log(numbers) if log else numbers) - a) / extent
@@ -127,6 +133,9 @@ def _scale(numbers: Floats, low: float, high: float, log: bool, unit: str) -> tu
     ticks = []
     for mark in marks:
         value = float(f"{math.exp(mark) if log else mark:.3g}")
+        if whole and abs(value) < 1000:
+            value = float(round(value))
+            mark = math.log(value) if log else value
         ticks.append((float((mark - a) / extent), figure_only(int(value) if value.is_integer() else value, unit)))
     return np.asarray(places), ticks
 

@@ -8,7 +8,7 @@ from html import escape
 from designgym.experiments.report import designs, progress, tables
 from designgym.experiments.report.costs import costs_table, failures
 from designgym.experiments.report.frame import Entry, Part, card, figures
-from designgym.experiments.report.headline import goal, headline, title
+from designgym.experiments.report.headline import goal, headline, name_of, title
 from designgym.experiments.report.parallel import axes_of, parallel_figure
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, percent
@@ -33,7 +33,7 @@ def problem_section(problem: ProblemStudy, place: int, part: Part) -> tuple[str,
     lines = tuple(Entry(f"{name}-{block.anchor}", block.text) for block in blocks if block.text)
     head = f'<h2>{title(problem)}</h2><p class="goal">{goal(problem)}</p>'
     section = f'<section class="problem" id="{name}">{head}{"".join(divisions)}</section>'
-    return section, Entry(name, problem.logged.label, lines)
+    return section, Entry(name, name_of(problem), lines)
 
 
 def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
@@ -91,8 +91,11 @@ def _costs(problem: ProblemStudy) -> str:
 
 
 def _progress(problem: ProblemStudy, part: Part) -> str:
-    over = f"Interquartile mean over runs, with its 95{NBSP}% interval."
-    timed = f"{over[:-1]}; agents' own time counts."
+    alone = max(len(agent.counted) for agent in problem.ranked) == 1
+    over = "One run an agent" if alone else f"Interquartile mean over runs, with its 95{NBSP}% interval"
+    if problem.others:
+        over += f"; the first {len(problem.shown)} agents in colour"
+    timed = f"{over}; agents' own time counts."
     if problem.single:
         draw, what = progress.best_figure, "Best so far"
         scale = (
@@ -103,7 +106,7 @@ def _progress(problem: ProblemStudy, part: Part) -> str:
         scale = f"One minus the share of the {problem.yardstick}."
     reached = f"Share of an agent's runs that are {WITHIN_1} of the {problem.yardstick}."
     placed = [
-        part.place(draw(problem, False), f"{what}, by designs priced", over),
+        part.place(draw(problem, False), f"{what}, by designs priced", f"{over}."),
         part.place(draw(problem, True), f"{what}, by time", timed),
         part.place(progress.regret_figure(problem), "Regret, by designs priced", scale),
         part.place(progress.reached_figure(problem), f"Who gets {WITHIN_1}, and how soon", reached),
@@ -140,7 +143,10 @@ def _parallel(problem: ProblemStudy, part: Part) -> str:
 def _pareto(problem: ProblemStudy, part: Part) -> str:
     note = "Each agent's front over all its runs. The hypervolume is measured from the reference point."
     made = designs.pareto_figures(problem)
-    placed = [part.place(figure, "Pareto front", note, wide=len(made) == 1) for figure in made]
+    placed = []
+    for names, figure in zip(designs.pairs_of(problem), made, strict=True):
+        heading = "Pareto front" if len(made) == 1 else f"Pareto front: {names[0]} and {names[1]}"
+        placed.append(part.place(figure, heading, note, wide=len(made) == 1))
     return figures(*placed)
 
 

@@ -105,7 +105,9 @@ def _agent_row(agent: AgentStudy) -> list[str]:
     return [
         agent_name(agent) + ("" if agent.whole else " <small>(unfinished)</small>"),
         f"{len(agent.counted)} of {len(agent.runs)}" if part else str(len(agent.runs)),
-        f"{number(middle)} <small>[{number(low)}, {number(high)}]</small>",
+        f"{number(middle)} <small>[{number(low)}, {number(high)}]</small>"
+        if len(agent.counted) > 1
+        else number(middle),
         percent(stats.share_reached(first)),
         percent(stats.share_reached(second)),
         count(stats.median_reached(first)),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from designgym.experiments.report.study import AgentStudy, ProblemStudy
 from designgym.experiments.report.tables import agent_name
-from designgym.experiments.report.text import NBSP, shortened
+from designgym.experiments.report.text import NBSP, breakable, shortened
 
 RESAMPLES = 2000
 MOST_AGENTS = 12
@@ -48,7 +48,7 @@ def versus_table(problem: ProblemStudy) -> str:
     agents = compared(problem)
     heads = []
     for i, agent in enumerate(agents, start=1):
-        name = escape(shortened(agent.label.partition("(")[0], 14))
+        name = breakable(shortened(agent.label.partition("(")[0], 20))
         heads.append(f'<th title="{escape(agent.label)}">{i}<small>{name}</small></th>')
     rows = []
     for i, ours in enumerate(agents):

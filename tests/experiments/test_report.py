@@ -1,5 +1,7 @@
 """The report page: what it says is checked against the log, how it looks in headless Chromium."""
 
+import base64
+import gzip
 import json
 import os
 import re
@@ -84,9 +86,9 @@ def words(path: Path) -> str:
 
 
 def figures(path: Path) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', path.read_text("utf-8"), re.S)
+    found = re.search(r'<script type="text/plain" id="figures">(.*?)</script>', path.read_text("utf-8"), re.S)
     assert found is not None
-    return dict(json.loads(found[1]))
+    return dict(json.loads(gzip.decompress(base64.b64decode(found[1]))))
 
 
 # -- what the page says -----------------------------------------------------------------------------------------------

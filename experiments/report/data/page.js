@@ -20,11 +20,15 @@
   addEventListener("error", (event) => failed(event.error || event.message));
   addEventListener("unhandledrejection", (event) => failed(event.reason));
 
-  async function loadPlotly() {
-    const bytes = Uint8Array.from(atob(document.getElementById("plotly").textContent.trim()), (c) => c.charCodeAt(0));
+  async function unpacked(id) {
+    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent.trim()), (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  }
+
+  async function loadPlotly() {
     const script = document.createElement("script");
-    script.textContent = await new Response(stream).text();
+    script.textContent = await unpacked("plotly");
     document.head.append(script);
   }
 
@@ -46,7 +50,7 @@
   }
 
   const palettes = read("palettes");
-  const figures = read("figures");
+  let figures = {};
   const config = {
     responsive: true, displaylogo: false, modeBarButtons: [["zoom2d", "pan2d", "resetScale2d"]],
   };
@@ -120,6 +124,7 @@
   async function start() {
     arrangeContents();
     markPlace();
+    figures = JSON.parse(await unpacked("figures"));
     await loadPlotly();
     await drawAll();
     for (const line of document.querySelectorAll(".save")) line.hidden = false;
