@@ -51,9 +51,11 @@ def layout(x: dict[str, Any], y: dict[str, Any], **more: Any) -> dict[str, Any]:
         "font": {"size": 12.5, "color": "@ink"},
         "hovermode": "x unified",
         "hoverlabel": {"bgcolor": "@paper", "bordercolor": "@rule", "font": {"color": "@ink"}},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": "@ink"}},
+        "legend": {
+            "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": "@ink"}, "tracegroupgap": 0,
+        },
         **more,
-    }
+    }  # fmt: skip
 
 
 def with_legend(figure: Figure, wide: bool = False) -> Figure:
@@ -97,7 +99,7 @@ def seconds_axis(grid: Floats) -> dict[str, Any]:
         return axis(title)
     ends = [math.log10(grid[0]), math.log10(grid[-1])]
     first, last = math.floor(ends[0]), math.ceil(ends[1])
-    steps = (1,) if last - first > 3 else (1, 2, 5) if last - first > 1 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    steps = (1,) if last - first > 2 else (1, 2, 5) if last - first > 1 else (1, 1.5, 2, 3, 4, 5, 6, 8)
     ticks = [step * 10.0**decade for decade in range(first, last + 1) for step in steps]
     return axis(title, type="log", tickvals=ticks, ticktext=[quantity(tick, "s") for tick in ticks], range=ends)
 

@@ -32,6 +32,7 @@ from designgym.experiments.report.text import (
     pretty,
 )
 
+MOST_RANKED = 10  # agents under the headline
 ENDED = {
     "budget": "spent the budget",
     "complete": "priced every valid design",
@@ -71,17 +72,20 @@ def agent_name(agent: AgentStudy) -> str:
     dashes = SVG_DASHES.get(dash, dash.replace("px", "").replace(",", " "))
     style = f'style="stroke: var(--{colour_of(agent.slot)})" stroke-dasharray="{dashes}"'
     stroke = f'<line x1="0" y1="6" x2="28" y2="6" {style}/>'
-    return f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{stroke}</svg>{escape(agent.label)}'
+    name = escape(agent.label).replace("(", "(<wbr>")
+    return f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{stroke}</svg><span class="agent">{name}</span>'
 
 
 # -- agents -----------------------------------------------------------------------------------------------------------
 
 
 def ranking_table(problem: ProblemStudy) -> str:
-    """Return every agent's distance from the optimum, the least first: the figures under the headline."""
+    """Return the agents' distances from the optimum, the least first: the figures under the headline."""
     what, agents = ranking(problem)
-    rows = [[agent_name(agent), f"<b>{middle}</b>", interval] for agent, middle, interval in agents]
-    return table([what, "IQM", f"95{NBSP}% interval"], rows)
+    rows = [[agent_name(agent), f"<b>{middle}</b>", interval] for agent, middle, interval in agents[:MOST_RANKED]]
+    more = len(agents) - len(rows)
+    note = f'<p class="note">{more} more in the table of agents below.</p>' if more else ""
+    return table([what, "IQM", f"95{NBSP}% interval"], rows) + note
 
 
 def agents_table(problem: ProblemStudy) -> str:

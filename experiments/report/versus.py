@@ -15,7 +15,7 @@ from designgym.experiments.report.tables import agent_name
 from designgym.experiments.report.text import NBSP, breakable, shortened
 
 RESAMPLES = 2000
-MOST_AGENTS = 12
+MOST_AGENTS = 10
 
 
 def chance_of_improving(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -59,11 +59,13 @@
     const palette = palettes[dark.matches && !printing ? "dark" : "light"];
     // A narrow screen has no room for a tool bar over the figure, nor for dragging to zoom while scrolling.
     const narrow = (width || node.clientWidth) < 480;
+    // Paper is as narrow as a phone, measured in its letters.
+    const small = narrow || printing;
     const { data, layout } = painted(
-      { data: narrow && figure.narrowData || figure.data, layout: narrow && figure.narrow || figure.layout }, palette);
+      { data: small && figure.narrowData || figure.data, layout: small && figure.narrow || figure.layout }, palette);
     layout.font = { ...layout.font, family: getComputedStyle(document.body).fontFamily };
     if (width) Object.assign(layout, { width, autosize: false });
-    if (printing && !node.closest("figure.wide")) layout.height = Math.min(layout.height, 290);
+    if (printing && !node.closest("figure.wide")) layout.height -= 60;
     node.style.minHeight = `${layout.height}px`;
     if (narrow && !printing) layout.dragmode = false;
     return [data, layout, { ...config, displayModeBar: !narrow && !printing, staticPlot: printing }];
