@@ -1,19 +1,12 @@
-"""A plug-in from another distribution, as its user has it: both wheels in a clean environment, listed, swept, tested.
-
-The environment installs the two wheels and nothing else. Third-party libraries are seen through a path to those of the
-environment that runs the tests: installing them again takes minutes and shows nothing of ours. A path added that way
-runs no .pth file, so that an editable designgym there stays out of sight, and the wheel's comes first in any case.
-"""
+"""A plug-in from another distribution, as its user has it: both wheels in a clean environment, listed, swept."""
 
 import json
 import shutil
-import subprocess
-import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from user_environment import Environment
 
 EXAMPLE = Path(__file__).parent / "plugin_example"
 PIECES = ("cost_model.py", "environment.py", "agent.py")
@@ -35,30 +28,6 @@ def write_plugin(site: Path, distribution: str, module: str, code: str, requires
     )
     (info / "entry_points.txt").write_text(f"[designgym.plugins]\n{module} = {module}\n")
     (site / f"{module}.py").write_text(code)
-
-
-class Environment:
-    """A virtual environment with both wheels, in a folder that holds no source."""
-
-    def __init__(self, folder: Path, *wheels: Path) -> None:
-        self.folder, self.home = folder / "empty", folder / "venv"
-        self.folder.mkdir()
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.home], check=True)
-        self.python = self.home / "bin" / "python"
-        pip = [sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet", "--no-deps", *wheels]
-        subprocess.run(pip, check=True)
-        (self.site,) = self.home.glob("lib/python*/site-packages")
-        (self.site / "third_party.pth").write_text(sysconfig.get_path("purelib") + "\n")
-
-    def run(self, *command: object) -> str:
-        done = subprocess.run(
-            [str(word) for word in command], cwd=self.folder, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout
-
-    def designgym(self, *command: object) -> str:
-        return self.run(self.home / "bin" / "designgym", *command)
 
 
 @pytest.fixture(scope="module")
