@@ -13,6 +13,7 @@ from designgym.experiments.report.section import problem_section
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.tables import UNFINISHED
 from designgym.experiments.report.text import NBSP, listed, several
+from designgym.experiments.report.versus import overall_card
 
 if TYPE_CHECKING:
     from designgym.experiments.log import Sweep
@@ -36,8 +37,11 @@ def page(sweep: Sweep, problems: list[ProblemStudy]) -> str:
     """Return the page's HTML."""
     part = Part()
     sections = [problem_section(problem, i, part) for i, problem in enumerate(problems)]
-    body = "\n".join([*(html for html, _ in sections), _reproduce(sweep), _terms()])
-    contents = [*(entry for _, entry in sections), Entry("reproduce", "Reproduce"), Entry("terms", "Terms")]
+    overall = overall_card(problems)
+    together = f'<section id="together" class="problem">{overall}</section>' if overall else ""
+    body = "\n".join([together, *(html for html, _ in sections), _reproduce(sweep), _terms()])
+    first = [Entry("together", "All problems together")] if overall else []
+    contents = [*first, *(entry for _, entry in sections), Entry("reproduce", "Reproduce"), Entry("terms", "Terms")]
     return render(f"{sweep.name}: designgym report", body, part, _top(sweep, problems), contents)
 
 

@@ -13,7 +13,7 @@ from designgym.experiments.report.parallel import axes_of, parallel_figure
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, percent
 from designgym.experiments.report.values import values_figure
-from designgym.experiments.report.versus import compared, versus_table
+from designgym.experiments.report.versus import versus_card
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
     return [
         Block("headline", "Headline", f'<div class="hero">{words}{_best(problem)}</div>'),
         Block("agents", "Agents", _agents(problem)),
-        Block("versus", "Agents in pairs", _versus(problem)),
+        Block("versus", "Agents in pairs", versus_card(problem)),
         Block("progress", "Progress", _progress(problem, part)),
         Block("best", "Best designs" if problem.single else "Designs on the front", _best_designs(problem)),
         Block("parallel", "Parallel coordinates", _parallel(problem, part)),
@@ -67,19 +67,6 @@ def _agents(problem: ProblemStudy) -> str:
     few = " Fewer than ten runs an agent: read small differences with care." if seeds < 10 else ""
     note = f"Up to {problem.budget:,} designs a run; the agent that found the best designs soonest comes first.{few}"
     return card("Agents", note, tables.agents_table(problem))
-
-
-def _versus(problem: ProblemStudy) -> str:
-    agents = len(compared(problem))
-    if agents < 2:
-        return ""
-    few = f" The first {agents} of {len(problem.ranked)} agents." if agents < len(problem.ranked) else ""
-    note = (
-        "How often a run of the agent on the left ends with less regret than a run of the agent above (ties count "
-        f"half): the probability of improvement, with its 95{NBSP}% interval over resampled runs. Bold where the "
-        f"interval leaves out 50{NBSP}%.{few}"
-    )
-    return card("Agents in pairs", note, versus_table(problem))
 
 
 def _costs(problem: ProblemStudy) -> str:

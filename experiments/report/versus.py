@@ -1,66 +1,90 @@
 """Agents against each other, pair by pair: how likely a run of one ends better than a run of the other, with intervals.
 
-Probability of improvement of Agarwal, Schwarzer, Castro, Courville and Bellemare, NeurIPS 2021, arXiv:2108.13264.
+The statistics are those of `designgym.experiments.comparison`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.experiments.comparison import probability_of_improvement, stratified_iqm
+from designgym.experiments.report.frame import card
 from designgym.experiments.report.study import AgentStudy, ProblemStudy
 from designgym.experiments.report.tables import agent_name
-from designgym.experiments.report.text import NBSP, breakable, shortened
+from designgym.experiments.report.text import NBSP, breakable, number, shortened
 
-RESAMPLES = 2000
 MOST_AGENTS = 10
+Scores = NDArray[np.float64]  # (runs, problems)
+Named = tuple[AgentStudy, Scores]
+NOTE = (
+    "How often a run of the agent on the left ends with less regret than a run of the agent above (ties count half): "
+    f"the probability of improvement, with its 95{NBSP}% interval over resampled runs. Bold where the interval leaves "
+    f"out 50{NBSP}%."
+)
 
 
-def chance_of_improving(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return how often a run of ours ends below one of theirs, ties counting half, and its 95 % bootstrap interval.
-
-    ours, theirs: (runs,), of what is minimised. Both agents' runs are drawn anew with replacement 2,000 times.
-    """
-    won = (ours[:, None] < theirs[None, :]) + 0.5 * (ours[:, None] == theirs[None, :])
-    rng = np.random.default_rng(0)
-    first, second = (_shares(rng, len(runs)) for runs in (ours, theirs))
-    low, high = np.quantile(((first @ won) * second).sum(axis=1), [0.025, 0.975])
-    return float(won.mean()), float(low), float(high)
+def versus_card(problem: ProblemStudy) -> str:
+    """Return the agents of one problem in pairs, the one that found the best designs soonest first; "" for one."""
+    agents = [(agent, agent.final_regret[:, None]) for agent in problem.ranked]
+    return _card("Agents in pairs", "", agents) if len(agents) > 1 else ""
 
 
-def _shares(rng: np.random.Generator, runs: int) -> NDArray[np.float64]:
-    """Return what share of each resample each run has, (resamples, runs)."""
-    drawn = rng.integers(runs, size=(RESAMPLES, runs))
-    shares = np.zeros((RESAMPLES, runs))
-    np.add.at(shares, (np.arange(RESAMPLES)[:, None], drawn), 1.0 / runs)
-    return shares
+def overall_card(problems: Sequence[ProblemStudy]) -> str:
+    """Return the agents in pairs over all problems on which all have runs, the least regret first; "" for none."""
+    solved = [problem for problem in problems if problem.best]
+    everywhere = [{agent.label: agent for agent in problem.agents if agent.counted} for problem in solved]
+    labels = [label for label in (everywhere[0] if everywhere else {}) if all(label in one for one in everywhere)]
+    if len(solved) < 2 or len(labels) < 2:
+        return ""
+    found: list[tuple[float, str, Named]] = []
+    for label in labels:
+        finals = [one[label].final_regret for one in everywhere]
+        # A table has as many runs of each problem: the first ones, where some have not finished.
+        runs = min(map(len, finals))
+        scores = np.stack([final[:runs] for final in finals], axis=1)
+        middle, low, high = stratified_iqm(scores)
+        text = f"{number(middle)} <small>[{number(low)}, {number(high)}]</small>"
+        found.append((middle, text, (everywhere[0][label], scores)))
+    found.sort(key=lambda item: item[0])
+    note = (
+        f"Over the {len(solved)} problems with feasible designs. The regret is the interquartile mean of all runs of "
+        "all problems, its interval from runs drawn anew within each problem. "
+    )
+    return _card("All problems together", note, [item[2] for item in found], [item[1] for item in found])
 
 
-def compared(problem: ProblemStudy) -> list[AgentStudy]:
-    """Return the agents of the table, the one that found the best designs soonest first."""
-    return problem.ranked[:MOST_AGENTS]
+def _card(heading: str, note: str, agents: list[Named], regrets: Sequence[str] = ()) -> str:
+    few = f" The first {MOST_AGENTS} of {len(agents)} agents." if len(agents) > MOST_AGENTS else ""
+    return card(heading, note + NOTE + few, _table(agents[:MOST_AGENTS], regrets))
 
 
-def versus_table(problem: ProblemStudy) -> str:
-    """Return a table of each agent (rows) against each other one (columns), by regret at the end of a run."""
-    agents = compared(problem)
-    heads = []
-    for i, agent in enumerate(agents, start=1):
+def _table(agents: list[Named], regrets: Sequence[str]) -> str:
+    """Return each agent (rows) against each other one (columns). regrets: a cell an agent before these, if any."""
+    heads = ["<th>final regret</th>"] if regrets else []
+    for i, (agent, _) in enumerate(agents, start=1):
         name = breakable(shortened(agent.label.partition("(")[0], 20))
         heads.append(f'<th title="{escape(agent.label)}">{i}<small>{name}</small></th>')
+    cells: dict[tuple[int, int], str] = {}
+    for i, (_, ours) in enumerate(agents):
+        for j, (_, theirs) in enumerate(agents[i + 1 :], start=i + 1):
+            middle, low, high = probability_of_improvement(ours, theirs)
+            cells[i, j] = _cell(middle, low, high)
+            cells[j, i] = _cell(1.0 - middle, 1.0 - high, 1.0 - low)
     rows = []
-    for i, ours in enumerate(agents):
-        cells = "".join(_cell(ours, theirs) if ours is not theirs else "<td>–</td>" for theirs in agents)
-        rows.append(f'<tr><td class="text">{i + 1} {agent_name(ours)}</td>{cells}</tr>')
+    for i, (agent, _) in enumerate(agents):
+        regret = f"<td>{regrets[i]}</td>" if regrets else ""
+        line = "".join(cells.get((i, j), "<td>–</td>") for j in range(len(agents)))
+        rows.append(f'<tr><td class="text">{i + 1} {agent_name(agent)}</td>{regret}{line}</tr>')
     head = f'<thead><tr><th class="text">ends better than</th>{"".join(heads)}</tr></thead>'
     return f'<div class="scroll"><table class="versus">{head}<tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _cell(ours: AgentStudy, theirs: AgentStudy) -> str:
+def _cell(middle: float, low: float, high: float) -> str:
     """Return a chance as a cell, tinted the stronger the further it is from even, bold where the interval is clear."""
-    middle, low, high = chance_of_improving(ours.final_regret, theirs.final_regret)
     tint = f"--tint: var(--{'accent' if middle >= 0.5 else 'warn'}); --share: {round(60 * abs(middle - 0.5))}%"
     text = f"{100 * middle:.0f}{NBSP}%"
     if low > 0.5 or high < 0.5:

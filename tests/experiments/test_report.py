@@ -1,68 +1,26 @@
-"""The report page: what it says is checked against the log, how it looks in headless Chromium."""
+"""The report page: what it says is checked against the log."""
 
-import base64
-import gzip
-import json
-import os
 import re
-from collections.abc import Iterator
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from chromium import HOW_TO_GET_ONE, Chromium, find_chromium
-from small_sweep import HOSTILE, KINDS, PROBLEM, log_sweep, register
+from chromium import Chromium
+from report_pages import SMALL, drawn, figures, show, words
+from small_sweep import KINDS, PROBLEM, log_sweep
 
 from designgym.envs.optimum import Optimum, find_optimum
-from designgym.envs.registry import make_problem
 from designgym.experiments import LogError, load_sweep, load_trials
 from designgym.experiments import statistics as stats
-from designgym.experiments.parts import RunFiles
+from designgym.experiments.parts import RunFiles, write_parquet
 from designgym.experiments.report import write_report
-from designgym.experiments.report.palette import DARK, LIGHT
-from designgym.experiments.report.text import percent
+from designgym.experiments.report.text import NBSP, percent
 
 MOST_BYTES = 5_000_000
-START = {"tile_m": 32, "tile_n": 16, "tile_k": 64, "buffer_kb": 64, "flow": "row", "clock_hz": 800_000_000}
-TWO = {"objective": {"minimize": ["latency_s", "energy_j"]}}
-SMALL: dict[str, Any] = {
-    "name": "small",
-    "problems": [PROBLEM],
-    "agents": ["random", "genetic"],
-    "seeds": 2,
-    "budget": 60,
-}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    executable = find_chromium()
-    if executable is None:
-        if os.environ.get("DESIGNGYM_REQUIRE_CHROMIUM") == "1":
-            pytest.fail(HOW_TO_GET_ONE)
-        pytest.skip(HOW_TO_GET_ONE)
-    with Chromium(executable) as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two problems, one and two objectives, a present design, three agents and four seeds."""
-    given = SMALL | {
-        "problems": [PROBLEM, {"id": PROBLEM, "options": TWO}],
-        "agents": ["random", "genetic", "local_search"],
-        "seeds": 4,
-        "budget": 120,
-        "start": [START],
-    }
-    return log_sweep(tmp_path_factory.mktemp("sweep") / "small", given)
-
-
-@pytest.fixture(scope="module")
-def page(sweep: Path) -> Path:
-    return write_report(sweep)
 
 
 @pytest.fixture
@@ -77,29 +35,15 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Optimum]:
     return found
 
 
-def words(path: Path) -> str:
-    """Return the text of a page as a reader sees it, without its figures and scripts."""
-    text = re.sub(r"<(script|style|svg)\b.*?</\1>", "", path.read_text(encoding="utf-8"), flags=re.S)
-    text = re.sub(r"<wbr>|</?(?:b|strong|small|code|span)\b[^>]*>", "", text)
-    text = re.sub(r"<[^>]+>", "\n", text).replace("\u00a0", " ").replace("&nbsp;", " ")
-    return re.sub(r"[ \t]+", " ", text)
-
-
-def figures(path: Path) -> dict[str, Any]:
-    found = re.search(r'<script type="text/plain" id="figures">(.*?)</script>', path.read_text("utf-8"), re.S)
-    assert found is not None
-    return dict(json.loads(gzip.decompress(base64.b64decode(found[1]))))
-
-
 # -- what the page says -----------------------------------------------------------------------------------------------
 
 
-def test_headline_states_the_best_design_of_the_log(sweep: Path, page: Path) -> None:
-    table = load_trials(sweep)
-    problem = next(iter(load_sweep(sweep).problems))
+def test_headline_states_the_best_design_of_the_log(report_sweep: Path, report_page: Path) -> None:
+    table = load_trials(report_sweep)
+    problem = next(iter(load_sweep(report_sweep).problems))
     rows = [row for row in table.to_pylist() if row["problem"] == problem and row["feasible"]]
     best = min(rows, key=lambda row: row["metric.latency_s"])
-    text = words(page)
+    text = words(report_page)
     assert f"latency_s {1e6 * best['metric.latency_s']:.4g} µs" in text
     assert "no true optimum is stored" in text
     before = min(row["metric.latency_s"] for row in rows if row["ask"] == 0)
@@ -107,10 +51,10 @@ def test_headline_states_the_best_design_of_the_log(sweep: Path, page: Path) -> 
     assert f"Over your start design: {gain} less latency_s" in text
 
 
-def test_true_optimum_and_agents_figures(sweep: Path, tmp_path: Path, known: dict[str, Optimum]) -> None:
-    text = words(write_report(sweep, tmp_path / "page.html"))
+def test_true_optimum_and_agents_figures(report_sweep: Path, tmp_path: Path, known: dict[str, Optimum]) -> None:
+    text = words(write_report(report_sweep, tmp_path / "page.html"))
     optimum = known["latency_s"]
-    table, logged = load_trials(sweep), load_sweep(sweep)
+    table, logged = load_trials(report_sweep), load_sweep(report_sweep)
     label = next(iter(logged.problems))
     finals, reach = [], []
     for run in (r for r in logged.runs if r.problem == label and r.label == "genetic"):
@@ -119,7 +63,7 @@ def test_true_optimum_and_agents_figures(sweep: Path, tmp_path: Path, known: dic
         finals.append((best[-1] - optimum.loss) / (optimum.median_loss - optimum.loss))
         within = np.flatnonzero(best <= 1.05 * optimum.loss)
         reach.append(within[0] + 1 if len(within) else np.inf)
-    row = text[text.index("final regret") :].split("genetic\n", 1)[1].split("\n")
+    row = text[text.index("runs within 1 %") :].split("genetic\n", 1)[1].split("\n")
     cells = [cell for cell in row if cell.strip()]
     assert cells[0] == "4"
     assert float(cells[1].split(" ")[0]) == pytest.approx(
@@ -130,11 +74,11 @@ def test_true_optimum_and_agents_figures(sweep: Path, tmp_path: Path, known: dic
     assert cells[5] == ("never" if np.isinf(median) else f"{median:,.0f}")
 
 
-def test_known_front_counts_what_was_found_of_it(sweep: Path, tmp_path: Path, known: dict[str, Optimum]) -> None:
-    path = write_report(sweep, tmp_path / "page.html")
+def test_known_front_counts_what_was_found_of_it(report_sweep: Path, tmp_path: Path, known: dict[str, Optimum]) -> None:
+    path = write_report(report_sweep, tmp_path / "page.html")
     front = np.unique(known["latency_s+energy_j"].front_losses, axis=0)
-    problem = list(load_sweep(sweep).problems)[1]
-    rows = [row for row in load_trials(sweep).to_pylist() if row["problem"] == problem and row["feasible"]]
+    problem = list(load_sweep(report_sweep).problems)[1]
+    rows = [row for row in load_trials(report_sweep).to_pylist() if row["problem"] == problem and row["feasible"]]
     found = {(row["loss.latency_s"], row["loss.energy_j"]) for row in rows} & set(map(tuple, front.tolist()))
     assert f"has {len(front)} points, of which the runs found {len(found)}" in words(path)
     names = [trace["name"] for figure in figures(path).values() for trace in figure["data"]]
@@ -142,45 +86,47 @@ def test_known_front_counts_what_was_found_of_it(sweep: Path, tmp_path: Path, kn
 
 
 def test_stored_optimum_that_a_trial_beats_is_not_believed(
-    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    report_sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = Optimum(("latency_s",), 9, 9, ({},), ((1.0,),), ({},), 0, (2.0,), 9, (2.0,), 1.0, "Tiling", "1")
     monkeypatch.setattr("designgym.envs.optimum.known_optimum", lambda *_: wrong)
-    assert "beats the stored optimum" in words(write_report(sweep, tmp_path / "page.html"))
+    assert "beats the stored optimum" in words(write_report(report_sweep, tmp_path / "page.html"))
 
 
 def test_other_version_of_the_cost_model_knows_no_optimum(
-    sweep: Path, tmp_path: Path, known: dict[str, Optimum], monkeypatch: pytest.MonkeyPatch
+    report_sweep: Path, tmp_path: Path, known: dict[str, Optimum], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("small_sweep.Tiling.version", "2")
-    text = words(write_report(sweep, tmp_path / "page.html"))
+    text = words(write_report(report_sweep, tmp_path / "page.html"))
     assert "the cost model is now version 2, and the runs used 1" in text
     assert not known
 
 
 def test_problem_that_cannot_be_made_here_is_still_reported(
-    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    report_sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: Any, **__: Any) -> None:
         raise ValueError("unknown problem")
 
     monkeypatch.setattr("designgym.envs.registry.make_problem", gone)
-    assert "could not be made here (ValueError: unknown problem)" in words(write_report(sweep, tmp_path / "page.html"))
+    assert "could not be made here (ValueError: unknown problem)" in words(
+        write_report(report_sweep, tmp_path / "page.html")
+    )
 
 
-def test_same_log_gives_the_same_bytes(sweep: Path, page: Path, tmp_path: Path) -> None:
-    assert write_report(sweep, tmp_path / "again.html").read_bytes() == page.read_bytes()
+def test_same_log_gives_the_same_bytes(report_sweep: Path, report_page: Path, tmp_path: Path) -> None:
+    assert write_report(report_sweep, tmp_path / "again.html").read_bytes() == report_page.read_bytes()
 
 
-def test_page_is_one_file_of_moderate_size_and_says_how_to_reproduce(sweep: Path, page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
+def test_page_is_one_file_of_moderate_size_and_says_how_to_reproduce(report_sweep: Path, report_page: Path) -> None:
+    text = report_page.read_text(encoding="utf-8")
     assert len(text.encode()) < MOST_BYTES
     assert text.count('id="plotly"') == 1
     assert not re.findall(r'(?:src|href)="(?!#|data:)', text)
-    assert "numpy" in words(page)
-    assert (sweep / "sweep.yaml").read_text().splitlines()[0] in text
-    assert page == sweep / "report.html"
-    assert not list(sweep.glob("*.tmp"))
+    assert "numpy" in words(report_page)
+    assert (report_sweep / "sweep.yaml").read_text().splitlines()[0] in text
+    assert report_page == report_sweep / "report.html"
+    assert not list(report_sweep.glob("*.tmp"))
 
 
 class _Balance(HTMLParser):
@@ -200,9 +146,9 @@ class _Balance(HTMLParser):
             self.wrong.append(tag)
 
 
-def test_tags_are_balanced(page: Path) -> None:
+def test_tags_are_balanced(report_page: Path) -> None:
     parser = _Balance()
-    parser.feed(page.read_text(encoding="utf-8"))
+    parser.feed(report_page.read_text(encoding="utf-8"))
     assert not parser.open
     assert not parser.wrong
 
@@ -248,93 +194,81 @@ def test_every_kind_of_parameter_and_a_maximised_metric(tmp_path: Path, chromium
     drawn(chromium, path)
 
 
-# -- texts from outside -----------------------------------------------------------------------------------------------
+def test_damaged_run_is_named_and_the_others_are_reported(tmp_path: Path) -> None:
+    directory = log_sweep(tmp_path / "damaged", SMALL)
+    runs = load_sweep(directory).runs
+    path = RunFiles(directory, runs[1].key).parquet
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with pytest.warns(UserWarning, match="left out"):
+        text = words(write_report(directory))
+    assert "3 of 4 runs finished; 1 damaged, left out" in text
+    assert f"{runs[1].label}, seed {runs[1].seed}: {path} is damaged" in text
+    assert "180 designs priced" in text
 
 
-def test_no_text_from_outside_is_run(tmp_path: Path, chromium: Chromium) -> None:
-    options: dict[str, Any] = {"title": HOSTILE, "hostile": True}
-    problems = [{"id": PROBLEM, "options": options | more} for more in ({}, TWO)]
-    path = write_report(log_sweep(tmp_path / "hostile", SMALL | {"problems": problems}))
-    drawn(chromium, path)
-    assert chromium.evaluate("document.documentElement.dataset.hacked") is None
-    assert chromium.evaluate("document.querySelectorAll('img').length") == 0
-    assert HOSTILE[:60] in chromium.evaluate("document.querySelector('h2').textContent")
+def test_repeats_told_count_for_nothing_and_rows_may_lie_in_any_order(tmp_path: Path) -> None:
+    """A told agent's log has its repeats, and a slow model's rows come as they finish: the page is the same."""
+    given = SMALL | {"agents": ["random"]}
+    plain = log_sweep(tmp_path / "plain", given)
+    told = Path(shutil.copytree(plain, tmp_path / "told"))
+    rng = np.random.default_rng(0)
+    for run in load_sweep(told).runs:
+        rows, meta = RunFiles(told, run.key).read()
+        assert rows is not None
+        places = np.sort(np.append(np.arange(len(rows)), rng.integers(0, len(rows), 20)))
+        again = np.append(False, places[1:] == places[:-1])
+        rows = rows.take(places)
+        for name, column in (("index", np.arange(len(places))), ("fresh", ~again)):
+            rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(column))
+        write_parquet(RunFiles(told, run.key).parquet, rows.take(rng.permutation(len(places))), meta)
+    one, other = write_report(plain), write_report(told)
+    assert figures(one) == figures(other)
+    assert words(one).replace(str(plain), "") == words(other).replace(str(told), "")
 
 
-# -- how it looks -----------------------------------------------------------------------------------------------------
+def test_what_failed_runs_left_can_be_unfolded(tmp_path: Path) -> None:
+    directory = log_sweep(tmp_path / "failed", SMALL, priced={3: 1})
+    key = load_sweep(directory).runs[3].key
+    RunFiles(directory, key).error.write_text("RuntimeError: hung\nTraceback\n  evaluate()", "utf-8")
+    page = write_report(directory).read_text("utf-8")
+    item = page[page.index('<ul class="errors">') :].partition("</ul>")[0]
+    assert "<summary>genetic, seed 1: RuntimeError: hung</summary>" in item
+    assert "<pre><code>Traceback\n  evaluate()</code></pre>" in item
+    assert f"runs/{key}.error.txt" in item
 
 
-def show(chromium: Chromium, path: Path, **window: Any) -> None:
-    chromium.errors.clear()
-    chromium.requests.clear()
-    chromium.show(path, **window)
-    chromium.wait_for("['drawn', 'failed'].includes(document.documentElement.dataset.report)")
+# -- agents: in pairs, and what they cost -----------------------------------------------------------------------------
 
 
-def drawn(chromium: Chromium, path: Path, **window: Any) -> None:
-    """Show a page and fail on a script error, a request to anywhere, or a figure without something to see."""
-    show(chromium, path, **window)
-    status = json.loads(chromium.evaluate("document.getElementById('figures-status').textContent"))
-    assert chromium.errors == []
-    assert status["errors"] == []
-    assert [url for url in chromium.requests if url != path.resolve().as_uri() and not url.startswith("data:")] == []
-    assert {figure["id"] for figure in status["figures"]} == set(figures(path))
-    assert len(status["figures"]) >= 4
-    for figure in status["figures"]:
-        assert max(figure["points"]) > 1, f"{figure['id']} has no data"
-        marks = f"""[...document.querySelectorAll("#{figure["id"]} :is(.trace path, .point path, .points path)")]
-            .filter((path) => path.getTotalLength() > 2).length"""
-        assert chromium.evaluate(marks) > 0, f"{figure['id']} shows nothing"
+def test_agents_in_pairs_are_those_of_the_log(report_sweep: Path, report_page: Path) -> None:
+    table = report_page.read_text("utf-8").split('<table class="versus">')[2].partition("</table>")[0]
+    rows = [re.sub(r"<[^>]+>", " ", row).replace(NBSP, " ") for row in table.split("<tr>")[2:]]
+    label = next(iter(load_sweep(report_sweep).problems))
+    finals: dict[str, list[float]] = {}
+    for run in (r for r in load_sweep(report_sweep).runs if r.problem == label):
+        mine = [row for row in load_trials(report_sweep).to_pylist() if row["run"] == run.key and row["feasible"]]
+        finals.setdefault(run.label, []).append(min(row["loss.latency_s"] for row in mine))
+    order = [next(name for name in finals if name in row) for row in rows]
+    for name, row in zip(order, rows, strict=True):
+        shares = iter(re.findall(r"(\d+) %", row))
+        for other in (o for o in order if o != name):
+            pairs = [0.5 * (a == b) + (a < b) for a in finals[name] for b in finals[other]]
+            assert int(next(shares)) == pytest.approx(100 * np.mean(pairs), abs=0.51)
 
 
-def test_page_draws_every_figure_without_a_network(page: Path, chromium: Chromium, tmp_path: Path) -> None:
-    drawn(chromium, page)
-    assert chromium.screenshot(tmp_path / "page.png").stat().st_size > 50_000
-    assert chromium.evaluate("document.documentElement.scrollWidth") <= 1280
-    assert chromium.pdf(tmp_path / "page.pdf").stat().st_size > 20_000
-    assert chromium.errors == []
-
-
-def test_page_on_a_phone_scrolls_down_only(page: Path, chromium: Chromium) -> None:
-    drawn(chromium, page, width=390, height=844)
-    assert chromium.evaluate("document.documentElement.scrollWidth") <= 390
-    rights = "[...document.querySelectorAll('.plot .main-svg')].map((svg) => svg.getBoundingClientRect().right)"
-    assert max(chromium.evaluate(rights)) <= 390
-
-
-def test_dark_page_has_dark_figures(page: Path, chromium: Chromium) -> None:
-    drawn(chromium, page, dark=True)
-    rgb = f"rgb({', '.join(str(int(DARK['paper'][i : i + 2], 16)) for i in (1, 3, 5))})"
-    papers = "[...document.querySelectorAll('.plot .main-svg:first-child')].map((svg) => svg.style.background)"
-    assert set(chromium.evaluate(papers)) == {rgb}
-    assert chromium.evaluate("document.querySelector('.plot').innerHTML.includes('\"@')") is False
-
-
-def test_page_without_script_says_so_and_keeps_its_tables(page: Path, chromium: Chromium) -> None:
-    broken = page.with_name("old.html")
-    broken.write_text(page.read_text("utf-8").replace("new DecompressionStream", "new NoSuchStream"), "utf-8")
-    show(chromium, broken)
-    assert chromium.evaluate("document.documentElement.dataset.report") == "failed"
-    assert chromium.evaluate("getComputedStyle(document.getElementById('problems-with-script')).display") == "block"
-
-
-@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
-def test_colours_stand_out_from_the_paper(palette: dict[str, str]) -> None:
-    def luminance(colour: str) -> float:
-        parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-        return float(linear @ [0.2126, 0.7152, 0.0722])
-
-    def contrast(one: str, other: str) -> float:
-        low, high = sorted((luminance(palette[one]), luminance(palette[other])))
-        return (high + 0.05) / (low + 0.05)
-
-    lines = [name for name in palette if name.startswith("agent-")]
-    assert min(contrast(name, "paper") for name in lines) >= 3.0
-    assert contrast("ink", "paper") >= 7.0
-    assert min(contrast(name, "paper") for name in ("muted", "accent", "warn")) >= 4.5
-
-
-def test_problem_of_these_tests_is_a_registered_one() -> None:
-    register()
-    assert make_problem(PROBLEM).space.size == 127_008
+def test_time_per_proposal_and_repeats_are_those_of_the_runs(tmp_path: Path) -> None:
+    directory = log_sweep(tmp_path / "timed", SMALL)
+    for run in load_sweep(directory).runs:
+        files = RunFiles(directory, run.key)
+        rows, meta = files.read()
+        assert rows is not None
+        counts = {"asked": 100, "repeats": 40, "agent_s": 0.002 if run.label == "genetic" else 0.05, "timed": 100}
+        write_parquet(files.parquet, rows, meta | counts)
+    text = words(write_report(directory))
+    costs = text[text.rindex("time a proposal") :]
+    cells = [cell for cell in costs.split("genetic\n", 1)[1].split("\n") if cell.strip()]
+    assert cells[:3] == ["200", "80 (40 %)", "20 µs"]
+    old = words(write_report(log_sweep(tmp_path / "old", SMALL)))
+    assert "The log of these runs does not tell." in old

@@ -1,0 +1,127 @@
+"""How the report page looks and works, in headless Chromium."""
+
+import base64
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from chromium import Chromium
+from report_pages import SMALL, TWO, drawn, figures, show
+from small_sweep import HOSTILE, PROBLEM, log_sweep, register
+
+from designgym.envs.registry import make_problem
+from designgym.experiments.report import write_report
+from designgym.experiments.report.palette import DARK, LIGHT
+
+# -- texts from outside -----------------------------------------------------------------------------------------------
+
+
+def test_no_text_from_outside_is_run(tmp_path: Path, chromium: Chromium) -> None:
+    options: dict[str, Any] = {"title": HOSTILE, "hostile": True}
+    problems = [{"id": PROBLEM, "options": options | more} for more in ({}, TWO)]
+    path = write_report(log_sweep(tmp_path / "hostile", SMALL | {"problems": problems}))
+    drawn(chromium, path)
+    assert chromium.evaluate("document.documentElement.dataset.hacked") is None
+    assert chromium.evaluate("document.querySelectorAll('img').length") == 0
+    assert HOSTILE[:60] in chromium.evaluate("document.querySelector('h2').textContent")
+
+
+# -- how it looks -----------------------------------------------------------------------------------------------------
+
+
+def test_page_draws_every_figure_without_a_network(report_page: Path, chromium: Chromium, tmp_path: Path) -> None:
+    drawn(chromium, report_page)
+    assert chromium.screenshot(tmp_path / "page.png").stat().st_size > 50_000
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert chromium.pdf(tmp_path / "page.pdf").stat().st_size > 20_000
+    # Figures are drawn anew for paper: as wide as its columns, light, and without what a reader could click.
+    chromium.evaluate("dispatchEvent(new Event('beforeprint'))")
+    widths = "[...document.querySelectorAll('.plot .main-svg:first-child')].map((svg) => svg.clientWidth)"
+    assert set(chromium.evaluate(widths)) == {325, 680}
+    chromium.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert chromium.errors == []
+
+
+def test_page_on_a_phone_scrolls_down_only(report_page: Path, chromium: Chromium) -> None:
+    drawn(chromium, report_page, width=390, height=844)
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= 390
+    rights = "[...document.querySelectorAll('.plot .main-svg')].map((svg) => svg.getBoundingClientRect().right)"
+    assert max(chromium.evaluate(rights)) <= 390
+
+
+def test_figures_save_as_png_and_svg(report_page: Path, chromium: Chromium, tmp_path: Path) -> None:
+    drawn(chromium, report_page)
+    # As anchors with a data URL: what the browser would put into its downloads.
+    chromium.evaluate(
+        "window.saved = []; HTMLAnchorElement.prototype.click = function () { saved.push([this.download, this.href]) }"
+    )
+    shown = chromium.evaluate("[...document.querySelectorAll('[data-save]')].filter((b) => b.checkVisibility()).length")
+    assert shown == 2 * len(figures(report_page))
+    chromium.evaluate("document.querySelectorAll('[data-figure=figure-0]').forEach((button) => button.click())")
+    chromium.wait_for("saved.length === 2")
+    saved = dict(chromium.evaluate("saved"))
+    assert set(saved) == {"best-so-far-by-designs-priced.png", "best-so-far-by-designs-priced.svg"}
+    kind, _, data = saved["best-so-far-by-designs-priced.png"].partition(",")
+    assert kind == "data:image/png;base64"
+    image = base64.b64decode(data)
+    assert image.startswith(b"\x89PNG")
+    assert int.from_bytes(image[16:20]) > 800
+    kind, _, data = saved["best-so-far-by-designs-priced.svg"].partition(",")
+    assert kind == "data:image/svg+xml"
+    drawing = ElementTree.fromstring(unquote(data))
+    texts = {"".join(node.itertext()) for node in drawing.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"local_search", "designs priced (log scale)"} <= texts
+    assert chromium.errors == []
+
+
+def test_contents_lead_to_every_part_and_fold_on_a_phone(report_page: Path, chromium: Chromium) -> None:
+    drawn(chromium, report_page, width=1440)
+    broken = "[...document.querySelectorAll('.contents a')].filter((a) => !document.querySelector(a.hash)).length"
+    assert chromium.evaluate("document.querySelectorAll('.contents a').length") > 15
+    assert chromium.evaluate(broken) == 0
+    assert chromium.evaluate("document.querySelector('.contents details').open") is True
+    right = "document.querySelector('.contents').getBoundingClientRect().right"
+    assert chromium.evaluate(right) <= chromium.evaluate("document.querySelector('main').getBoundingClientRect().left")
+    drawn(chromium, report_page, width=390, height=844)
+    assert chromium.evaluate("document.querySelector('.contents details').open") is False
+
+
+def test_dark_page_has_dark_figures(report_page: Path, chromium: Chromium) -> None:
+    drawn(chromium, report_page, dark=True)
+    rgb = f"rgb({', '.join(str(int(DARK['paper'][i : i + 2], 16)) for i in (1, 3, 5))})"
+    papers = "[...document.querySelectorAll('.plot .main-svg:first-child')].map((svg) => svg.style.background)"
+    assert set(chromium.evaluate(papers)) == {rgb}
+    assert chromium.evaluate("document.querySelector('.plot').innerHTML.includes('\"@')") is False
+
+
+def test_page_without_script_says_so_and_keeps_its_tables(report_page: Path, chromium: Chromium) -> None:
+    broken = report_page.with_name("old.html")
+    broken.write_text(report_page.read_text("utf-8").replace("new DecompressionStream", "new NoSuchStream"), "utf-8")
+    show(chromium, broken)
+    assert chromium.evaluate("document.documentElement.dataset.report") == "failed"
+    assert chromium.evaluate("getComputedStyle(document.getElementById('problems-with-script')).display") == "block"
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_colours_stand_out_from_the_paper(palette: dict[str, str]) -> None:
+    def luminance(colour: str) -> float:
+        parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    def contrast(one: str, other: str) -> float:
+        low, high = sorted((luminance(palette[one]), luminance(palette[other])))
+        return (high + 0.05) / (low + 0.05)
+
+    lines = [name for name in palette if name.startswith("agent-")]
+    assert min(contrast(name, "paper") for name in lines) >= 3.0
+    assert contrast("ink", "paper") >= 7.0
+    assert min(contrast(name, "paper") for name in ("muted", "accent", "warn")) >= 4.5
+
+
+def test_problem_of_these_tests_is_a_registered_one() -> None:
+    register()
+    assert make_problem(PROBLEM).space.size == 127_008
