@@ -199,7 +199,8 @@ def test_damaged_run_is_named_and_the_others_are_reported(tmp_path: Path) -> Non
     runs = load_sweep(directory).runs
     path = RunFiles(directory, runs[1].key).parquet
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    third = len(data) // 3
+    data[third : 2 * third] = bytes(third)
     path.write_bytes(bytes(data))
     with pytest.warns(UserWarning, match="left out"):
         text = words(write_report(directory))
