@@ -50,12 +50,14 @@ def check_cost_model(model: CostModel, designs: Columns) -> None:
     slow = bool(getattr(model, "slow", False))
     priced = _priced_without_side_effects(name, model, designs)
     check_priced(name, model, designs, priced)
-    _check_equal(name, "deterministic", priced, model.evaluate(designs), "Draw nothing at random and keep no state.")
+    _check_equal(
+        name, "deterministic", priced, _evaluate(name, model, designs), "Draw nothing at random and keep no state."
+    )
     _check_row_independence(name, model, designs, priced, slow)
     _check_pickles(name, model, designs, priced)
     if not slow:
         empty = {key: column[:0] for key, column in designs.items()}
-        check_priced(name, model, empty, model.evaluate(empty))
+        check_priced(name, model, empty, _evaluate(name, model, empty))
     if isinstance(model, Explains):
         _check_reasons(name, model, designs, priced)
 
@@ -63,25 +65,27 @@ def check_cost_model(model: CostModel, designs: Columns) -> None:
 def check_metrics(model: CostModel) -> None:
     """Check what a model says of itself: its version, and its metrics with their units."""
     name = type(model).__name__
-    version = model.version
+    version = getattr(model, "version", None)
     require(
         isinstance(version, str) and version and version == model.version,
-        f"{name}.version must be one text that is not empty, got {version!r}. It keys stored results.",
+        f"{name}.version must be one text that is not empty, got {version!r}. It keys stored results: write version = "
+        "'1', and change it whenever a number changes.",
     )
-    metrics = model.metrics
+    metrics = getattr(model, "metrics", None)
     require(
         isinstance(metrics, tuple) and metrics and all(isinstance(m, Metric) for m in metrics),
-        f"{name}.metrics must be a tuple of Metric that is not empty, got {metrics!r}.",
+        f"{name}.metrics must be a tuple of Metric that is not empty, got {metrics!r}. Write metrics = (Metric(...),).",
     )
+    assert metrics is not None
     names = [metric.name for metric in metrics]
     require(
         len({*names, "violation"}) == len(names) + 1,
-        f"{name}.metrics must have different names, none of them 'violation', got {names}.",
+        f"{name}.metrics must have different names, none of them 'violation', got {names}. Rename or drop one.",
     )
     for metric in metrics:
         require(
             metric.better in ("lower", "higher"),
-            f"{name}.{metric.name}: better must be 'lower' or 'higher', got {metric.better!r}.",
+            f"{name}.{metric.name}: better must be 'lower' or 'higher', got {metric.better!r}. Give one of the two.",
         )
         require(metric.meaning, f"{name}.{metric.name} must say what it means, got ''. Give Metric(meaning=...).")
         check_suffix(name, metric)
@@ -99,23 +103,47 @@ def check_suffix(model: str, metric: Metric) -> None:
         )
 
 
+def _evaluate(name: str, model: CostModel, designs: Columns) -> Columns:
+    """Price; AssertionError where the model raises, with what it raised as the cause."""
+    try:
+        return model.evaluate(designs)
+    except Exception as error:
+        raise AssertionError(
+            f"{name}.evaluate must price any batch, got {type(error).__name__}: {error} for {batch_length(designs)} "
+            "designs. Report what cannot be built as a violation, and let it work for one design and for none."
+        ) from error
+
+
 def check_priced(name: str, model: CostModel, designs: Columns, priced: Columns) -> None:
     """Check one answer of a model: its columns, shapes and dtypes, violations, and NaN only where it may be."""
     n = batch_length(designs)
     wanted = [*(metric.name for metric in model.metrics), "violation"]
+    got = ", ".join(map(str, priced)) if isinstance(priced, dict) else type(priced).__name__
     require(
         isinstance(priced, dict) and sorted(priced) == sorted(wanted),
-        f"{name}.evaluate must return the columns {', '.join(wanted)}, got {', '.join(priced)}.",
+        f"{name}.evaluate must return the columns {', '.join(wanted)}, got {got}. Return each metric of .metrics and "
+        "violation, and nothing else.",
     )
     for key, column in priced.items():
         require(
             isinstance(column, np.ndarray) and column.dtype in (np.float64, np.int64),
-            f"{name}: {key} must be an array of float64 or int64, got {_kind(column)}.",
+            f"{name}: {key} must be an array of float64 or int64, got {_kind(column)}. Convert it with "
+            "np.asarray(..., np.float64).",
         )
-        require(column.shape == (n,), f"{name}: {key} of {n} designs must have shape ({n},), got {column.shape}.")
+        require(
+            column.shape == (n,),
+            f"{name}: {key} of {n} designs must have shape ({n},), got {column.shape}. Return one number a design; "
+            "np.full(n, x) where all are alike.",
+        )
     violation = priced["violation"]
     bad = ~(violation >= 0)
-    require(not bad.any(), f"{name}: violation must be >= 0, got {violation[bad][:1]} for {_row(designs, bad)}.")
+    require(
+        not bad.any(),
+        lambda: (
+            f"{name}: violation must be >= 0, got {violation[bad][:1]} for {_row(designs, bad)}. Clip it: "
+            "np.maximum(0.0, excess)."
+        ),
+    )
     failed = np.isinf(violation)
     for key in wanted[:-1]:
         nan = np.isnan(priced[key])
@@ -129,7 +157,7 @@ def check_priced(name: str, model: CostModel, designs: Columns, priced: Columns)
         require(
             not bad.any(),
             f"{name}: where violation is inf, the evaluation failed and {key} must be NaN, got {priced[key][bad][:1]} "
-            f"for {_row(designs, bad)}.",
+            f"for {_row(designs, bad)}. Set it to NaN there, or report how far the design is from buildable.",
         )
 
 
@@ -137,7 +165,7 @@ def _priced_without_side_effects(name: str, model: CostModel, designs: Columns) 
     """Price, and check that neither the designs nor the global random states have changed."""
     given = {key: column.copy() for key, column in designs.items()}
     numpy_state, python_state = pickle.dumps(np.random.get_state()), random.getstate()  # noqa: NPY002
-    priced = model.evaluate(designs)
+    priced = _evaluate(name, model, designs)
     require(
         pickle.dumps(np.random.get_state()) == numpy_state and random.getstate() == python_state,  # noqa: NPY002
         f"{name}.evaluate must not touch the global random state, but it did. Take no random numbers there.",
@@ -153,24 +181,31 @@ def _check_row_independence(name: str, model: CostModel, designs: Columns, price
     n = batch_length(designs)
     remedy = "Row i must depend on design i alone: reduce nothing over the batch, and use no BLAS in sums over rows."
     order = np.random.default_rng(0).permutation(n)
-    _check_equal(name, "the same in another order", _rows(priced, order), model.evaluate(_rows(designs, order)), remedy)
+    _check_equal(
+        name, "the same in another order", _rows(priced, order), _evaluate(name, model, _rows(designs, order)), remedy
+    )
     if slow:
         return
     for i in np.unique(np.linspace(0, n - 1, SINGLE_ROWS).astype(int)):
         one = slice(i, i + 1)
-        _check_equal(name, "the same alone", _rows(priced, one), model.evaluate(_rows(designs, one)), remedy)
+        _check_equal(name, "the same alone", _rows(priced, one), _evaluate(name, model, _rows(designs, one)), remedy)
     # More designs than the size from which kernels run on all threads, and not a multiple of anything.
     many = np.arange(2 * PARALLEL_FROM + 3) % n
-    _check_equal(name, "the same in a large batch", _rows(priced, many), model.evaluate(_rows(designs, many)), remedy)
+    _check_equal(
+        name, "the same in a large batch", _rows(priced, many), _evaluate(name, model, _rows(designs, many)), remedy
+    )
 
 
 def _check_pickles(name: str, model: CostModel, designs: Columns, priced: Columns) -> None:
     copy = pickled_copy(name, model)
     require(
         copy.version == model.version,
-        f"{name}: a pickled copy must have the same version, got {copy.version!r} instead of {model.version!r}.",
+        f"{name}: a pickled copy must have the same version, got {copy.version!r} instead of {model.version!r}. Pickle "
+        "all that counts.",
     )
-    _check_equal(name, "the same from a pickled copy", priced, copy.evaluate(designs), "Pickle all that counts.")
+    _check_equal(
+        name, "the same from a pickled copy", priced, _evaluate(name, copy, designs), "Pickle all that counts."
+    )
 
 
 def _check_reasons(name: str, model: Explains, designs: Columns, priced: Columns) -> None:
@@ -181,7 +216,8 @@ def _check_reasons(name: str, model: Explains, designs: Columns, priced: Columns
             rule = "say why a design with a violation cannot be built" if wanted else "be '' for one that can be built"
             require(
                 isinstance(reason, str) and bool(reason) == wanted and "\n" not in reason,
-                f"{name}.reason must {rule}, in one line, got {reason!r} for {_row(designs, [i])}.",
+                f"{name}.reason must {rule}, in one line, got {reason!r} for {_row(designs, [i])}. Decide by the same "
+                "rule as the violation.",
             )
 
 

@@ -13,6 +13,7 @@ from designgym.envs.space import DesignSpace
 MOST_VALUES = 100_000  # of one parameter that are all tried; of more, as many at random
 MOST_DESIGNS = 100_000  # of a space that is enumerated whole
 FLOAT_ERROR = 1e-12  # of its range, or of its value if log
+OVERRIDE = "Mend what overrides it in a subclass of DesignSpace or of a parameter."
 
 
 def check_space(space: DesignSpace, designs: int = 300, seed: int = 0) -> None:
@@ -20,7 +21,7 @@ def check_space(space: DesignSpace, designs: int = 300, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     for parameter in space.parameters:
         check_parameter(space, parameter, rng)
-    drawn = space.sample(designs, rng)
+    drawn = draw(space, designs, rng)
     _check_drawn(space, drawn, designs, seed)
     _check_unit_cube(space, drawn, rng)
     _check_names(space, drawn)
@@ -30,7 +31,17 @@ def check_space(space: DesignSpace, designs: int = 300, seed: int = 0) -> None:
         _check_ranks(space, drawn, rng)
         _check_enumeration(space)
         _check_neighbours(space, drawn)
-    require(pickled_copy("a space", space) == space, "a space must come back from pickle, but the copy differs.")
+    require(
+        pickled_copy("a space", space) == space, f"a space must come back from pickle, but the copy differs. {OVERRIDE}"
+    )
+
+
+def draw(space: DesignSpace, n: int, rng: np.random.Generator) -> Columns:
+    """Draw designs; AssertionError where the constraints leave none to be found."""
+    try:
+        return space.sample(n, rng)
+    except RuntimeError as error:
+        raise AssertionError(f"a space must have designs that keep its constraints, but sample {error}") from error
 
 
 def check_parameter(space: DesignSpace, parameter: Parameter, rng: np.random.Generator) -> None:
@@ -47,19 +58,25 @@ def check_parameter(space: DesignSpace, parameter: Parameter, rng: np.random.Gen
     different = len(np.unique(np.stack(values), axis=1).T)
     require(
         different == len(np.unique(numbers)),
-        f"{parameter.name} must have {len(np.unique(numbers))} different values, got {different}: unrank repeats some.",
+        f"{parameter.name} must have {len(np.unique(numbers))} different values, got {different}: unrank repeats some. "
+        f"{OVERRIDE}",
     )
     designs = {name: np.repeat(values_, len(numbers)) for name, values_ in base.items()}
     designs = space.canonical(designs | dict(zip(parameter.columns, values, strict=True)))
     decoded = space.decode(space.encode(designs))
     for name, wanted in zip(parameter.columns, values, strict=True):
         missed = np.flatnonzero(decoded[name] != wanted)
-        require(not len(missed), f"decode must reach every value of {name}, but not {wanted[missed[:1]]}.")
+        require(
+            not len(missed), f"decode must reach every value of {name}, got none of {wanted[missed[:1]]}. {OVERRIDE}"
+        )
     if len(parameter.cardinalities) == 1 and count <= MOST_VALUES // 4:
         unit = np.repeat(space.encode(base), 4 * count, axis=0)
         unit[:, first] = (np.arange(4 * count) + 0.5) / (4 * count)
         _, times = np.unique(space.decode(unit)[parameter.name], return_counts=True)
-        require((times == 4).all(), f"decode must be uniform in the index of {parameter.name}, got {times} of 4 each.")
+        require(
+            (times == 4).all(),
+            f"decode must be uniform in the index of {parameter.name}, got {times} of 4 each. {OVERRIDE}",
+        )
 
 
 def _check_float(space: DesignSpace, parameter: Float, base: Columns, first: int) -> None:
@@ -70,7 +87,7 @@ def _check_float(space: DesignSpace, parameter: Float, base: Columns, first: int
     require(
         (np.diff(got) >= 0).all() and ends.max() <= FLOAT_ERROR,
         f"decode must run through the range of {parameter.name}, [{parameter.low}, {parameter.high}], "
-        f"got {got[0]} to {got[-1]}.",
+        f"got {got[0]} to {got[-1]}. {OVERRIDE}",
     )
 
 
@@ -93,12 +110,18 @@ def _awake(space: DesignSpace, parameter: Parameter) -> Columns:
 def _check_drawn(space: DesignSpace, drawn: Columns, n: int, seed: int) -> None:
     require(
         tuple(drawn) == space.columns and batch_length(drawn) == n,
-        f"sample({n}) must return {n} rows of {space.columns}, got {batch_length(drawn)} of {tuple(drawn)}.",
+        f"sample({n}) must return {n} rows of {space.columns}, got {batch_length(drawn)} of {tuple(drawn)}. {OVERRIDE}",
     )
     dtypes = {name: column.dtype for name, column in drawn.items()}
-    require(dtypes == space.dtypes, f"sample must return the dtypes {space.dtypes}, got {dtypes}.")
+    require(dtypes == space.dtypes, f"sample must return the dtypes {space.dtypes}, got {dtypes}. {OVERRIDE}")
     inside = space.contains(drawn)
-    require(inside.all(), f"sample must return designs of the space, got {_row(space, drawn, ~inside)}.")
+    require(
+        inside.all(),
+        lambda: (
+            f"sample must return designs of the space, got {_row(space, drawn, ~inside)}. Draw again where "
+            "contains() is False."
+        ),
+    )
     first, second = (space.sample(50, np.random.default_rng(seed)) for _ in range(2))
     require(
         all(np.array_equal(first[name], second[name]) for name in space.columns),
@@ -108,11 +131,13 @@ def _check_drawn(space: DesignSpace, drawn: Columns, n: int, seed: int) -> None:
         column = drawn[spec.name]
         require(
             spec.low <= column.min() and column.max() <= spec.high,
-            f"{spec.name}: its ColumnSpec says [{spec.low}, {spec.high}], got {column.min()} to {column.max()}.",
+            f"{spec.name}: its ColumnSpec says [{spec.low}, {spec.high}], got {column.min()} to {column.max()}. "
+            f"{OVERRIDE}",
         )
     require(
         tuple(spec.name for spec in space.specs()) == space.columns,
-        f"specs must be one for each of the columns {space.columns}, got {[spec.name for spec in space.specs()]}.",
+        f"specs must be one for each of the columns {space.columns}, got {[spec.name for spec in space.specs()]}. "
+        f"{OVERRIDE}",
     )
 
 
@@ -121,14 +146,15 @@ def _check_unit_cube(space: DesignSpace, drawn: Columns, rng: np.random.Generato
     require(
         unit.shape == (batch_length(drawn), len(space.cardinalities)) and ((unit >= 0) & (unit < 1)).all(),
         f"encode must return float64 (n, {len(space.cardinalities)}) in [0, 1), got {unit.shape}, "
-        f"{unit.min(initial=0)} to {unit.max(initial=0)}.",
+        f"{unit.min(initial=0)} to {unit.max(initial=0)}. {OVERRIDE}",
     )
     _check_columns(space, drawn, space.decode(unit), "decode(encode(x)) must be x")
     anywhere = space.decode(rng.random((len(unit), unit.shape[1])))
     canonical = space.canonical(anywhere)
     require(
         not space.illegal(anywhere).any() and all(np.array_equal(anywhere[k], canonical[k]) for k in anywhere),
-        "decode must return canonical designs of legal values from any place of the unit cube, but it did not.",
+        "decode must return canonical designs of legal values from any place of the unit cube, but it did not. "
+        f"{OVERRIDE}",
     )
 
 
@@ -139,12 +165,17 @@ def _check_columns(space: DesignSpace, wanted: Columns, got: Columns, rule: str)
             if isinstance(parameter, Float):
                 error = error / (np.abs(wanted[name]) if parameter.log else parameter.high - parameter.low)
             bad = error > (FLOAT_ERROR if isinstance(parameter, Float) else 0)
-            require(not bad.any(), f"{rule}, got {name} = {got[name][bad][:1]} for {_row(space, wanted, bad)}.")
+            require(
+                not bad.any(),
+                lambda: f"{rule}, got {name} = {got[name][bad][:1]} for {_row(space, wanted, bad)}. {OVERRIDE}",  # noqa: B023
+            )
 
 
 def _check_names(space: DesignSpace, drawn: Columns) -> None:
     names = space.describe(drawn)
-    require(tuple(names) == space.columns, f"describe must name the columns {space.columns}, got {tuple(names)}.")
+    require(
+        tuple(names) == space.columns, f"describe must name the columns {space.columns}, got {tuple(names)}. {OVERRIDE}"
+    )
     _check_columns(space, drawn, space.parse(names), "parse(describe(x)) must be x")
     texts = {name: [None if value is None else str(value) for value in values] for name, values in names.items()}
     _check_columns(space, drawn, space.parse(texts), "parse must read what describe writes, as text,")
@@ -157,12 +188,13 @@ def _check_gymnasium(space: DesignSpace, rng: np.random.Generator) -> None:
     if isinstance(actions, gymnasium.spaces.Box):
         require(
             space.has_floats and actions.shape == (len(space.cardinalities),) and (actions.high == 1).all(),
-            f"to_gymnasium of a space with a Float must be Box(0, 1, ({len(space.cardinalities)},)), got {actions}.",
+            f"to_gymnasium of a space with a Float must be Box(0, 1, ({len(space.cardinalities)},)), got {actions}. "
+            f"{OVERRIDE}",
         )
         return
     require(
         tuple(actions.nvec.tolist()) == space.cardinalities,
-        f"to_gymnasium must be MultiDiscrete({list(space.cardinalities)}), got {actions}.",
+        f"to_gymnasium must be MultiDiscrete({list(space.cardinalities)}), got {actions}. {OVERRIDE}",
     )
     digits = [rng.integers(0, cardinality, 100) for cardinality in space.cardinalities]
     unit = (np.stack(digits, axis=1) + 0.5) / np.array(space.cardinalities)
@@ -183,7 +215,7 @@ def _check_optuna(space: DesignSpace, drawn: Columns) -> None:
             distribution = bridge.distributions[name]
             require(
                 distribution._contains(distribution.to_internal_repr(value)),
-                f"params must lie in Optuna's distributions, got {name} = {value!r} for {distribution}.",
+                f"params must lie in Optuna's distributions, got {name} = {value!r} for {distribution}. {OVERRIDE}",
             )
 
 
@@ -191,11 +223,13 @@ def _check_ranks(space: DesignSpace, drawn: Columns, rng: np.random.Generator) -
     ranks = space.rank(drawn)
     require(
         min(ranks) >= 0 and max(ranks) < space.size,
-        f"ranks must be in [0, {space.size}), got {min(ranks)} to {max(ranks)}.",
+        f"ranks must be in [0, {space.size}), got {min(ranks)} to {max(ranks)}. {OVERRIDE}",
     )
     _check_columns(space, drawn, space.unrank(ranks), "unrank(rank(x)) must be x")
     numbers: Array = np.array([int(space.size) * int(u) >> 62 for u in rng.integers(0, 2**62, 100)], ranks.dtype)
-    require((space.rank(space.unrank(numbers)) == numbers).all(), "rank(unrank(r)) must be r, but it is not.")
+    require(
+        (space.rank(space.unrank(numbers)) == numbers).all(), f"rank(unrank(r)) must be r, but it is not. {OVERRIDE}"
+    )
 
 
 def _check_enumeration(space: DesignSpace) -> None:
@@ -207,15 +241,18 @@ def _check_enumeration(space: DesignSpace) -> None:
     ranks = np.concatenate([space.rank(chunk) for chunk in chunks]) if chunks else np.zeros(0, np.int64)
     require(
         all(ranks[:-1] < ranks[1:]) and all(space.contains(chunk).all() for chunk in chunks),
-        "enumerate must yield valid designs in the order of their ranks, each once, but it did not.",
+        f"enumerate must yield valid designs in the order of their ranks, each once, but it did not. {OVERRIDE}",
     )
-    require(max(map(batch_length, chunks), default=0) <= 997, "enumerate must keep to its chunk, but it did not.")
+    require(
+        max(map(batch_length, chunks), default=0) <= 997,
+        f"enumerate must keep to its chunk, but it did not. {OVERRIDE}",
+    )
     if whole:
         valid = space.contains(space.unrank(np.arange(int(space.size))))
         require(
             np.array_equal(ranks, np.flatnonzero(valid)) and space.count_valid() == len(ranks),
             f"enumerate and count_valid must find the {valid.sum()} valid designs, got {len(ranks)} and "
-            f"{space.count_valid()}.",
+            f"{space.count_valid()}. {OVERRIDE}",
         )
 
 
@@ -227,11 +264,15 @@ def _check_neighbours(space: DesignSpace, drawn: Columns) -> None:
         require(
             space.contains(near).all() and len(set(ranks)) == len(ranks) and own not in ranks,
             f"neighbours must be valid designs, each once and none the design itself, but not so for "
-            f"{_row(space, design, [0])}.",
+            f"{_row(space, design, [0])}. {OVERRIDE}",
         )
         if ranks and not space._wakes:
             back = space.neighbours({name: column[:1] for name, column in near.items()})
-            require(own in space.rank(back).tolist(), "neighbours must be symmetric, but are not.")
+            require(
+                own in space.rank(back).tolist(),
+                f"neighbours must be symmetric, but {_row(space, design, [0])} is no neighbour of its neighbour "
+                f"{_row(space, near, [0])}. Let each step be taken back by one.",
+            )
 
 
 def _row(space: DesignSpace, designs: Columns, rows: Any) -> str:

@@ -16,8 +16,10 @@ from designgym.envs.face_checks import check_design_env, check_stepwise_env, che
 from designgym.envs.objective import Evaluations
 from designgym.envs.problem import DesignProblem
 from designgym.envs.registry import OF_FACES, full_id, gymnasium_id, make_problem, problem_ids, problem_options
-from designgym.envs.space_checks import check_space
+from designgym.envs.space_checks import check_space, draw
 from designgym.envs.vector_env import DesignVectorEnv
+
+MOST_TRIED = 100_000  # designs among which a feasible one must be
 
 __all__ = [
     "check_environment",
@@ -37,18 +39,32 @@ def check_environment(id: str, designs: int = 300, actions: int = 1000, bins: in
     in the stepwise environment. Lower them for a slow cost model.
     """
     check_registration(id, bins, **options)
-    problem = make_problem(id, **options)
+    problem = _made(id, options)
     check_problem(problem, designs)
     check_faces(problem, actions, bins)
+
+
+def _made(id: str, options: dict[str, Any]) -> DesignProblem:
+    try:
+        return make_problem(id, **options)
+    except Exception as error:
+        raise AssertionError(f"{id} must be made with these options, {options}, got {error}") from error
 
 
 def check_registration(id: str, bins: int = 8, **options: Any) -> None:
     """Check that an id's options have defaults and that Gymnasium makes, pickles and writes its environments."""
     id = full_id(id)
-    require(id in problem_ids(), f"problem_ids() must list {id}, got {problem_ids()}.")
+    require(id in problem_ids(), f"problem_ids() must list {id}, got {problem_ids()}. Register it.")
     for name, default in problem_options(id).items():
-        require(default is not inspect.Parameter.empty, f"{id}: the option {name} must have a default. Give it one.")
-        require(name not in OF_FACES, f"{id}: an option must not be called {name}, for environments are. Rename it.")
+        require(
+            default is not inspect.Parameter.empty,
+            f"{id}: the option {name} must have a default, got none. Give it one.",
+        )
+        require(
+            name not in OF_FACES,
+            f"{id}: an option must not be called {name}, but environments have one of that name. Rename it.",
+        )
+    _made(id, options)
     name = gymnasium_id(id)
     stepwise: dict[str, Any] = {"bins": bins}
     for spec, more in ((gymnasium.spec(name), {}), (gymnasium.spec(gymnasium_id(id, stepwise=True)), stepwise)):
@@ -74,12 +90,13 @@ def check_registration(id: str, bins: int = 8, **options: Any) -> None:
 def check_problem(problem: DesignProblem, designs: int = 300) -> None:
     """Check a problem's space, cost models, objective and pickling on this many designs drawn from it."""
     check_space(problem.space, designs)
-    drawn = problem.space.sample(designs, np.random.default_rng(0))
+    drawn = draw(problem.space, designs, np.random.default_rng(0))
     for model in (problem.cost_model, problem.cheap):
         if model is not None:
             check_cost_model(model, drawn)
     evaluations = problem.evaluate(drawn)
     check_evaluations(problem, evaluations)
+    _check_some_feasible(problem, evaluations)
     check_objective(problem, evaluations)
     _check_outside(problem)
     twin = pickled_copy("a problem", problem)
@@ -88,24 +105,42 @@ def check_problem(problem: DesignProblem, designs: int = 300) -> None:
     _check_same(evaluations, problem.evaluate(drawn), "a problem must price the same designs alike")
 
 
+def _check_some_feasible(problem: DesignProblem, evaluations: Evaluations) -> None:
+    """Look for one feasible design: in all of a small space, among many of a large one; a slow model is let off."""
+    if evaluations.feasible.any() or getattr(problem.cost_model, "slow", False):
+        return
+    space = problem.space
+    whole = space.size <= MOST_TRIED
+    parts = space.enumerate(10_000) if whole else [space.sample(MOST_TRIED, np.random.default_rng(2))]
+    least = min(float(evaluations.violation.min()), *(float(problem.evaluate(part).violation.min()) for part in parts))
+    require(
+        least == 0,
+        lambda: (
+            f"some design must be feasible, got none of {'all' if whole else 'these'} {min(space.size, MOST_TRIED):,}"
+            f", the least violation {least:.3g}. Loosen the constraints {', '.join(problem.objective.subject_to)}, or "
+            "the space's bounds, until a search can find one."
+        ),
+    )
+
+
 def check_evaluations(problem: DesignProblem, evaluations: Evaluations) -> None:
     """Check that losses, feasibility and rewards follow from the metrics: the floor parts infeasible from feasible."""
     objective, metrics = problem.objective, evaluations.metrics
     signed = [metrics[name] for name in objective.minimize] + [-metrics[name] for name in objective.maximize]
     require(
         np.array_equal(evaluations.losses, np.array(signed, np.float64).T, equal_nan=True),
-        "losses must be the minimised metrics and the maximised ones negated, but they are not.",
+        "losses must be the minimised metrics and the maximised ones negated, but are not. Leave them to Objective.",
     )
     require(
         np.array_equal(evaluations.feasible, evaluations.violation == 0),
-        "feasible must be where violation is 0, but it is not.",
+        "feasible must be where violation is 0, but it is not. Leave it to Objective.",
     )
     feasible, reward = evaluations.feasible, evaluations.reward
-    require(not np.isnan(reward).any(), "a reward must be a number, got NaN.")
+    require(not np.isnan(reward).any(), "a reward must be a number, got NaN. Return one for every design.")
     require(
         (reward[feasible] >= objective.floor).all() and (reward[~feasible] < objective.floor).all(),
         f"rewards must be at least the floor {objective.floor} where feasible and below it elsewhere, got "
-        f"{reward[feasible].min(initial=np.inf)} and {reward[~feasible].max(initial=-np.inf)}.",
+        f"{reward[feasible].min(initial=np.inf)} and {reward[~feasible].max(initial=-np.inf)}. Clip them there.",
     )
 
 
@@ -119,14 +154,15 @@ def check_objective(problem: DesignProblem, evaluations: Evaluations) -> None:
         require(
             not worse.any(),
             f"a design that is worse in no metric must have no smaller reward, got {reward[i]} for losses {losses[i]} "
-            f"and {reward[worse][:1]} for {losses[worse][:1]}.",
+            f"and {reward[worse][:1]} for {losses[worse][:1]}. Let the reward fall with each loss.",
         )
     violation = np.array([1e-9, 1e-3, 1.0, 1e3, 1e9, np.inf])
     column = {name: np.repeat(values[:1], len(violation)) for name, values in evaluations.metrics.items()}
     broken = objective({**column, "violation": violation}).reward
     require(
         (np.diff(broken) < 0).all() and broken[0] < objective.floor and broken[-1] == 2 * objective.floor,
-        f"rewards must fall with the violation from the floor {objective.floor} to twice the floor, got {broken}.",
+        f"rewards must fall with the violation from the floor {objective.floor} to twice the floor, got {broken}. "
+        "Leave Objective.infeasible_reward.",
     )
 
 
@@ -142,7 +178,7 @@ def _check_outside(problem: DesignProblem) -> None:
     require(
         got.violation[1] >= 1 and all(np.isnan(column[1]) for column in got.metrics.values()),
         f"{name} = 10**9 + 7 is outside the space: its violation must be at least 1 and its metrics NaN, got "
-        f"violation {got.violation[1]}.",
+        f"violation {got.violation[1]}. Price by DesignProblem.evaluate.",
     )
     _check_same(inside.take([0, 2]), got.take([0, 2]), "a design outside the space must leave the other rows alone")
 
