@@ -24,13 +24,13 @@ FOLDER = Path(__file__).parent
 SPEC = """
 name: story
 problems:
-- {id: Tiny-v0, options: {design_s: 0.01}}
+- {id: Tiny-v0, options: {design_s: 0.02}}
 agents:
 - random
 - local_search
 - {name: genetic, hyperparameters: {population: 16}}
 - optuna_tpe
-seeds: 2
+seeds: 3
 budget: 90
 start:
 - {rows: 8, dataflow: ws, stages: 2}
