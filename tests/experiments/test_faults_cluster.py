@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sysconfig
+import time
 import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,7 +96,13 @@ def story(tmp_path_factory) -> Iterator[Story]:
         head, second = cluster["raylets"]
 
         def on(raylet: int) -> list[int]:
-            return [pid for pid, note in notes_in(notes).items() if note["parent"] == raylet]
+            """Workers of a node that are at work: they note it with every design, 10 ms each."""
+            lately = time.time() - 0.2
+            return [
+                pid
+                for pid, note in notes_in(notes).items()
+                if note["parent"] == raylet and (notes / f"{pid}.json").stat().st_mtime > lately
+            ]
 
         wait_until(process, lambda: trials_in(out) >= 100 and on(head))
         killed = on(head)[0]
