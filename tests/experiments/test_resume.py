@@ -24,13 +24,13 @@ FOLDER = Path(__file__).parent
 SPEC = """
 name: story
 problems:
-- {id: Tiny-v0, options: {design_s: 0.02}}
+- {id: Tiny-v0, options: {design_s: 0.01}}
 agents:
 - random
 - local_search
 - {name: genetic, hyperparameters: {population: 16}}
 - optuna_tpe
-seeds: 3
+seeds: 2
 budget: 90
 start:
 - {rows: 8, dataflow: ws, stages: 2}
@@ -60,8 +60,14 @@ class Story:
 def started(file: Path, out: Path) -> subprocess.Popen:
     command = [sys.executable, str(FOLDER / "sweep_script.py"), str(file), str(out)]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=hear_ctrl_c,
+    )  # fmt: skip
+
+
+def hear_ctrl_c() -> None:
+    """A shell's job in the background, such as these tests may be, ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ended(process: subprocess.Popen, out: Path, copy: Path) -> Stage:
