@@ -36,6 +36,7 @@ def make_agent(name: str, problem: Problem, seed: int, **hyperparameters: Any) -
 
 register_agent("random", "designgym.agents.random:Random")
 register_agent("exhaustive", "designgym.agents.exhaustive:Exhaustive")
+register_agent("quasi_random", "designgym.agents.quasi_random:QuasiRandom")
 register_agent("local_search", "designgym.agents.local_search:LocalSearch")
 register_agent("genetic", "designgym.agents.genetic:Genetic")
 register_agent("bayesian", "designgym.agents.bayesian:Bayesian")
