@@ -17,7 +17,10 @@ PROBLEM = "Noted-v0"
 
 @dataclass(frozen=True)
 class NotedModel:
-    """notes: a folder where each process that prices says what it is. out: a folder in which it tries to write."""
+    """notes: a folder where each process that prices says what it is. out: a folder in which it tries to write.
+
+    While there is a file hold-PID in notes, with the id of a process's parent, that process prices nothing and says so.
+    """
 
     design_s: float = 0.0
     notes: str = ""
@@ -27,11 +30,8 @@ class NotedModel:
     version = "1"
 
     def evaluate(self, designs: Columns) -> Columns:
-        note = Path(self.notes) / f"{os.getpid()}.json"
-        if self.notes and note.exists():
-            os.utime(note)  # still at work
-        elif self.notes:
-            note.write_text(json.dumps({"parent": os.getppid(), "cwd": os.getcwd(), "writes": self._writes()}))
+        if self.notes:
+            self._note()
         lanes, depth = designs["lanes"].astype(np.float64), designs["depth"].astype(np.float64)
         time.sleep(self.design_s * len(lanes))
         return {
@@ -39,12 +39,31 @@ class NotedModel:
             "violation": np.maximum(0.0, lanes * depth / 8192 - 1),
         }
 
+    def _note(self) -> None:
+        note, hold = Path(self.notes) / f"{os.getpid()}.json", Path(self.notes) / f"hold-{os.getppid()}"
+        if not note.exists():
+            what = {"parent": os.getppid(), "cwd": os.getcwd(), "writes": self._writes(), "held": False}
+            replaced(note, what)
+        if hold.exists():
+            found = json.loads(note.read_text())
+            replaced(note, {**found, "held": True})
+            while hold.exists():
+                time.sleep(0.01)
+            replaced(note, found)
+
     def _writes(self) -> str:
         try:
             (Path(self.out) / f"planted-{os.getpid()}").touch(exist_ok=False)
         except OSError as error:
             return type(error).__name__
         return "yes"
+
+
+def replaced(path: Path, what: dict) -> None:
+    """Write a note that nobody finds half written."""
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(json.dumps(what))
+    scratch.replace(path)
 
 
 def noted(design_s: float = 0.0, notes: str = "", out: str = "") -> DesignProblem:

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sysconfig
-import time
 import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,9 +67,7 @@ def can_hide(folder: Path) -> bool:
 def notes_in(folder: Path) -> dict[int, dict]:
     found = {}
     for path in folder.glob("*.json"):
-        text = path.read_text()
-        if text:
-            found[int(path.stem)] = json.loads(text)
+        found[int(path.stem)] = json.loads(path.read_text())
     return found
 
 
@@ -95,20 +92,19 @@ def story(tmp_path_factory) -> Iterator[Story]:
         process = started(file, out, cluster["address"])
         head, second = cluster["raylets"]
 
-        def on(raylet: int) -> list[int]:
-            """Workers of a node that are at work: they note it with every design, 10 ms each."""
-            lately = time.time() - 0.2
-            return [
-                pid
-                for pid, note in notes_in(notes).items()
-                if note["parent"] == raylet and (notes / f"{pid}.json").stat().st_mtime > lately
-            ]
+        def held(raylet: int) -> list[int]:
+            """Workers of a node that are in the middle of a run, and stay there."""
+            return [pid for pid, note in notes_in(notes).items() if note["parent"] == raylet and note["held"]]
 
-        wait_until(process, lambda: trials_in(out) >= 100 and on(head))
-        killed = on(head)[0]
+        wait_until(process, lambda: trials_in(out) >= 100)
+        for raylet in (head, second):
+            (notes / f"hold-{raylet}").touch()
+        wait_until(process, lambda: held(head) and held(second))
+        (killed,) = held(head)
         os.kill(killed, signal.SIGKILL)
+        (notes / f"hold-{head}").unlink()
         before = trials_in(out)
-        wait_until(process, lambda: trials_in(out) >= before + 100 and on(second))
+        wait_until(process, lambda: trials_in(out) >= before + 100)
         nodes.stdin.write("kill\n")
         nodes.stdin.flush()
         _, said = process.communicate(timeout=PATIENCE_S)
@@ -116,6 +112,8 @@ def story(tmp_path_factory) -> Iterator[Story]:
     finally:
         if process is not None:
             kill_group(process)
+        for hold in notes.glob("hold-*"):
+            hold.unlink()
         nodes.stdin.close()
         nodes.wait(PATIENCE_S)
 
