@@ -4,10 +4,32 @@ Source: Bergstra et al., NeurIPS 2011; Watanabe, arXiv:2304.11127; the sampler i
 Optuna does not deprecate is set here, for its defaults change between versions.
 """
 
+import functools
 from typing import Any
 
 from designgym.agents.optuna_base import ToldOptunaAgent
 from designgym.envs import Categorical, DesignSpace, Integer
+
+
+@functools.cache
+def _flat_sampler_class() -> Any:
+    from optuna.samplers import TPESampler
+    from optuna.trial import TrialState
+
+    class FlatTPESampler(TPESampler):
+        """For spaces without conditions: what all trials have in common is then the whole space.
+
+        Optuna compares every trial's distributions to find that out, which took most of the time of a proposal.
+        """
+
+        whole: dict[str, Any]  # name to distribution
+
+        def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
+            if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+                return {}
+            return self.whole
+
+    return FlatTPESampler
 
 
 class OptunaTPE(ToldOptunaAgent):
@@ -25,7 +47,8 @@ class OptunaTPE(ToldOptunaAgent):
 
         joint = self.settings["density"] == "joint"
         conditional = any(parameter.when for parameter in self.space.parameters)
-        return optuna.samplers.TPESampler(
+        make = _flat_sampler_class() if joint and not conditional else optuna.samplers.TPESampler
+        sampler = make(
             n_startup_trials=int(self.settings["startup"]),
             n_ei_candidates=int(self.settings["candidates"]),
             seed=seed,
@@ -34,3 +57,6 @@ class OptunaTPE(ToldOptunaAgent):
             constant_liar=False,  # designs are told before the next is asked
             constraints_func=None,
         )
+        if joint and not conditional:
+            sampler.whole = {name: d for name, d in sorted(self._optuna_space.distributions.items()) if not d.single()}
+        return sampler
