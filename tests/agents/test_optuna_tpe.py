@@ -8,7 +8,6 @@ from designgym.agents import optuna_tpe, search
 from designgym.agents.testing import CONTINUOUS, FLAT, ONE, Bowl
 from designgym.envs import DesignProblem, DesignSpace, Ordinal
 
-
 SINGLE = DesignSpace(*FLAT.parameters, Ordinal("fixed", (7,)))  # what has one value is left out of the estimator
 
 
