@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from designgym.experiments.driver import SweepOutcome, sweep
     from designgym.experiments.files import LogError
     from designgym.experiments.log import LoggedProblem, LoggedRun, Sweep, load_sweep
+    from designgym.experiments.optuna_study import to_study
     from designgym.experiments.runs import RunSpec
     from designgym.experiments.spec import SpecError, SweepSpec, load_spec, make_spec
     from designgym.experiments.trials import load_trials
@@ -14,6 +15,7 @@ _HOMES = {
     "driver": ("SweepOutcome", "sweep"),
     "log": ("LoggedProblem", "LoggedRun", "Sweep", "load_sweep"),
     "files": ("LogError",),
+    "optuna_study": ("to_study",),
     "runs": ("RunSpec",),
     "spec": ("SpecError", "SweepSpec", "load_spec", "make_spec"),
     "trials": ("load_trials",),
@@ -33,6 +35,7 @@ __all__ = [
     "load_trials",
     "make_spec",
     "sweep",
+    "to_study",
 ]
 
 

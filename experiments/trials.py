@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,17 +29,27 @@ def load_trials(directory: Path | str, damage: dict[str, str] | None = None) -> 
     damage = {} if damage is None else damage
     tables = [rows for _, rows in run_tables(directory, damage)]
     if not tables:
-        raise LogError(next(iter(damage.values()), f"{directory} holds no trials yet. Run its sweep first."))
+        raise no_trials(directory, damage)
     return pa.concat_tables(_unified(tables), promote_options="permissive")
 
 
-def run_tables(directory: Path | str, damage: dict[str, str]) -> Iterator[tuple[str, pa.Table]]:
+def no_trials(directory: Path | str, damage: Mapping[str, str]) -> LogError:
+    """Return the error that says why there are none. damage: by run, why it cannot be read."""
+    return LogError(next(iter(damage.values()), f"{directory} holds no trials yet. Run its sweep first."))
+
+
+def run_tables(
+    directory: Path | str, damage: dict[str, str], keys: Container[str] | None = None
+) -> Iterator[tuple[str, pa.Table]]:
     """Yield key and trials of each run that has some, one in memory at a time, with the columns of `load_trials`.
 
     damage: takes why a run cannot be read, by its key; such a run is not yielded, and a warning says why.
+    keys: of the runs that are wanted, all if None.
     """
     directory = Path(directory)
     for run in read_index(directory)["runs"]:
+        if keys is not None and run["key"] not in keys:
+            continue
         try:
             rows, _ = RunFiles(directory, run["key"]).read()
         except LogError as error:
