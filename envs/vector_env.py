@@ -41,8 +41,21 @@ class DesignVectorEnv(VectorEnv[NDArray[np.float64], NDArray[Any], NDArray[Any]]
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float64], dict[str, Any]]:
-        """Begin all episodes; nothing about them is random. seed: one, or one a copy, of which the first counts."""
-        super().reset(seed=seed if seed is None or isinstance(seed, int | np.integer) else seed[0])
+        """Begin all episodes; nothing about them is random. seed: one, or one a copy, of which the first counts.
+
+        ValueError for options["reset_mask"] that leaves a copy out: all episodes begin and end together.
+        """
+        if seed is not None and not isinstance(seed, int | np.integer):
+            if len(seed) != self.num_envs:
+                raise ValueError(f"seed must be one for each of {self.num_envs} copies, got {len(seed)}. Give one int.")
+            seed = seed[0]
+        mask = (options or {}).get("reset_mask")
+        if mask is not None and not np.all(mask):
+            raise ValueError(
+                f"reset_mask must hold for all {self.num_envs} copies, got {np.count_nonzero(mask)}: their episodes "
+                "begin and end together. Leave it out, or use SyncVectorEnv."
+            )
+        super().reset(seed=seed)
         self._steps = 0
         return self._blank(), {}
 
