@@ -111,8 +111,7 @@ class _Session:
                     most = slots if address is not None else slots + min(slots, 4)
                     self._loop(deque(one for one in waiting if not one.run.problem.slow), streams, most)
                     slow = [one for one in waiting if one.run.problem.slow]
-                    # Ray started here runs no more than there are slots; the agents of slow runs take this process.
-                    drive_slow(slow, self._ledger, slots, slots if address is not None else 2 * slots)
+                    drive_slow(slow, self._ledger, slots)  # their agents take this process
         except KeyboardInterrupt:
             return True
         return False

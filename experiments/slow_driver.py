@@ -1,4 +1,4 @@
-"""The slow runs of a sweep: agents in threads here, their designs priced as Ray tasks, each result logged at once.
+"""The slow runs of a sweep: agents in threads here, their designs priced by Ray workers, each result logged at once.
 
 At most as many evaluations run as there are workers, over all runs together; the earliest run goes first.
 """
@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from designgym.experiments.executor import Id, RayTasks
+from designgym.experiments.executor import Id
 from designgym.experiments.flight import Flight, numbered
 from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory, read_index
+from designgym.experiments.ray_workers import RayWorkers
 from designgym.experiments.rows import to_batch
 from designgym.experiments.runs import runs
 from designgym.experiments.slow import ORDERS, AgentThread
@@ -62,18 +63,18 @@ class _Run:
     begun: float
 
 
-def drive_slow(waiting: Sequence[Active], ledger: Ledger, slots: int, most: int) -> None:
-    """Do what is left of these runs. slots: evaluations that run at a time; most: those that are handed to Ray."""
+def drive_slow(waiting: Sequence[Active], ledger: Ledger, slots: int) -> None:
+    """Do what is left of these runs. slots: evaluations that run at a time."""
     if waiting:
-        _SlowSession(waiting, ledger, slots, most).work()
+        _SlowSession(waiting, ledger, slots).work()
 
 
 class _SlowSession:
-    def __init__(self, waiting: Sequence[Active], ledger: Ledger, slots: int, most: int) -> None:
-        self._waiting, self._ledger, self._slots, self._most = deque(waiting), ledger, slots, most
+    def __init__(self, waiting: Sequence[Active], ledger: Ledger, slots: int) -> None:
+        self._waiting, self._ledger, self._slots = deque(waiting), ledger, slots
         self._something = threading.Event()
         problems = {one.run.problem.label: one.run.problem.problem.cost_model for one in waiting}
-        self._executor = RayTasks(problems, self._something.set)
+        self._executor = RayWorkers(problems, slots, self._something.set)
         self._runs: dict[str, _Run] = {}
 
     def work(self) -> None:
@@ -98,7 +99,7 @@ class _SlowSession:
     def _start_runs(self) -> None:
         """Begin another run when there is less to hand out than there are workers, and nobody is about to ask more."""
         newest: _Run | None = None
-        while self._waiting and sum(len(slow.flight) for slow in self._runs.values()) < self._slots:
+        while self._waiting and self._unsent() < self._slots:
             newest = max(self._runs.values(), key=lambda slow: slow.begun, default=None)
             if newest and not newest.flight.asleep and time.perf_counter() - newest.begun < ASKING_S:
                 return
@@ -111,9 +112,13 @@ class _SlowSession:
             self._runs[run.key] = _Run(active, flight, thread, time.perf_counter())
             thread.start()
 
+    def _unsent(self) -> int:
+        """Designs asked that are not handed out."""
+        return sum(len(slow.flight) for slow in self._runs.values())
+
     def _hand_out(self) -> None:
         for key, slow in self._runs.items():
-            while len(self._executor) < self._most and (found := slow.flight.next_waiting()) is not None:
+            while self._executor.takes(self._unsent()) and (found := slow.flight.next_waiting()) is not None:
                 number, design = found
                 self._executor.submit(Id(slow.active.run.problem.label, key, number), design)
 

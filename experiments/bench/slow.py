@@ -1,7 +1,8 @@
 """How busy a sweep keeps its workers while a slow model prices: seconds evaluated over seconds available.
 
-Real Ray workers sleep for each design's time: 100 ms, or lognormal (sigma 1) of that mean. Measured from the first
-evaluation's begin to the last one's end, the end of the sweep included, where fewer are left than there are workers.
+Real Ray workers sleep for each design's time: 100 ms, or lognormal (sigma 1) of that mean. Measured from when every
+worker has begun its first evaluation, for Python starts once a worker, to the last one's end. The end of the sweep,
+where fewer are left than there are workers, counts.
 
 A run that is told in order has to wait for its slowest evaluation once it is in_flight designs ahead of it. Simulated
 without any overhead, a run alone keeps 2 workers 99.6 % busy and 8 workers 93.1 % with lognormal times and 8 designs a
@@ -10,6 +11,7 @@ worker in flight; other runs of the sweep fill the gap.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ RUN_S = 30.0  # a study's evaluations fill its workers for this long
 
 @dataclass(frozen=True)
 class Sleeping:
-    """Sleeps. The metric slept_s is for how long, drawn by the design. stamps: a file that gets each begin and end."""
+    """Sleeps. The metric slept_s is for how long, drawn by the design. stamps: a file that gets them all."""
 
     mean_s: float = MEAN_S
     sigma: float = 0.0
@@ -51,7 +53,7 @@ class Sleeping:
             time.sleep(one)
         if self.stamps:
             with open(self.stamps, "a", encoding="utf-8") as file:
-                file.write(f"{begun} {time.time()}\n")
+                file.write(f"{os.getpid()} {begun!r} {float(slept_s.sum())!r}\n")
         return {"slept_s": slept_s, "violation": np.zeros(len(slept_s))}
 
 
@@ -65,8 +67,7 @@ def slow_efficiency(workers: int, distribution: str, order: str, designs: int | 
     """Return the share of its workers' time that a sweep of a sleeping model spends in evaluations, in [0, 1].
 
     distribution: "constant" or "lognormal". order: "asked" or "completion". designs: priced in all, by default so many
-    that the workers are busy for 30 s; runs: among which they are divided. The workers' processes are started before.
-    Ray is used as it runs, or started.
+    that the workers are busy for 30 s; runs: among which they are divided. Ray is used as it runs, or started.
     """
     from designgym.experiments.cluster import cluster
 
@@ -77,14 +78,22 @@ def slow_efficiency(workers: int, distribution: str, order: str, designs: int | 
     if PROBLEM not in problem_ids():
         register_problem(PROBLEM, f"{__name__}:sleeping")
     with cluster(None, workers), tempfile.TemporaryDirectory() as folder:
-        _sweep(Path(folder) / "warm", {"mean_s": 0.5}, order, workers, 1, 3 * workers)
         stamps = Path(folder) / "stamps"
         rows = _sweep(Path(folder) / "timed", {"sigma": sigma, "stamps": str(stamps)}, order, workers, runs, each)
-        slept_s = rows.column("metric.slept_s").to_numpy()
-        begun, ended = np.loadtxt(stamps, ndmin=2).T
-        if not len(slept_s) == len(begun) == runs * each:
+        worker, begun, slept_s = np.loadtxt(stamps, ndmin=2).T
+        if not rows.num_rows == len(begun) == runs * each:
             raise RuntimeError(f"{runs * each} designs must be priced once each, got {len(begun)} evaluations.")
-        return float(slept_s.sum() / (workers * (ended.max() - begun.min())))
+        return busy_share(worker, begun, slept_s, workers)
+
+
+def busy_share(worker: Any, begun: Any, slept_s: Any, workers: int) -> float:
+    """Return the share of time spent in evaluations, from when all workers have begun. Columns of evaluations, (n,).
+
+    worker: which one; begun: when, in seconds; slept_s: for how long it slept, what comes on top being overhead.
+    """
+    first = max(begun[worker == one].min() for one in np.unique(worker))
+    ended = begun + slept_s
+    return float((ended - np.maximum(begun, first)).clip(0).sum() / (workers * (ended.max() - first)))
 
 
 def _sweep(folder: Path, options: dict[str, Any], order: str, workers: int, runs: int, budget: int) -> Any:
