@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.agents.places import Places
+from designgym.agents.scalarising import chebyshev_rewards, scales
 from designgym.cost_models.base import Columns
 from designgym.envs import DesignSpace
 
@@ -15,13 +16,14 @@ KEPT = 1024  # newest trials, and as many of the best, that are left when there 
 class Archive:
     """Keeps designs as digits, float64 (n, parameters), where places are `flat`, else as columns: its own form."""
 
-    def __init__(self, space: DesignSpace, places: Places) -> None:
+    def __init__(self, space: DesignSpace, places: Places, objectives: int = 1) -> None:
         self._space, self._flat = space, places.flat
         self._floats = [c == 0 for c in space.cardinalities]
         self._places = np.empty((64, len(places.group)))
         self._rewards = np.empty(64)
         self._digits = np.empty((64, len(space.cardinalities) if places.flat else 0))
         self._columns = {} if places.flat else {name: np.empty(64, dtype) for name, dtype in space.dtypes.items()}
+        self._told = np.empty((64, objectives + 1 if objectives > 1 else 0))  # losses, NaN if infeasible; own reward
         self.count = 0
         self.total = 0  # trials ever added
 
@@ -43,12 +45,20 @@ class Archive:
         rows = np.flatnonzero(self.rewards >= least)
         return rows[np.argsort(-self.rewards[rows], kind="stable")[:n]]
 
-    def add(self, design: Columns, places: NDArray[np.float64], reward: float, digits: Any = None) -> int:
-        """Add a batch of one; return its row. digits: its own, where they are known and the archive keeps digits."""
+    def add(
+        self, design: Columns, places: NDArray[np.float64], reward: float, digits: Any = None, losses: Any = None
+    ) -> int:
+        """Add a batch of one; return its row. digits: its own, where they are known and the archive keeps digits.
+
+        losses: with several objectives, those of a feasible design, (objectives,), else None.
+        """
         row = self.count
         if row == len(self._rewards):
             self._apply(lambda array: np.concatenate([array, np.empty_like(array)]))
         self._places[row], self._rewards[row] = places, reward
+        if self._told.shape[1]:
+            self._told[row, :-1] = np.nan if losses is None else losses
+            self._told[row, -1] = reward
         if self._flat:
             known = digits is not None
             self._digits[row] = digits if known else [digit.item() for digit in self._space.digits(design)]
@@ -57,6 +67,19 @@ class Archive:
         self.count += 1
         self.total += 1
         return row
+
+    def reweigh(self, weights: NDArray[np.float64]) -> None:
+        """With several objectives: make rewards what these weights, (objectives,), make of the losses.
+
+        Infeasible designs stay below all others, in the order of their own rewards.
+        """
+        losses, own = self._told[: self.count, :-1], self._told[: self.count, -1]
+        feasible = ~np.isnan(losses[:, 0])
+        self._rewards[: self.count] = own
+        if feasible.any():
+            found = chebyshev_rewards(losses[feasible], weights, scales(losses[feasible]))
+            self._rewards[: self.count] -= max(0.0, float(own.max()) - float(found.min())) + 1.0
+            self._rewards[: self.count][feasible] = found
 
     def compact(self, row: int) -> int:
         """Drop trials if there are many, but not this one; return its row now."""
@@ -68,7 +91,8 @@ class Archive:
         return int(np.searchsorted(kept, row))
 
     def _apply(self, change: Any) -> None:
-        self._places, self._rewards, self._digits = map(change, (self._places, self._rewards, self._digits))
+        arrays = (self._places, self._rewards, self._digits, self._told)
+        self._places, self._rewards, self._digits, self._told = map(change, arrays)
         self._columns = {name: change(column) for name, column in self._columns.items()}
 
     def take(self, rows: NDArray[np.int64]) -> Any:

@@ -1,4 +1,4 @@
-"""A Gaussian process on the ranks of a hundred trials, whose kernel falls with the rated L1 distance of their places.
+"""A Gaussian process on the ranks of trials, whose kernel falls with the rated L1 distance of their places.
 
 Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, MIT Press 2006, chapters 2 and 5; rates follow
 the slope of the likelihood by the sign rule of Riedmiller and Braun (ICNN 1993, doi:10.1109/ICNN.1993.298623).
@@ -16,36 +16,42 @@ class RankProcess:
     """Predicts normal scores of the reward. Rates, one a parameter, have a log-normal prior of deviation 1.
 
     group: the parameter of each place, (width,). total: what the prior's rates add up to. noise: variance of what the
-    process does not explain, its own being 1.
+    process does not explain, its own being 1. most: trials that it can hold; one more costs it most^2 operations.
     """
 
-    def __init__(self, group: NDArray[np.int64], total: float, noise: float) -> None:
+    def __init__(self, group: NDArray[np.int64], total: float, noise: float, most: int) -> None:
         self._group = group
-        self._count = int(group[-1]) + 1
+        self._parameters = int(group[-1]) + 1
         # A parameter of several places, such as a permutation, shares its rate among them.
         self._share = 1.0 / np.bincount(group)[group]
-        self._prior = np.log(total / self._count)
-        self._rates = np.full(self._count, total / self._count)
-        self._steps = np.full(self._count, 0.3)
-        self._slopes = np.zeros(self._count)
+        self._prior = np.log(total / self._parameters)
+        self._steps = np.full(self._parameters, 0.3)
+        self._slopes = np.zeros(self._parameters)
         self._noise = noise
+        self._set_rates(np.full(self._parameters, total / self._parameters))
+        self._places = np.zeros((len(group), most))
+        self._upper = np.zeros((most, most))
+        self._weights = np.empty(0)
+        self.held = 0
 
-    @property
-    def rates(self) -> NDArray[np.float64]:
-        """How fast the correlation falls along each place, (width,)."""
-        return self._rates[self._group] * self._share
+    def _set_rates(self, rates: NDArray[np.float64]) -> None:
+        self._own_rates = rates
+        self.rates = rates[self._group] * self._share  # how fast the correlation falls along each place, (width,)
 
     def fit(self, places: NDArray[np.float64], scores: NDArray[np.float64]) -> None:
-        """Move the rates towards the most likely ones. places: (width, n), C order; scores: (n,)."""
+        """Move the rates towards those that make some trials most likely; `hold` must follow.
+
+        places: (width, n), C order; scores: (n,).
+        """
         from designgym.agents import _gaussian_process_kernel as kernel
 
         for _ in range(ROUNDS):
-            slopes = kernel.slopes(places, self.rates, self._group, self._count, scores, self._noise)
-            slopes -= np.log(self._rates) - self._prior
+            slopes = kernel.slopes(places, self.rates, self._group, self._parameters, scores, self._noise)
+            slopes -= np.log(self._own_rates) - self._prior
             agree = np.sign(slopes) * np.sign(self._slopes)
             factor = np.where(agree > 0, 1.2, np.where(agree < 0, 0.5, 1.0))
             self._steps = np.clip(self._steps * factor, LEAST_STEP, MOST_STEP)
-            self._rates = np.clip(self._rates * np.exp(np.sign(slopes) * self._steps), LEAST_RATE, MOST_RATE)
+            self._set_rates(np.clip(self._own_rates * np.exp(np.sign(slopes) * self._steps), LEAST_RATE, MOST_RATE))
             self._slopes = slopes
 
     def nearest(self, places: NDArray[np.float64], one: NDArray[np.float64], count: int) -> NDArray[np.int64]:
@@ -56,14 +62,34 @@ class RankProcess:
         kernel.distances(np.ascontiguousarray(places.T), self.rates, one, away)
         return np.argpartition(away, count - 1)[:count]
 
-    def expected_improvement(
-        self, places: NDArray[np.float64], scores: NDArray[np.float64], pool: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return by how much each row of the pool, (m, width), is expected to exceed the best score, (m,)."""
+    def hold(self, places: NDArray[np.float64]) -> None:
+        """Hold the trials at these places, (n, width), n at most `most`, and no others."""
         from designgym.agents import _gaussian_process_kernel as kernel
 
-        rates, best = self.rates, float(scores.max())
-        return kernel.expected_improvement(places, rates, scores, self._noise, np.ascontiguousarray(pool), best)
+        self.held = len(places)
+        self._places[:, : self.held] = places.T
+        kernel.refactorise(self._upper, self._places, self.held, self.rates, self._noise)
+
+    def add(self, places: NDArray[np.float64]) -> None:
+        """Hold one more trial, (width,)."""
+        from designgym.agents import _gaussian_process_kernel as kernel
+
+        self._places[:, self.held] = places
+        kernel.append(self._upper, self._places, self.held, self.rates, self._noise)
+        self.held += 1
+
+    def explain(self, scores: NDArray[np.float64]) -> None:
+        """Tell it the scores of the trials that it holds, in their order, (held,)."""
+        from designgym.agents import _gaussian_process_kernel as kernel
+
+        self._weights = kernel.solved(self._upper, self.held, scores)
+
+    def expected_improvement(self, pool: NDArray[np.float64], target: float) -> NDArray[np.float64]:
+        """Return by how much each row of the pool, (m, width), is expected to exceed a score, (m,)."""
+        from designgym.agents import _gaussian_process_kernel as kernel
+
+        mean, nearest = kernel.predict(self._places, self.held, self.rates, self._weights, np.ascontiguousarray(pool.T))
+        return kernel.expected_improvement(mean, nearest, self._noise, target)
 
 
 def normal_scores(rewards: NDArray[np.float64]) -> NDArray[np.float64]:

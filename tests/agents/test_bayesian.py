@@ -24,15 +24,45 @@ def log_likelihood(places: np.ndarray, rates: np.ndarray, scores: np.ndarray, no
     return float(-0.5 * scores @ np.linalg.solve(matrix, scores) - 0.5 * np.linalg.slogdet(matrix)[1])
 
 
-def test_expected_improvement_is_the_textbook_formula() -> None:
-    places, pool, rates = RNG.random((40, 5)), RNG.random((20, 5)), RNG.random(5) * 2
-    scores, noise = RNG.normal(size=40), 0.1
-    got = kernel.expected_improvement(np.ascontiguousarray(places.T), rates, scores, noise, pool, 0.5)
-    matrix, cross = covariance(places, places, rates) + noise * np.eye(40), covariance(pool, places, rates)
-    mean = cross @ np.linalg.solve(matrix, scores)
-    deviation = np.sqrt(1 - np.einsum("ij,ij->i", cross, np.linalg.solve(matrix, cross.T).T))
+def held(places: np.ndarray, rates: np.ndarray, scores: np.ndarray, noise: float) -> tuple[RankProcess, np.ndarray]:
+    process = RankProcess(np.arange(places.shape[1]), rates.sum(), noise, len(places))
+    process._set_rates(rates)
+    process.hold(places[:25])
+    for place in places[25:]:
+        process.add(place)
+    process.explain(scores)
+    return process, covariance(places, places, rates) + noise * np.eye(len(places))
+
+
+def test_the_process_predicts_as_the_textbook_does() -> None:
+    places, pool, rates = RNG.random((43, 5)), RNG.random((20, 5)), RNG.random(5) * 2
+    scores, noise = RNG.normal(size=43), 0.1
+    process, matrix = held(places, rates, scores, noise)
+    mean, nearest = kernel.predict(process._places, 43, rates, process._weights, np.ascontiguousarray(pool.T))
+    cross = covariance(pool, places, rates)
+    assert mean == pytest.approx(cross @ np.linalg.solve(matrix, scores), abs=0.02)
+    assert nearest == pytest.approx(cross.max(axis=1), abs=1e-3)
+    deviation = np.sqrt(1 - nearest**2 / (1 + noise))
     draws = mean + deviation * np.random.default_rng(1).normal(size=(400_000, 1))
+    got = process.expected_improvement(pool, 0.5)
     assert got == pytest.approx(np.maximum(draws - 0.5, 0).mean(axis=0), abs=0.004)
+    assert (deviation**2 >= 1 - np.einsum("ij,ij->i", cross, np.linalg.solve(matrix, cross.T).T) - 1e-3).all()
+
+
+def test_trials_added_one_by_one_are_those_held_at_once() -> None:
+    places, rates, scores = RNG.random((60, 4)), RNG.random(4), RNG.normal(size=60)
+    one, _ = held(places, rates, scores, 0.03)
+    other, _ = held(places, rates, scores, 0.03)
+    other.hold(places)
+    other.explain(scores)
+    assert other._weights == pytest.approx(one._weights, abs=1e-9)
+
+
+def test_the_kernel_is_the_exponential_to_three_digits() -> None:
+    away = np.linspace(0.0, 40.0, 1000)
+    out = np.empty(1000)
+    kernel.near_exponential(away, out)
+    assert out == pytest.approx(np.exp(-away), abs=3e-4)
 
 
 def test_slopes_are_those_of_the_likelihood() -> None:
@@ -47,7 +77,7 @@ def test_slopes_are_those_of_the_likelihood() -> None:
 
 def test_rates_find_the_parameters_that_matter() -> None:
     places = RNG.random((64, 3))
-    process = RankProcess(np.arange(3), 2.0, 0.03)
+    process = RankProcess(np.arange(3), 2.0, 0.03, 64)
     for _ in range(10):
         process.fit(np.ascontiguousarray(places.T), normal_scores(np.sin(7 * places[:, 1])))
     assert process.rates[1] > 5 * process.rates[[0, 2]].max()
@@ -115,3 +145,11 @@ def test_it_comes_closer_than_random_search() -> None:
         for agent in ("bayesian", "random")
     }
     assert found["bayesian"] > found["random"] + 0.03
+
+
+def test_several_objectives_are_covered_by_more_than_one_compromise() -> None:
+    problem = make_problem("SystolicGemms-v0", tokens=64, objective="latency_s,area_mm2")
+    front = search(problem, "bayesian", 150, seed=1).front
+    areas = front.evaluations.losses[:, 1]
+    assert len(front) >= 8
+    assert areas.max() > 2 * areas.min()
