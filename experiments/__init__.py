@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from designgym.experiments.files import LogError
     from designgym.experiments.log import LoggedProblem, LoggedRun, Sweep, load_sweep
     from designgym.experiments.optuna_study import to_study
+    from designgym.experiments.rows import designs_of
     from designgym.experiments.runs import RunSpec
     from designgym.experiments.spec import SpecError, SweepSpec, load_spec, make_spec
     from designgym.experiments.trials import load_trials
@@ -16,6 +17,7 @@ _HOMES = {
     "log": ("LoggedProblem", "LoggedRun", "Sweep", "load_sweep"),
     "files": ("LogError",),
     "optuna_study": ("to_study",),
+    "rows": ("designs_of",),
     "runs": ("RunSpec",),
     "spec": ("SpecError", "SweepSpec", "load_spec", "make_spec"),
     "trials": ("load_trials",),
@@ -30,6 +32,7 @@ __all__ = [
     "Sweep",
     "SweepOutcome",
     "SweepSpec",
+    "designs_of",
     "load_spec",
     "load_sweep",
     "load_trials",

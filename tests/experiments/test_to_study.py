@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 import optuna
+import pyarrow.compute as pc
 import pytest
 import tiny_problems
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from report_pages import TWO
 from small_sweep import KINDS, PROBLEM, log_sweep
 
 from designgym.envs import DesignSpace, Integer, Ordinal, Subset, make_problem, register_problem
 from designgym.envs.registry import problem_ids
-from designgym.experiments import LogError, load_sweep, load_trials, to_study
+from designgym.experiments import LogError, designs_of, load_sweep, load_trials, to_study
 from designgym.experiments.optuna_parameters import distributions_of, params_of
 
 SCHEDULE = "OptunaSchedule-v0"
@@ -268,11 +270,12 @@ def ask(app: Any, path: str) -> Any:
 
 
 @pytest.mark.parametrize("number", range(len(PROBLEMS)))
-def test_the_dashboard_shows_it(sweep: Path, labels: list[str], number: int) -> None:
+def test_the_dashboard_shows_it(sweep: Path, labels: list[str], number: int, tmp_path: Path) -> None:
     dashboard = pytest.importorskip("optuna_dashboard")
-    storage = optuna.storages.InMemoryStorage()
+    file = str(tmp_path / "study.log")
+    storage = optuna.storages.JournalStorage(JournalFileBackend(file))
     study = to_study(sweep, labels[number], agent="random", seed=0, storage=storage)
-    app = dashboard.wsgi(storage)
+    app = dashboard.wsgi(file)
     (listed,) = ask(app, "/api/studies")["study_summaries"]
     assert listed["study_name"] == study.study_name
     detail = ask(app, f"/api/studies/{listed['study_id']}")
@@ -297,3 +300,21 @@ def test_what_a_cheap_model_priced_is_left_out(tmp_path: Path, monkeypatch: pyte
     study = to_study(tmp_path / "cheap")
     assert [trial.user_attrs["index"] for trial in study.trials] == faithful
     assert 0 < len(faithful) < len(rows)
+
+
+def test_logged_designs_are_features_in_the_unit_cube(sweep: Path, labels: list[str]) -> None:
+    for label, entry in zip(labels, PROBLEMS, strict=True):
+        space = make_problem(entry["id"], **entry.get("options", {})).space
+        trials = load_trials(sweep)
+        trials = trials.filter(pc.equal(trials["problem"].cast("string"), label))
+        designs = designs_of(trials, space)
+        names = space.describe(designs)
+        for name in space.columns:
+            logged = trials[f"design.{name}"].to_pylist()
+            shown = names[name]
+            assert [a for a, b in zip(logged, shown, strict=True) if b is not None] == [
+                b for b in shown if b is not None
+            ]
+        features = space.encode(designs)
+        assert features.shape == (4 * BUDGET, len(space.cardinalities))
+        assert ((features >= 0) & (features < 1)).all()
