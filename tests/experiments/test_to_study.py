@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pyarrow.compute as pc
+import pyarrow.feather as feather
 import pytest
 import tiny_problems
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -318,3 +319,17 @@ def test_logged_designs_are_features_in_the_unit_cube(sweep: Path, labels: list[
         features = space.encode(designs)
         assert features.shape == (4 * BUDGET, len(space.cardinalities))
         assert ((features >= 0) & (features < 1)).all()
+
+
+def test_all_trials_are_one_table_that_arrow_writes(sweep: Path, tmp_path: Path) -> None:
+    trials = load_trials(sweep)
+    feather.write_feather(trials, tmp_path / "trials.feather")
+    assert feather.read_table(tmp_path / "trials.feather").to_pylist()[-1]["run"] == trials["run"][-1].as_py()
+
+
+def test_that_table_is_a_data_frame(sweep: Path) -> None:
+    pytest.importorskip("pandas")
+    trials = load_trials(sweep)
+    frame = trials.to_pandas()
+    assert len(frame) == trials.num_rows == 4 * BUDGET * len(PROBLEMS)
+    assert list(frame["design.order"].dropna()) == trials["design.order"].drop_null().to_pylist()
