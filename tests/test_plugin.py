@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from user_environment import Environment
+from user_environment import Environment, write_plugin
 
 EXAMPLE = Path(__file__).parent / "plugin_example"
 PIECES = ("cost_model.py", "environment.py", "agent.py")
@@ -17,17 +17,6 @@ agents: [one_plus_one, random]
 seeds: 2
 budget: 60
 """
-
-
-def write_plugin(site: Path, distribution: str, module: str, code: str, requires: str = "designgym>=0.1") -> None:
-    """Lay out a plug-in as an installer does."""
-    info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\nRequires-Dist: {requires}\n"
-    )
-    (info / "entry_points.txt").write_text(f"[designgym.plugins]\n{module} = {module}\n")
-    (site / f"{module}.py").write_text(code)
 
 
 @pytest.fixture(scope="module")

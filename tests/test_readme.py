@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_sweep import log_sweep
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -24,10 +25,21 @@ def test_readme_has_the_two_commands_that_the_gate_runs() -> None:
     assert "readme_block tests" in (ROOT / ".ci" / "run").read_text()
 
 
+@pytest.fixture(scope="module")
+def after_quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where snippets that read runs/quickstart run: a sweep like it lies there, much smaller."""
+    folder = tmp_path_factory.mktemp("results")
+    problems = [{"id": "SystolicArray-v0", "options": {"workload": "resnet50"}}]
+    given = {"name": "quickstart", "problems": problems, "agents": ["random", "genetic"], "seeds": 2, "budget": 60}
+    log_sweep(folder / "runs" / "quickstart", given)
+    return folder
+
+
 @pytest.mark.parametrize("index", of("python"))
-def test_python_snippet_prints_what_the_next_block_shows(index: int, tmp_path: Path) -> None:
+def test_python_snippet_prints_what_the_next_block_shows(index: int, after_quickstart: Path) -> None:
+    code = BLOCKS[index]["code"]
     done = subprocess.run(
-        [sys.executable, "-c", BLOCKS[index]["code"]], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], cwd=after_quickstart, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     following = BLOCKS[index + 1] if index + 1 < len(BLOCKS) else {"language": "", "code": ""}

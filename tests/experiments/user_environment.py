@@ -33,3 +33,14 @@ class Environment:
 
     def designgym(self, *command: object) -> str:
         return self.run(self.home / "bin" / "designgym", *command)
+
+
+def write_plugin(site: Path, distribution: str, module: str, code: str, requires: str = "designgym>=0.1") -> None:
+    """Lay out a plug-in as an installer does."""
+    info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\nRequires-Dist: {requires}\n"
+    )
+    (info / "entry_points.txt").write_text(f"[designgym.plugins]\n{module} = {module}\n")
+    (site / f"{module}.py").write_text(code)
