@@ -171,7 +171,8 @@ def importance_figure(problem: ProblemStudy) -> Figure | None:
             "marker": {"color": SERIES[i % len(SERIES)]},
             "hovertemplate": f"%{{y}}: %{{x:.3f}}<extra>{plain_text(objective)}</extra>",
         })  # fmt: skip
-    x = axis("R² lost when shuffled", rangemode="tozero", tickformat="~g")
+    most = max(float((found.drop + found.spread).max()) for found in learned.values())
+    x = axis("R² lost when shuffled", range=[0.0, 1.05 * max(most, 0.01)], tickformat="~g")
     y = axis("", showgrid=False, ticks="", tickfont={"color": "@ink", "size": 13})
     height = max(200, 80 + len(names) * (16 + 14 * len(learned)))
     shape = layout(x, y, hovermode="closest", height=height, bargap=0.35, showlegend=len(learned) > 1)

@@ -26,6 +26,7 @@ from designgym.experiments.report.study import (
     Line,
     ProblemStudy,
     Run,
+    needed,
 )
 from designgym.experiments.report.trials import Trials, objectives_of, trials_of
 from designgym.experiments.report.truth import Truth, remake, truth_of
@@ -131,13 +132,6 @@ def _agent(label: str, slot: int, runs: tuple[LoggedRun, ...], curves: list[Run]
     found = {t: np.array([needed(run, truth, t) for run in counted]).reshape(-1, 2) for t in TOLERANCES}
     reach, reach_s = ({t: pairs[:, i] for t, pairs in found.items()} for i in (0, 1))
     return AgentStudy(label, slot, tuple(run for run in runs if run.label == label), counted, reach, reach_s)
-
-
-def needed(run: Run, truth: Truth, tolerance: float) -> tuple[float, float]:
-    """Return designs priced and seconds until a run was within a tolerance of the optimum's loss, or of its volume."""
-    if truth.volume > 0:
-        return run.reach(run.regret, tolerance)
-    return run.reach(run.best, stats.target_loss(truth.loss, tolerance))
 
 
 # -- best designs -----------------------------------------------------------------------------------------------------

@@ -61,8 +61,9 @@ def headline(problem: ProblemStudy) -> list[str]:
     if not problem.priced:
         return ["None of its runs has priced a design that can be read."]
     if not problem.best:
-        priced = several(problem.priced, "design")
-        return [f"None of the {priced} priced is feasible: loosen the objective, or raise the budget."]
+        what = "The one design" if problem.priced == 1 else f"None of the {problem.priced:,} designs"
+        no = "is not" if problem.priced == 1 else "is"
+        return [f"{what} priced {no} feasible: loosen the objective, or raise the budget."]
     first = _best(problem) if problem.single else _front(problem)
     return [text for text in (first, _gain(problem), _soonest(problem)) if text]
 
@@ -73,7 +74,8 @@ def headline(problem: ProblemStudy) -> list[str]:
 def _best(problem: ProblemStudy) -> str:
     best, truth, name = problem.best[0], problem.truth, problem.objectives[0]
     value = metric_html(problem, name, best.metrics[name])
-    text = f"The best of {problem.priced:,} designs priced has {code(name)} <strong>{value}</strong>"
+    what = "The one design" if problem.priced == 1 else f"The best of {problem.priced:,} designs"
+    text = f"{what} priced has {code(name)} <strong>{value}</strong>"
     found = _found(problem, best)
     if not truth.known:
         return f"{text}. {found} {_unknown(problem)}: distances are from this design, the best known."
@@ -81,15 +83,18 @@ def _best(problem: ProblemStudy) -> str:
     if distance <= 1e-12:
         return f"{text}: the <strong>true optimum</strong>, known from pricing the whole space. {found}"
     optimum = metric_html(problem, name, float(problem.signs[0] * truth.loss))
-    return f"{text}: {percent(distance)} from the true optimum, {optimum}, which no run found. {found}"
+    side = "above" if problem.signs[0] > 0 else "below"
+    return f"{text}: {percent(distance)} {side} the true optimum, {optimum}, which no run found. {found}"
 
 
 def _found(problem: ProblemStudy, best: BestDesign) -> str:
     """Say who found a design, and how soon."""
     runs = {agent.label: len(agent.runs) for agent in problem.agents}
+    label, _, place = best.first
+    if len(problem.runs) == 1:
+        return f"It was found as design {place:,}." if problem.priced > 1 else ""
     agents = sorted(best.found_by.items(), key=lambda item: -item[1])
     names = [f"{n} of {several(runs[label], 'run')} of {escape(label)}" for label, n in agents]
-    label, _, place = best.first
     first = "first " if sum(best.found_by.values()) > 1 else ""
     by = f" of {escape(label)}" if len(agents) > 1 else ""
     return f"It was found in {listed(names)}, {first}as design {place:,}{by}."
@@ -105,6 +110,7 @@ def _front(problem: ProblemStudy) -> str:
     for name, sign, losses in zip(problem.objectives, problem.signs, problem.truth.front.T, strict=True):
         ends.append(f"{code(name)} {metric_html(problem, name, float(sign * losses.min()))}")
     reach = f"It reaches {listed(ends)}."
+    others = "other" if len(problem.objectives) == 2 else "others"
     if problem.truth.known:
         found, points = _met(problem)
         return (
@@ -113,7 +119,7 @@ def _front(problem: ProblemStudy) -> str:
         )
     return (
         f"Of {problem.priced:,} designs priced, <strong>{len(problem.truth.front):,}</strong> are the best "
-        f"compromises between {names}: nothing found is better in one and as good in the others. That front is the "
+        f"compromises between {names}: nothing found is better in one and as good in the {others}. That front is the "
         f"best known. {reach} {_unknown(problem)}."
     )
 
@@ -174,28 +180,49 @@ def _soonest(problem: ProblemStudy) -> str:
     needed = stats.median_reached(first.reach[0.01])
     if math.isfinite(needed):
         lead = f"{name} was {what}" if len(ranked) == 1 else f"{name} found the best designs soonest: it was {what}"
-        text = f"{lead} after <strong>{several(int(needed), 'design')}</strong> in the median run ({runs} got there)"
+        text = f"{lead} after <strong>{several(int(needed), 'design')}</strong>"
+        text += f" in the median run ({runs} got there)" if len(first.counted) > 1 else ""
         return f"{text}{_against(first, ranked[1])}.{_by_the_clock(ranked)}" if len(ranked) > 1 else f"{text}."
-    alone = len(ranked) == 1
-    lead = name if alone else f"{name} came closest:"
     if reached.any():
         soonest = count(float(first.reach[0.01].min()))
-        came = f"{name}: {runs}" if alone else f"{lead} {runs}"
-        return f"{came} came {what}, the soonest after {soonest} designs. No agent came there in half of its runs."
-    final = number(float(stats.interquartile_mean(first.final_regret)))
-    return f"{lead}{'' if alone else ' it'} ended at a regret of {final}. No run came {what}."
+        most = "" if len(ranked) == 1 else " most often" if _share(first) > _share(ranked[1]) else " as often as any"
+        came = f"{name} came {what}{most}, in {runs}, the soonest after {soonest} designs"
+        return f"{came}. No agent came there in half of its runs."
+    return f"{_closest(ranked)} No run came {what}."
+
+
+def _share(agent: AgentStudy) -> float:
+    return float(stats.share_reached(agent.reach[0.01]))
+
+
+def _closest(ranked: list[AgentStudy]) -> str:
+    """Say which agent ended closest to the optimum, and how clear that is against the next."""
+    finals = {agent.label: float(stats.interquartile_mean(agent.final_regret)) for agent in ranked}
+    first, *others = sorted(ranked, key=lambda agent: finals[agent.label])
+    name, final = f"<strong>{escape(first.label)}</strong>", number(finals[first.label])
+    if not others:
+        return f"{name} ended at a regret of {final}."
+    second = others[0]
+    text = f"{name} came closest: it ended at a regret of {final}; "
+    text += f"{escape(second.label)}, next, at {number(finals[second.label])}. The first ended lower in "
+    return f"{text}{_pairs(first, second, stats.chance_of_beating(first.final_regret, second.final_regret))}."
 
 
 def _against(first: AgentStudy, second: AgentStudy) -> str:
     """Say how clear the lead over the next agent is."""
     chance = stats.chance_of_beating(first.reach[0.01], second.reach[0.01])
     needed = stats.median_reached(second.reach[0.01])
-    slower = f"needed {count(needed)}" if math.isfinite(needed) else "did not get there in half of its runs"
-    pairs = f"The first was sooner in {percent(chance)} of the pairs of their runs"
-    text = f"; {escape(second.label)}, next, {slower}. {pairs}"
-    return text + (
-        "" if chance >= CLEAR else ", which is too close to call" if chance < OPEN else ", which is no clear lead"
-    )
+    missed = "in half of its runs" if len(second.counted) > 1 else "at all"
+    slower = f"needed {count(needed)}" if math.isfinite(needed) else f"did not get there {missed}"
+    return f"; {escape(second.label)}, next, {slower}. The first was sooner in {_pairs(first, second, chance)}"
+
+
+def _pairs(first: AgentStudy, second: AgentStudy, chance: float) -> str:
+    """Say in how many pairs of two agents' runs the first was better, and how clear that is."""
+    if len(first.counted) == len(second.counted) == 1:
+        return "the one pair of runs there is, which may be luck"
+    clear = "" if chance >= CLEAR else ", which is too close to call" if chance < OPEN else ", which is no clear lead"
+    return f"{percent(chance)} of the pairs of their runs{clear}"
 
 
 def _by_the_clock(ranked: list[AgentStudy]) -> str:

@@ -22,6 +22,7 @@ MOST_PLACES = 24  # values of a parameter that get a place of their own on its a
 MOST_TICKS = 8
 SPREAD = 0.6  # of the room between two values over which the lines through one are spread
 IDLE = 0.1  # of a continuous axis is kept for designs in which the parameter is idle
+PIXELS, LETTER = 1000, 6.9  # of the figure where its axes stand, and of a letter
 GROUPS = (("@muted/0.55", 1.0), ("@accent", 1.6), ("@warn", 3.0))  # from many to the best
 
 
@@ -115,27 +116,26 @@ def _continuous(parameter: dict[str, Any], values: list[Any], unit: str) -> tupl
     low = float(parameter["low"] if parameter.get("low") is not None else there.min(initial=0.0))
     high = float(parameter["high"] if parameter.get("high") is not None else there.max(initial=1.0))
     idle = IDLE if len(there) < len(numbers) else 0.0
-    whole = all(isinstance(value, int) for value in values if value is not None)
-    scaled, ticks = _scale(numbers, low, high, bool(parameter.get("log")) and low > 0, unit, whole)
+    step = int(parameter.get("step") or 1) if all(isinstance(v, int) for v in values if v is not None) else None
+    scaled, ticks = _scale(numbers, low, high, bool(parameter.get("log")) and low > 0, unit, step)
     places = np.where(np.isfinite(numbers), idle + (1 - idle) * np.nan_to_num(scaled), 0.0)
     ticks = [(idle + (1 - idle) * place, name) for place, name in ticks]
     return places, [(0.0, "idle"), *ticks] if idle else ticks
 
 
 def _scale(
-    numbers: Floats, low: float, high: float, log: bool, unit: str, whole: bool = False
+    numbers: Floats, low: float, high: float, log: bool, unit: str, step: int | None = None
 ) -> tuple[Floats, list[tuple[float, str]]]:
-    """Return numbers as places on an axis from low to high, and its ticks, at whole numbers where all are."""
+    """Return numbers as places on an axis from low to high, and its ticks, at multiples of a step from `low` if any."""
     a, b = (math.log(low), math.log(high)) if log else (low, high)
     extent = (b - a) or 1.0
     places = ((np.log(numbers) if log else numbers) - a) / extent
     marks = np.linspace(a, b, 5) if b > a else np.array([a])
     ticks = []
     for mark in marks:
-        value = float(f"{math.exp(mark) if log else mark:.3g}")
-        if whole and abs(value) < 1000:
-            value = float(round(value))
-            mark = math.log(value) if log else value
+        value = math.exp(mark) if log else float(mark)
+        value = float(f"{value:.3g}") if step is None else min(low + step * round((value - low) / step), high)
+        mark = math.log(value) if log else value
         ticks.append((float((mark - a) / extent), figure_only(int(value) if value.is_integer() else value, unit)))
     return np.asarray(places), ticks
 
@@ -194,7 +194,7 @@ def _layout(axes: list[Axis], lying: bool) -> dict[str, Any]:
             "type": "line", "x0": x[0], "x1": x[1], "y0": y[0], "y1": y[1], "layer": "below",
             "line": {"color": "@rule", "width": 1.5},
         })  # fmt: skip
-        notes.append(_title(axis, i, lying))
+        notes.append(_title(axis, i, lying, int(PIXELS / (len(axes) + 0.8) / LETTER)))
         notes += [_tick(place, name, i, lying) for place, name in _roomy(axis.ticks, lying)]
     hidden = {"visible": False, "fixedrange": True}
     x_range = [-0.04, 1.04] if lying else [-0.55, len(axes) - 0.75]
@@ -206,27 +206,27 @@ def _layout(axes: list[Axis], lying: bool) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _title(axis: Axis, i: int, lying: bool) -> dict[str, Any]:
-    """Return an axis's name and unit: below it, or above its left end where it lies."""
+def _title(axis: Axis, i: int, lying: bool, letters: int) -> dict[str, Any]:
+    """Return an axis's name and unit: below it in lines of some letters, or above its left end where it lies."""
     font = {"size": 12, "color": "@ink"}
     unit = f" ({axis.unit})" if axis.unit else ""
     if lying:
         text = plain_text(axis.name + unit)
         place = {"x": 0, "xanchor": "left", "y": -i, "yanchor": "bottom", "yshift": 5}
         return {"text": text, "showarrow": False, "font": font, "bgcolor": "@paper/0.75"} | place
-    lines = _wrapped(axis.name) + ([axis.unit] if axis.unit else [])
+    lines = _wrapped(axis.name, min(letters, 16)) + ([shortened(axis.unit, letters)] if axis.unit else [])
     text = "<br>".join(plain_text(line) for line in lines)
     return {"text": text, "showarrow": False, "font": font, "x": i, "y": -0.05, "yanchor": "top"}
 
 
-def _wrapped(name: str, most: int = 15) -> list[str]:
-    """Break a name after underscores into lines of about `most` letters."""
+def _wrapped(name: str, most: int) -> list[str]:
+    """Break a name after underscores into at most three lines of at most `most` letters."""
     lines = [""]
     for word in name.replace("_", "_ ").split(" "):
         if lines[-1] and len(lines[-1]) + len(word) > most:
             lines.append("")
         lines[-1] += word
-    return [shortened(line, 16) for line in lines[:3]]
+    return [shortened(line, most) for line in lines[:3]]
 
 
 def _roomy(ticks: list[tuple[float, str]], lying: bool) -> list[tuple[float, str]]:

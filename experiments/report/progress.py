@@ -27,10 +27,11 @@ from designgym.experiments.report.drawing import (
     with_unit,
 )
 from designgym.experiments.report.palette import colour_of, dash_of
-from designgym.experiments.report.study import AgentStudy, ProblemStudy, Run
+from designgym.experiments.report.study import AgentStudy, ProblemStudy, Run, needed
 from designgym.experiments.report.text import metric_unit, metric_value, shortened
 
 LEAST_REGRET = 1e-7  # anything below is drawn as 0
+WITHIN = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the optimum
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,20 @@ def regret_figure(problem: ProblemStudy) -> Figure:
     return _figure(problem, found, y, False, "", least=10.0**low)
 
 
-def reached_figure(problem: ProblemStudy, tolerance: float = 0.01) -> Figure:
+def tolerance_reached(problem: ProblemStudy) -> float:
+    """Return the least of `WITHIN` within which some run came to the optimum, the first if none did within any."""
+    finals = [needed(run, problem.truth, t)[0] for t in WITHIN for agent in problem.ranked for run in agent.counted]
+    came = np.isfinite(finals).reshape(len(WITHIN), -1).any(axis=1)
+    return WITHIN[int(np.argmax(came))]
+
+
+def reached_figure(problem: ProblemStudy, tolerance: float) -> Figure:
     """Return the share of runs within a tolerance of the optimum, against designs priced."""
     grid = stats.design_grid(longest(problem)).astype(np.float64)
-    shares = {agent.label: (agent.reach[tolerance][:, None] <= grid).mean(axis=0) for agent in problem.ranked}
+    shares = {}
+    for agent in problem.ranked:
+        reach = np.array([needed(run, problem.truth, tolerance)[0] for run in agent.counted])
+        shares[agent.label] = (reach[:, None] <= grid).mean(axis=0)
     traces = _greys([(grid, shares[agent.label]) for agent in problem.others])
     for agent in problem.shown:
         line = _line(agent, grid, shares[agent.label])

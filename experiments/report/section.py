@@ -15,6 +15,8 @@ from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, perc
 from designgym.experiments.report.values import values_figure
 from designgym.experiments.report.versus import versus_card
 
+POOR = 0.5  # explained variance below which importances are a hint at most
+
 
 @dataclass(frozen=True)
 class Block:
@@ -91,12 +93,15 @@ def _progress(problem: ProblemStudy, part: Part) -> str:
     else:
         draw, what = progress.hypervolume_figure, "Hypervolume"
         scale = f"One minus the share of the {problem.yardstick}."
-    reached = f"Share of an agent's runs that are {WITHIN_1} of the {problem.yardstick}."
+    tolerance = progress.tolerance_reached(problem)
+    within = f"within {percent(tolerance)}"
+    nobody = "" if within == WITHIN_1 else f" None came {WITHIN_1}."
+    reached = f"Share of an agent's runs that are {within} of the {problem.yardstick}.{nobody}"
     placed = [
         part.place(draw(problem, False), f"{what}, by designs priced", f"{over}."),
         part.place(draw(problem, True), f"{what}, by time", timed),
         part.place(progress.regret_figure(problem), "Regret, by designs priced", scale),
-        part.place(progress.reached_figure(problem), f"Who gets {WITHIN_1}, and how soon", reached),
+        part.place(progress.reached_figure(problem, tolerance), f"Who gets {within}, and how soon", reached),
     ]
     return figures(*placed)
 
@@ -150,10 +155,12 @@ def _matters(problem: ProblemStudy, part: Part) -> str:
         logarithm = "log " if found.logarithm else ""
         fits.append(f"{percent(max(found.explained, 0.0))} of the variance of {logarithm}{code(name)}")
     priced = next(iter(learned.values())).designs
+    poor = max(found.explained for found in learned.values()) < POOR
     note = (
         f"Permutation importance of a random forest on {priced:,} of the designs priced, infeasible ones included. On "
-        f"a third of them, held out, it explains {listed(fits)}. Agents look more closely where designs are good, so "
-        "this figure does too."
+        f"a third of them, held out, it explains {listed(fits)} (R²)"
+        f"{', too little to read more than a hint here' if poor else ''}. Agents look more closely where designs are "
+        "good, so this figure does too."
     )
     placed = part.place(figure, "What each parameter matters", note, wide=True)
     return figures(placed, _values(problem, part) if problem.single else "")

@@ -56,6 +56,13 @@ class Run:
         return float(self.steps.number[reached[0]]), float(self.steps.elapsed_s[reached[0]])
 
 
+def needed(run: Run, truth: Truth, tolerance: float) -> tuple[float, float]:
+    """Return designs priced and seconds until a run was within a tolerance of the optimum's loss, or of its volume."""
+    if truth.volume > 0:
+        return run.reach(run.regret, tolerance)
+    return run.reach(run.best, stats.target_loss(truth.loss, tolerance))
+
+
 @dataclass(frozen=True)
 class AgentStudy:
     """One agent on one problem. counted: the runs behind its figures, the finished ones if there are any.

@@ -66,14 +66,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int
     )
 
 
-def agent_name(agent: AgentStudy) -> str:
-    """Return an agent's label behind a short stroke in its colour and dash, as in the figures."""
+def agent_name(agent: AgentStudy, before: str = "", after: str = "") -> str:
+    """Return an agent's label behind a short stroke in its colour and dash, as in the figures.
+
+    before, after: HTML on the same line, a number or a remark.
+    """
     dash = dash_of(agent.slot)
     dashes = SVG_DASHES.get(dash, dash.replace("px", "").replace(",", " "))
     style = f'style="stroke: var(--{colour_of(agent.slot)})" stroke-dasharray="{dashes}"'
     stroke = f'<line x1="0" y1="6" x2="28" y2="6" {style}/>'
+    swatch = f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{stroke}</svg>'
     name = escape(agent.label).replace("(", "(<wbr>")
-    return f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{stroke}</svg><span class="agent">{name}</span>'
+    return f'<span class="who">{before}{swatch}<span class="agent">{name}</span>{after}</span>'
 
 
 # -- agents -----------------------------------------------------------------------------------------------------------
@@ -107,7 +111,7 @@ def _agent_row(agent: AgentStudy) -> list[str]:
     first, second = agent.reach[0.01], agent.reach[0.05]
     part = len(agent.counted) < len(agent.runs)
     return [
-        agent_name(agent) + ("" if agent.whole else " <small>(unfinished)</small>"),
+        agent_name(agent, after="" if agent.whole else "<small>(unfinished)</small>"),
         f"{len(agent.counted)} of {len(agent.runs)}" if part else str(len(agent.runs)),
         f"{number(middle)} <small>[{number(low)}, {number(high)}]</small>"
         if len(agent.counted) > 1
@@ -168,7 +172,8 @@ def _found_by(best: BestDesign) -> str:
     agents = sorted(best.found_by.items(), key=lambda item: -item[1])
     label, seed, place = best.first
     first = escape(f"first: design {place:,} of {label}, seed {seed}")
-    return f'<span title="{first}">{", ".join(f"{escape(label)} {runs}" for label, runs in agents)}</span>'
+    found = [f"{escape(label).replace('(', '(<wbr>')}{NBSP}{runs}" for label, runs in agents]
+    return f'<span title="{first}">{", ".join(found)}</span>'
 
 
 def best_card(problem: ProblemStudy) -> str:

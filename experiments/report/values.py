@@ -10,7 +10,7 @@ import numpy as np
 from designgym.experiments.report.drawing import Figure, Floats, axis, layout, plain_text, rounded, with_unit
 from designgym.experiments.report.keep import BestByValue
 from designgym.experiments.report.study import ProblemStudy
-from designgym.experiments.report.text import apart, figure_only, parameter_unit
+from designgym.experiments.report.text import apart, figure_only, parameter_unit, shortened
 
 MOST_PANELS = 12
 PANELS_A_ROW = 4
@@ -18,7 +18,9 @@ PANELS_NARROW = 2
 MOST_VALUES = 64
 BINS = 24
 MOST_MARKERS = 24
-LETTERS_A_ROW = {PANELS_A_ROW: 150, PANELS_NARROW: 30}  # that fit below the panels of a row
+PIXELS = {PANELS_A_ROW: 860, PANELS_NARROW: 250}  # of a row of panels, without its labels on the left
+GAPS = {PANELS_A_ROW: 0.1, PANELS_NARROW: 0.17}  # share of a panel's room that stands empty beside it
+TICK, TITLE = 6.7, 7.3  # pixels of a letter
 LEAST = 0.1  # per cent; anything closer to the optimum is drawn here, since a log axis has no 0
 
 
@@ -89,14 +91,18 @@ def _layout(problem: ProblemStudy, names: dict[str, list[str]], highest: float, 
     ticks = {"tickvals": decades, "ticktext": ["≤ 0.1 %", *(f"{d:,.0f} %" for d in decades[1:])]}
     limits = [math.log10(LEAST) - 0.2, math.log10(max(highest, 10.0)) + 0.15]
     across, rows = min(most, len(names)), math.ceil(len(names) / most)
-    gap = 0.048 / most
+    gap = GAPS[most] / most / 2
+    pixels = PIXELS[most] / most
     axes: dict[str, Any] = {}
     for i, (column, values) in enumerate(names.items()):
         left, bottom = (i % across) / across, 1.0 - (i // across + 1) / rows
-        labels = _labels(values, LETTERS_A_ROW[most] // most) | {"range": [-0.4, len(values) - 0.6], "tickangle": 0}
+        inside, beside = pixels * (1 - GAPS[most]), pixels * GAPS[most]
+        labels = _labels(values, inside, beside) | {"range": [-0.4, len(values) - 0.6], "tickangle": 0}
+        labels |= {"tickfont": {"size": 11.5}}
         wide, high = [left + gap, left + 1.0 / across - gap], [bottom + 0.3 / rows, bottom + 1.0 / rows - 0.02]
         unit = apart(parameter_unit(problem, column)) if most > PANELS_NARROW else ""
-        x = axis(with_unit(column, unit), anchor=f"y{_suffix(i)}", domain=wide, automargin=False, **labels)
+        x = axis("", anchor=f"y{_suffix(i)}", domain=wide, automargin=False, **labels)
+        x["title"] |= {"text": _title(column, unit, int(pixels / TITLE)), "font": {"size": 12.5}}
         y = axis("", type="log", anchor=f"x{_suffix(i)}", domain=high, range=limits, **ticks)
         axes |= {f"xaxis{_suffix(i)}": x, f"yaxis{_suffix(i)}": y | {"showticklabels": i % across == 0}}
     margin = {"l": 70, "r": 10, "t": 4, "b": 6}
@@ -104,9 +110,23 @@ def _layout(problem: ProblemStudy, names: dict[str, list[str]], highest: float, 
     return shape | axes
 
 
-def _labels(names: list[str], letters: int) -> dict[str, Any]:
-    """Return which of the values to write below a panel: evenly spread from the first, as many as have room."""
-    most = max(2, letters // (max(len(name) for name in names) + 2))
-    step = max(1, math.ceil((len(names) - 1) / (most - 1)))
+def _title(column: str, unit: str, letters: int) -> str:
+    """Return a panel's title, its unit on a second line where both together have no room."""
+    whole = with_unit(column, unit)
+    lines = [whole] if len(whole) <= letters else [column, f"({unit})"] if unit else [column]
+    return "<br>".join(plain_text(shortened(line, letters)) for line in lines)
+
+
+def _labels(names: list[str], inside: float, beside: float) -> dict[str, Any]:
+    """Return which of the values to write below a panel: evenly spread from the first, as many as have room.
+
+    inside, beside: pixels of the panel, and to the next one.
+    """
+    short = [shortened(name, 12) for name in names]
+    a_place, widest = inside / len(names), TICK * max(len(name) for name in short)
+    step = max(1, math.ceil((widest + 8) / a_place))
     places = list(range(0, len(names), step))
-    return {"tickvals": places, "ticktext": [plain_text(names[place]) for place in places]}
+    # Half of the last name may hang over the end of its panel, and half of the next panel's first one towards it.
+    if len(places) > 1 and (len(short[places[-1]]) * TICK / 2 - (len(names) - places[-1] - 0.6) * a_place) > beside / 2:
+        places.pop()
+    return {"tickvals": places, "ticktext": [plain_text(short[place]) for place in places]}

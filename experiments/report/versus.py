@@ -28,9 +28,13 @@ NOTE = (
 
 
 def versus_card(problem: ProblemStudy) -> str:
-    """Return the agents of one problem in pairs, the one that found the best designs soonest first; "" for one."""
+    """Return the agents of one problem in pairs, the one that found the best designs soonest first.
+
+    Nothing for one agent, nor where all have a single run: that says nothing of how often.
+    """
     agents = [(agent, agent.final_regret[:, None]) for agent in problem.ranked]
-    return _card("Agents in pairs", "", agents) if len(agents) > 1 else ""
+    tell = len(agents) > 1 and max(len(scores) for _, scores in agents) > 1
+    return _card("Agents in pairs", "", agents) if tell else ""
 
 
 def overall_card(problems: Sequence[ProblemStudy]) -> str:
@@ -71,23 +75,27 @@ def _table(agents: list[Named], regrets: Sequence[str]) -> str:
     cells: dict[tuple[int, int], str] = {}
     for i, (_, ours) in enumerate(agents):
         for j, (_, theirs) in enumerate(agents[i + 1 :], start=i + 1):
-            middle, low, high = probability_of_improvement(ours, theirs)
-            cells[i, j] = _cell(middle, low, high)
-            cells[j, i] = _cell(1.0 - middle, 1.0 - high, 1.0 - low)
+            resampled = min(len(ours), len(theirs)) > 1
+            middle, low, high = (round(100.0 * share) for share in probability_of_improvement(ours, theirs))
+            cells[i, j] = _cell(middle, low, high, resampled)
+            cells[j, i] = _cell(100 - middle, 100 - high, 100 - low, resampled)
     rows = []
     for i, (agent, _) in enumerate(agents):
         regret = f"<td>{regrets[i]}</td>" if regrets else ""
         line = "".join(cells.get((i, j), "<td>–</td>") for j in range(len(agents)))
-        rows.append(f'<tr><td class="text">{i + 1} {agent_name(agent)}</td>{regret}{line}</tr>')
+        rows.append(f'<tr><td class="text">{agent_name(agent, before=str(i + 1))}</td>{regret}{line}</tr>')
     head = f'<thead><tr><th class="text">ends better than</th>{"".join(heads)}</tr></thead>'
     return f'<div class="scroll"><table class="versus">{head}<tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _cell(middle: float, low: float, high: float) -> str:
-    """Return a chance as a cell, tinted the stronger the further it is from even, bold where the interval is clear."""
-    tint = f"--tint: var(--{'accent' if middle >= 0.5 else 'warn'}); --share: {round(60 * abs(middle - 0.5))}%"
-    text = f"{100 * middle:.0f}{NBSP}%"
-    if low > 0.5 or high < 0.5:
+def _cell(middle: int, low: int, high: int, resampled: bool) -> str:
+    """Return a chance, in per cent, as a cell, tinted the stronger the further it is from even.
+
+    Bold where the interval is clear. resampled: whether both agents have several runs; one run has no interval.
+    """
+    tint = f"--tint: var(--{'accent' if middle >= 50 else 'warn'}); --share: {round(0.6 * abs(middle - 50))}%"
+    text = f"{middle}{NBSP}%"
+    if resampled and (low > 50 or high < 50):
         text = f"<b>{text}</b>"
-    interval = f"[{100 * low:.0f},{NBSP}{100 * high:.0f}]"
+    interval = f"[{low},{NBSP}{high}]" if resampled else "one run"
     return f'<td style="{tint}">{text}<small>{interval}</small></td>'

@@ -240,6 +240,40 @@ def test_what_failed_runs_left_can_be_unfolded(tmp_path: Path) -> None:
     assert f"runs/{key}.error.txt" in item
 
 
+# -- sweeps that are small --------------------------------------------------------------------------------------------
+
+
+def test_one_run_is_not_compared_with_itself(tmp_path: Path) -> None:
+    path = write_report(log_sweep(tmp_path / "one", SMALL | {"agents": ["random"], "seeds": 1}))
+    assert re.search(r"It was found as design \d+\.", words(path))
+    assert not re.search(r"1 of 1 run|of the pairs|in the median run", words(path))
+    assert 'class="versus"' not in path.read_text("utf-8")
+
+
+def test_one_design_is_spoken_of_in_the_singular(tmp_path: Path) -> None:
+    options = {"objective": {"minimize": ["latency_s"], "subject_to": ["energy_j <= 1e-9"]}}
+    given = SMALL | {"agents": ["random"], "seeds": 1, "budget": 1}
+    none = given | {"problems": [{"id": PROBLEM, "options": options}]}
+    assert "The one design priced is not feasible" in words(write_report(log_sweep(tmp_path / "none", none)))
+
+
+def test_where_no_run_comes_within_1_percent_the_page_says_who_came_closest_and_how_close(
+    tmp_path: Path, known: dict[str, Optimum]
+) -> None:
+    path = write_report(log_sweep(tmp_path / "short", SMALL | {"budget": 6}))
+    said = re.search(
+        r"(\w+) came closest: it ended at a regret of ([\d.]+); (\w+), next, at ([\d.]+)\. "
+        r"The first ended lower in \d+ % of the pairs of their runs.* No run came within 1 % of the optimum\.",
+        words(path),
+    )
+    assert said is not None
+    assert {said[1], said[3]} == {"random", "genetic"}
+    assert float(said[2]) <= float(said[4])
+    assert re.search(r"Who gets within (5|10|20|50|100|200) %, and how soon", words(path))
+    shares = figures(path)["figure-3"]["data"]
+    assert max(max(trace["y"]) for trace in shares) > 0
+
+
 # -- agents: in pairs, and what they cost -----------------------------------------------------------------------------
 
 
@@ -252,6 +286,8 @@ def test_agents_in_pairs_are_those_of_the_log(report_sweep: Path, report_page: P
         mine = [row for row in load_trials(report_sweep).to_pylist() if row["run"] == run.key and row["feasible"]]
         finals.setdefault(run.label, []).append(min(row["loss.latency_s"] for row in mine))
     order = [next(name for name in finals if name in row) for row in rows]
+    told = [[int(share) for share in re.findall(r"(\d+) %", row)] for row in rows]
+    assert all(told[i][j - 1] + told[j][i] == 100 for i in range(len(order)) for j in range(i + 1, len(order)))
     for name, row in zip(order, rows, strict=True):
         shares = iter(re.findall(r"(\d+) %", row))
         for other in (o for o in order if o != name):

@@ -1,6 +1,7 @@
 """How the report page looks and works, in headless Chromium."""
 
 import base64
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -14,7 +15,13 @@ from small_sweep import HOSTILE, PROBLEM, log_sweep, register
 
 from designgym.envs.registry import make_problem
 from designgym.experiments.report import write_report
+from designgym.experiments.report.frame import Part, render
+from designgym.experiments.report.gather import study
 from designgym.experiments.report.palette import DARK, LIGHT
+from designgym.experiments.report.parallel import _continuous as parallel_axis
+from designgym.experiments.report.tables import agents_table
+from designgym.experiments.report.values import _labels as panel_labels
+from designgym.experiments.report.versus import versus_card
 
 # -- texts from outside -----------------------------------------------------------------------------------------------
 
@@ -87,6 +94,44 @@ def test_contents_lead_to_every_part_and_fold_on_a_phone(report_page: Path, chro
     assert chromium.evaluate(right) <= chromium.evaluate("document.querySelector('main').getBoundingClientRect().left")
     drawn(chromium, report_page, width=390, height=844)
     assert chromium.evaluate("document.querySelector('.contents details').open") is False
+
+
+def test_long_names_stay_in_their_cells(tmp_path: Path, chromium: Chromium) -> None:
+    settings = [{"population": 8 * i, "mutation": 0.05 * i, "crossover": 0.75} for i in range(1, 4)]
+    agents = ["random", *({"name": "genetic", "hyperparameters": setting} for setting in settings)]
+    _, (problem,) = study(log_sweep(tmp_path / "long", SMALL | {"agents": agents, "seeds": 2, "budget": 12}))
+    tables = f'<div class="card" style="width: 50rem">{agents_table(problem)}{versus_card(problem)}</div>'
+    path = tmp_path / "tables.html"
+    path.write_text(render("tables", tables, Part()), "utf-8")
+    over = """[...document.querySelectorAll("td .agent")].filter((name) =>
+        name.getBoundingClientRect().right > name.closest("td").getBoundingClientRect().right).length"""
+    for width in (1280, 390):
+        show(chromium, path, width=width)
+        assert chromium.evaluate("document.querySelectorAll('td .agent').length") == 8
+        assert chromium.evaluate(over) == 0
+
+
+@pytest.mark.parametrize(
+    "names", [["100 MHz", "150 MHz", "200 MHz", "250 MHz"], [f"{4 * i:,}" for i in range(1, 513)], ["a", "b"]]
+)
+@pytest.mark.parametrize(("inside", "beside"), [(193.0, 21.0), (104.0, 21.0)])
+def test_values_below_neighbouring_panels_do_not_overlap(names: list[str], inside: float, beside: float) -> None:
+    shown = panel_labels(names, inside, beside)
+    letter, place = 6.7, inside / len(names)
+    spans = [
+        ((at + 0.4) * place - letter * len(text) / 2, (at + 0.4) * place + letter * len(text) / 2)
+        for at, text in zip(shown["tickvals"], shown["ticktext"], strict=True)
+    ]
+    assert spans
+    assert all(one[1] + 4 <= other[0] for one, other in pairwise(spans))
+    assert spans[-1][1] <= inside + beside / 2 or len(spans) == 1
+
+
+def test_ticks_of_parallel_coordinates_are_values_of_their_parameter() -> None:
+    _, ticks = parallel_axis({"low": 4, "high": 256, "step": 4}, [4, 8, 200], "PE")
+    assert len(ticks) >= 4
+    assert [int(name) % 4 for _, name in ticks] == [0] * len(ticks)
+    assert all(place == pytest.approx((int(name) - 4) / 252) for place, name in ticks)
 
 
 def test_dark_page_has_dark_figures(report_page: Path, chromium: Chromium) -> None:

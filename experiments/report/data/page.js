@@ -65,7 +65,9 @@
       { data: small && figure.narrowData || figure.data, layout: small && figure.narrow || figure.layout }, palette);
     layout.font = { ...layout.font, family: getComputedStyle(document.body).fontFamily };
     if (width) Object.assign(layout, { width, autosize: false });
-    if (printing && !node.closest("figure.wide")) layout.height -= 60;
+    // Lower on paper, so that two or three fit on a page, and without what a reader could press.
+    if (printing) layout.height -= Math.round(node.closest("figure.wide") ? layout.height * 0.22 : 60);
+    if (printing) delete layout.updatemenus;
     node.style.minHeight = `${layout.height}px`;
     if (narrow && !printing) layout.dragmode = false;
     return [data, layout, { ...config, displayModeBar: !narrow && !printing, staticPlot: printing }];
@@ -94,7 +96,8 @@
     const format = button.dataset.save;
     const size = { width: node.clientWidth, height: node.clientHeight, scale: format === "png" ? 2 : 1 };
     const link = document.createElement("a");
-    link.href = await Plotly.toImage(node, { format, ...size });
+    const layout = { ...node.layout, updatemenus: [] };
+    link.href = await Plotly.toImage({ data: node.data, layout }, { format, ...size });
     link.download = `${button.dataset.name}.${format}`;
     link.click();
   }
