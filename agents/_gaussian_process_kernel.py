@@ -10,6 +10,10 @@ import math
 import numpy as np
 from numba import njit
 
+# Constants of single precision leave single precision as it is, and double precision too.
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
+STEP, TINY = np.float32(1.0 / 1024.0), np.float32(1e-9)
+
 
 @njit(cache=True)
 def distances(places, rates, one, out):
@@ -18,21 +22,21 @@ def distances(places, rates, one, out):
     for f in range(places.shape[0]):
         here, rate, row = one[f], rates[f], places[f]
         for i in range(len(out)):
-            out[i] += rate * min(abs(row[i] - here), 1.0)
+            out[i] += rate * min(abs(row[i] - here), ONE)
 
 
 @njit(cache=True)
 def correlations(places, rates):
     """Return the same of the columns with one another, (n, n): computed below the diagonal and mirrored."""
     n = places.shape[1]
-    matrix = np.empty((n, n))
+    matrix = np.empty((n, n), places.dtype)
     for j in range(n):
         row = matrix[j]
         row[: j + 1] = 0.0
         for f in range(places.shape[0]):
-            here, rate = places[f, j], rates[f]
+            here, rate, other = places[f, j], rates[f], places[f]
             for i in range(j + 1):
-                row[i] += rate * min(abs(places[f, i] - here), 1.0)
+                row[i] += rate * min(abs(other[i] - here), ONE)
         for i in range(j + 1):
             row[i] = math.exp(-row[i])
     for j in range(n):
@@ -53,7 +57,7 @@ def factorise(matrix, n):
     """Turn matrix[:n, :n], symmetric positive definite, into its upper Cholesky factor U, U' U = matrix, in place."""
     for k in range(n):
         first = matrix[k, :n]
-        first[k:] /= math.sqrt(max(first[k], 1e-9))
+        first[k:] /= math.sqrt(max(first[k], TINY))
         for i in range(k + 1, n):
             subtract(matrix[i, i:n], first[i], first[i:])
 
@@ -90,18 +94,18 @@ def slopes(places, rates, group, groups, scores, noise):
     weights = scores.copy().reshape(n, 1)
     solve_lower(upper, weights)
     solve_upper(upper, weights)
-    inverse = np.eye(n)
+    inverse = np.eye(n, dtype=places.dtype)
     solve_lower(upper, inverse)
     solve_upper(upper, inverse)
     out = np.zeros(groups)
-    row = np.empty(n)
+    row = np.empty(n, places.dtype)
     for j in range(n):
         for i in range(n):
             row[i] = -(weights[i, 0] * weights[j, 0] - inverse[j, i]) * matrix[j, i]
         for k in range(f):
-            here, total = places[k, j], 0.0
+            here, total, other = places[k, j], 0.0, places[k]
             for i in range(j):
-                total += row[i] * min(abs(places[k, i] - here), 1.0)
+                total += row[i] * min(abs(other[i] - here), ONE)
             out[group[k]] += rates[k] * total
     return out
 
@@ -113,7 +117,7 @@ def near_exponential(away, out):
     It vectorises where exp does not, and is positive definite in a distance that is a sum over parameters (Askey 1973).
     """
     for i in range(len(away)):
-        value = max(1.0 - away[i] * (1.0 / 1024.0), 0.0)
+        value = max(ONE - away[i] * STEP, ZERO)
         for _ in range(10):
             value *= value
         out[i] = value
@@ -122,16 +126,16 @@ def near_exponential(away, out):
 @njit(cache=True)
 def append(upper, places, n, rates, noise):
     """Extend the factor of the first n places, columns of (f, most), by column n: upper[:n + 1, :n + 1] is whole."""
-    column = np.empty(n)
+    column = np.empty(n, places.dtype)
     distances(places, rates, places[:, n].copy(), column)
     near_exponential(column, column)
-    left = 1.0 + noise
+    left = ONE + noise
     for k in range(n):
         value = column[k] / upper[k, k]
         subtract(column[k + 1 : n], value, upper[k, k + 1 : n])
         upper[k, n] = value
         left -= value * value
-    upper[n, n] = math.sqrt(max(left, 1e-9))
+    upper[n, n] = math.sqrt(max(left, TINY))
 
 
 @njit(cache=True)
@@ -152,7 +156,7 @@ def solved(upper, n, scores):
     for k in range(n):
         out[k] /= upper[k, k]
         subtract(out[k + 1 :], out[k], upper[k, k + 1 : n])
-    sums = np.empty(8)
+    sums = np.empty(8, scores.dtype)
     for k in range(n - 1, -1, -1):
         row, known = upper[k, k + 1 : n], out[k + 1 :]
         # Eight sums side by side: one alone would wait for each of its additions.
@@ -162,7 +166,7 @@ def solved(upper, n, scores):
             part, other = row[8 * b : 8 * b + 8], known[8 * b : 8 * b + 8]
             for i in range(8):
                 sums[i] += part[i] * other[i]
-        total = 0.0
+        total = ZERO
         for i in range(8 * whole, len(row)):
             total += row[i] * known[i]
         for i in range(8):
@@ -178,7 +182,8 @@ def predict(places, n, rates, weights, pool):
     weights: what `solved` returns, of the trials at the first n columns of places.
     """
     m = pool.shape[1]
-    mean, nearest, away = np.zeros(m), np.zeros(m), np.empty(m)
+    mean, nearest = np.zeros(m, pool.dtype), np.zeros(m, pool.dtype)
+    away = np.empty(m, pool.dtype)
     for i in range(n):
         distances(pool, rates, places[:, i].copy(), away)
         near_exponential(away, away)

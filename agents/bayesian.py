@@ -27,7 +27,7 @@ FITTED = 96  # trials that rates are fitted to: half of them the best ones
 KEPT_SHARE = 0.67  # of the trials that the process can hold, those it begins anew with when it is full
 REDRAWS = 20  # random designs drawn in the hope of a new one
 MOST_AT_ONCE = 5  # candidates taken from one pool; early in a run fewer, for then every trial changes the model
-TRIALS_PER_CANDIDATE = 40  # after so many trials one more
+TRIALS_PER_CANDIDATE = 100  # after so many trials one more
 Proposal = tuple[Columns, NDArray[np.float64], Any]  # a batch of one, its places, its digits where known
 GROWTH = 1.5  # the rates are fitted anew when there are so many times as many trials
 
@@ -233,7 +233,8 @@ class Bayesian(Agent):
         for i, reward in enumerate(evaluations.reward.tolist()):
             self._seen.add(places[i].tobytes())
             losses = evaluations.losses[i] if self._several > 1 and evaluations.feasible[i] else None
-            row = self._archive.add(rows_of(designs, slice(i, i + 1)), places[i], reward, digits, losses)
+            design = designs if len(places) == 1 else rows_of(designs, slice(i, i + 1))
+            row = self._archive.add(design, places[i], reward, digits, losses)
             self._idle += 1
             if reward >= self._centre_reward or self._centre is None:
                 if reward > self._centre_reward:

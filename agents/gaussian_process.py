@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 ROUNDS = 3  # steps of the rates at each fit
 LEAST_STEP, MOST_STEP = 0.02, 1.0  # of a rate's logarithm
+Single = np.float32  # twice as many numbers at a time; the noise keeps the process well conditioned
 LEAST_RATE, MOST_RATE = 1e-3, 10.0  # beyond them a parameter means nothing, or every value is a world of its own
 
 
@@ -20,6 +21,9 @@ class RankProcess:
     """
 
     def __init__(self, group: NDArray[np.int64], total: float, noise: float, most: int) -> None:
+        from designgym.agents import _gaussian_process_kernel as kernel
+
+        self._kernel = kernel
         self._group = group
         self._parameters = int(group[-1]) + 1
         # A parameter of several places, such as a permutation, shares its rate among them.
@@ -27,26 +31,27 @@ class RankProcess:
         self._prior = np.log(total / self._parameters)
         self._steps = np.full(self._parameters, 0.3)
         self._slopes = np.zeros(self._parameters)
-        self._noise = noise
+        self._noise = Single(noise)
         self._set_rates(np.full(self._parameters, total / self._parameters))
-        self._places = np.zeros((len(group), most))
-        self._upper = np.zeros((most, most))
-        self._weights = np.empty(0)
+        self._places = np.zeros((len(group), most), Single)
+        self._upper = np.zeros((most, most), Single)
+        self._weights = np.empty(0, Single)
         self.held = 0
 
     def _set_rates(self, rates: NDArray[np.float64]) -> None:
         self._own_rates = rates
-        self.rates = rates[self._group] * self._share  # how fast the correlation falls along each place, (width,)
+        self.rates = (rates[self._group] * self._share).astype(
+            Single
+        )  # how fast the correlation falls along each place, (width,)
 
     def fit(self, places: NDArray[np.float64], scores: NDArray[np.float64]) -> None:
         """Move the rates towards those that make some trials most likely; `hold` must follow.
 
         places: (width, n), C order; scores: (n,).
         """
-        from designgym.agents import _gaussian_process_kernel as kernel
-
+        places, scores = places.astype(Single), scores.astype(Single)
         for _ in range(ROUNDS):
-            slopes = kernel.slopes(places, self.rates, self._group, self._parameters, scores, self._noise)
+            slopes = self._kernel.slopes(places, self.rates, self._group, self._parameters, scores, self._noise)
             slopes -= np.log(self._own_rates) - self._prior
             agree = np.sign(slopes) * np.sign(self._slopes)
             factor = np.where(agree > 0, 1.2, np.where(agree < 0, 0.5, 1.0))
@@ -56,40 +61,32 @@ class RankProcess:
 
     def nearest(self, places: NDArray[np.float64], one: NDArray[np.float64], count: int) -> NDArray[np.int64]:
         """Return the rows of places, (n, width), that are nearest to one of them, (count,)."""
-        from designgym.agents import _gaussian_process_kernel as kernel
-
-        away = np.empty(len(places))
-        kernel.distances(np.ascontiguousarray(places.T), self.rates, one, away)
+        away = np.empty(len(places), Single)
+        self._kernel.distances(places.T.astype(Single, order="C"), self.rates, one.astype(Single), away)
         return np.argpartition(away, count - 1)[:count]
 
     def hold(self, places: NDArray[np.float64]) -> None:
         """Hold the trials at these places, (n, width), n at most `most`, and no others."""
-        from designgym.agents import _gaussian_process_kernel as kernel
-
         self.held = len(places)
         self._places[:, : self.held] = places.T
-        kernel.refactorise(self._upper, self._places, self.held, self.rates, self._noise)
+        self._kernel.refactorise(self._upper, self._places, self.held, self.rates, self._noise)
 
     def add(self, places: NDArray[np.float64]) -> None:
         """Hold one more trial, (width,)."""
-        from designgym.agents import _gaussian_process_kernel as kernel
-
         self._places[:, self.held] = places
-        kernel.append(self._upper, self._places, self.held, self.rates, self._noise)
+        self._kernel.append(self._upper, self._places, self.held, self.rates, self._noise)
         self.held += 1
 
     def explain(self, scores: NDArray[np.float64]) -> None:
         """Tell it the scores of the trials that it holds, in their order, (held,)."""
-        from designgym.agents import _gaussian_process_kernel as kernel
-
-        self._weights = kernel.solved(self._upper, self.held, scores)
+        self._weights = self._kernel.solved(self._upper, self.held, scores.astype(Single))
 
     def expected_improvement(self, pool: NDArray[np.float64], target: float) -> NDArray[np.float64]:
         """Return by how much each row of the pool, (m, width), is expected to exceed a score, (m,)."""
-        from designgym.agents import _gaussian_process_kernel as kernel
-
-        mean, nearest = kernel.predict(self._places, self.held, self.rates, self._weights, np.ascontiguousarray(pool.T))
-        return kernel.expected_improvement(mean, nearest, self._noise, target)
+        mean, nearest = self._kernel.predict(
+            self._places, self.held, self.rates, self._weights, pool.T.astype(Single, order="C")
+        )
+        return self._kernel.expected_improvement(mean, nearest, self._noise, target)
 
 
 def normal_scores(rewards: NDArray[np.float64]) -> NDArray[np.float64]:
