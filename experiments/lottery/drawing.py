@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from designgym.experiments.lottery.best_of import Floats
 from designgym.experiments.lottery.intervals import Bounds, mean_of
-from designgym.experiments.lottery.study import OVERALL, Study
+from designgym.experiments.lottery.results import OVERALL, Study
 from designgym.experiments.report.drawing import Figure, axis, designs_axis, layout, log_ticks, plain_text, rounded
 from designgym.experiments.report.palette import DASHES, SLOTS
 

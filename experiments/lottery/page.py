@@ -7,7 +7,7 @@ from pathlib import Path
 
 from designgym.experiments.index import command_line
 from designgym.experiments.lottery import drawing, tables, words
-from designgym.experiments.lottery.study import OVERALL, Study
+from designgym.experiments.lottery.results import OVERALL, Study
 from designgym.experiments.report.frame import Entry, Part, card, figures, header, render, write_page
 from designgym.experiments.report.text import NBSP, number, percent, several
 from designgym.experiments.versions import versions

@@ -11,8 +11,9 @@ from designgym.experiments.driver import SweepOutcome, sweep
 from designgym.experiments.dry_run import DryRow, DryRun, dry_run
 from designgym.experiments.lottery.outcomes import read_arenas
 from designgym.experiments.lottery.page import write_lottery_page
+from designgym.experiments.lottery.results import Study
 from designgym.experiments.lottery.spec import Lottery
-from designgym.experiments.lottery.study import Study, study
+from designgym.experiments.lottery.study import study
 from designgym.experiments.lottery.table import write_figures
 from designgym.experiments.spec import make_spec
 

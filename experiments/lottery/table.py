@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from designgym.experiments.lottery.study import Result, Study
+from designgym.experiments.lottery.results import Result, Study
 from designgym.experiments.plain import plain
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from designgym.experiments.lottery.study import Answer, Share, Study
+from designgym.experiments.lottery.results import Answer, Share, Study
 from designgym.experiments.lottery.words import names, regret
 from designgym.experiments.report.palette import DASHES, SLOTS
 from designgym.experiments.report.tables import SVG_DASHES, table

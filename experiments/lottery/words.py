@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from designgym.experiments.lottery.intervals import Bounds
-from designgym.experiments.lottery.study import OVERALL, Answer, Policy, Study
+from designgym.experiments.lottery.results import OVERALL, Answer, Policy, Study
 from designgym.experiments.report.text import NBSP, listed, number, percent, several
 
 HOLDS = {"tie": "holds", "apart": "does not hold", "open": "is neither confirmed nor refuted"}

@@ -21,10 +21,11 @@ from designgym.envs import DesignSpace, Integer
 from designgym.envs.optimum import known_optimum, regret
 from designgym.experiments.lottery.outcomes import budgets_of, read_arenas
 from designgym.experiments.lottery.page import page
+from designgym.experiments.lottery.results import OVERALL
 from designgym.experiments.lottery.run import estimate, report_lottery
 from designgym.experiments.lottery.settings import draw_settings
 from designgym.experiments.lottery.spec import SpecError, load_lottery, make_lottery
-from designgym.experiments.lottery.study import OVERALL, study
+from designgym.experiments.lottery.study import study
 from designgym.experiments.lottery.table import figures
 from designgym.experiments.lottery.words import the_claim, whom_to_use
 from designgym.experiments.runs import runs
