@@ -1,17 +1,27 @@
 """Files of a sweep's directory: written whole or not at all; what is wrong with one is said in a line."""
 
 import errno
+import json
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+META = b"designgym"
+META_CRC = b"designgym.meta-crc32"
 
 
 class LogError(ValueError):
     """A log, or a file of it, cannot be used. One line; it names the file."""
+
+
+class WriteError(LogError):
+    """A file cannot be written: the disk is full, say. What is wrong is the machine, not what was given."""
+
+    exit_code = 1
 
 
 def damaged(path: Path) -> LogError:
@@ -21,13 +31,13 @@ def damaged(path: Path) -> LogError:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what the system says against writing a file into one line that says what to do: LogError."""
+    """Turn what the system says against writing a file into one line that says what to do: WriteError."""
     try:
         yield
     except OSError as error:
         reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
-        remedy = "Make room" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "Mend that"
-        raise LogError(
+        remedy = "Make room" if error.errno in FULL else "Mend that"
+        raise WriteError(
             f"{path} cannot be written: {reason}. {remedy}: the same command goes on, nothing logged is lost."
         ) from error
 
@@ -36,7 +46,7 @@ def explained(path: Path) -> Iterator[None]:
 def written_safely(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that is in its place whole once it is written and synchronised, or not at all.
 
-    LogError where it cannot be written; what there was of it is removed.
+    WriteError where it cannot be written. What there is of it is removed where anything goes wrong.
     """
     scratch = path.with_name(path.name + ".tmp")
     with explained(path):
@@ -46,7 +56,7 @@ def written_safely(path: Path) -> Iterator[IO[bytes]]:
                 file.flush()
                 os.fsync(file.fileno())
             replace_safely(scratch, path)
-        except OSError:
+        except BaseException:
             scratch.unlink(missing_ok=True)
             raise
 
@@ -59,3 +69,18 @@ def replace_safely(scratch: Path, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def packed(meta: dict[str, Any]) -> dict[bytes, bytes]:
+    """Return metadata as Arrow keeps it, with a checksum."""
+    text = json.dumps(meta, sort_keys=True).encode()
+    return {META: text, META_CRC: str(zlib.crc32(text)).encode()}
+
+
+def unpacked(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:
+    """Return the metadata; ValueError or KeyError where it is missing or not what was written."""
+    text = (metadata or {})[META]
+    if str(zlib.crc32(text)).encode() != (metadata or {})[META_CRC]:
+        raise ValueError("checksum of the metadata")
+    meta: dict[str, Any] = json.loads(text)
+    return meta

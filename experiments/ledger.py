@@ -5,16 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from designgym.experiments.files import LogError
+from designgym.experiments.finished import check_bytes, read_meta
 from designgym.experiments.log import SweepDirectory
-from designgym.experiments.parts import LogError, PartWriter, RunFiles, read_meta
+from designgym.experiments.parts import RunFiles
 from designgym.experiments.progress import Progress, best_of
 from designgym.experiments.rows import empty_table, priced_in
 from designgym.experiments.runs import RunSpec
+from designgym.experiments.streams import PartWriter
 from designgym.experiments.versions import changed, versions
 from designgym.experiments.worker import Ended, Failed
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def better_of(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return which of two best trials is the better one, the first where they tie."""
+    if one is None or (other is not None and other["reward"] > one["reward"]):
+        return other
+    return one
 
 
 @dataclass
@@ -67,6 +77,7 @@ class Ledger:
 
     def _find(self, run: RunSpec, files: RunFiles) -> Active | None:
         if files.parquet.exists():
+            check_bytes(files.parquet)
             count, meta = read_meta(files.parquet)
             count = meta.get("trials", count)
             files.drop_parts()
@@ -110,12 +121,16 @@ class Ledger:
     def finish(self, one: Active, ended: Ended) -> None:
         """Put a run that has ended into its one file."""
         one.close()
-        rows, _ = one.files.read()
-        if rows is None:
-            rows = empty_table(one.run.problem.problem, one.run.key)
-        how = {**vars(ended), "trials": priced_in(rows), "best": best_of(rows, one.run)}
-        how["ended"] = how.pop("reason")
-        one.files.finish(rows, self._meta(one.run) | how)
+        trials, best = 0, None
+        with one.files.finishing() as file:
+            file.write(empty_table(one.run.problem.problem, one.run.key))
+            for rows in one.files.logged():
+                file.write(rows)
+                trials += priced_in(rows)
+                best = better_of(best, best_of(rows, one.run))
+            how = {**vars(ended), "trials": trials, "best": best}
+            how["ended"] = how.pop("reason")
+            file.meta = self._meta(one.run) | how
         self.finished += 1
         self.progress.finished(one.run)
 

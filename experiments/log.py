@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from designgym.experiments.files import LogError, damaged, written_safely
-from designgym.experiments.parts import RunFiles, read_meta
+from designgym.experiments.finished import read_meta
+from designgym.experiments.parts import RunFiles
 from designgym.experiments.rows import priced_in
 
 if TYPE_CHECKING:

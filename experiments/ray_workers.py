@@ -22,6 +22,8 @@ STARTS = 3  # processes in a row, for each worker, that die before their first e
 class WorkerError(ValueError):
     """No worker can be started. One line."""
 
+    exit_code = 1
+
 
 def _why(death: BaseException) -> str:
     """Return what Ray says of a worker's end, without its list of conjectures."""

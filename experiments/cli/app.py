@@ -59,12 +59,12 @@ def main() -> None:
 
 
 def _explain(error: Exception) -> NoReturn:
-    """Say in one line what is wrong, and leave: code 2 for bad input, 1 for code that broke, a plug-in's say."""
+    """Say in one line what is wrong, and leave: code 2 for bad input, 1 for code that broke and machines that fail."""
     if hasattr(error, "format_message"):  # Typer's usage errors; where their class lies depends on Typer's version
         command = getattr(getattr(error, "ctx", None), "command_path", "designgym")
         fail(f"{error.format_message().rstrip('.')}. See {command} --help.")
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         fail(f"{error.filename}: {error.strerror.lower()}. Check the path.")
     if isinstance(error, ValueError | OSError | ImportError):
-        fail(str(error) or type(error).__name__)
+        fail(str(error) or type(error).__name__, code=getattr(error, "exit_code", 2))
     fail(f"{type(error).__name__}: {str(error).rstrip('.')}. DESIGNGYM_DEBUG=1 shows where.", code=1)

@@ -1,5 +1,6 @@
 """Files of a sweep's log that are torn by hand, have flipped bytes, or find no room on the disk."""
 
+import json
 import random
 import resource
 import subprocess
@@ -116,11 +117,21 @@ def test_damaged_files_are_named_and_the_other_runs_reported(ray, tmp_path, caps
         RunFiles(out, damaged.key).read()
 
     with pytest.warns(UserWarning, match=f"{damaged.key}.parquet is damaged"):
-        _main(["report", str(out)])
+        assert _main(["report", str(out)]) == 0
     page = (out / "report.html").read_text()
     assert f"{damaged.key}.parquet is damaged" in page
     assert "1 damaged" in page
     assert path.read_bytes() == broken, "whoever has a good copy may restore it"
+
+    file = tmp_path / "sweep.yaml"
+    file.write_text(json.dumps({**spec.model_dump(mode="json", exclude_none=True), "seeds": 2}))
+    capsys.readouterr()
+    with pytest.warns(UserWarning, match=f"{damaged.key}.parquet is damaged"):
+        assert _main(["sweep", str(file), "--out", str(out)]) == 1
+    said = capsys.readouterr()
+    assert f"failed: {damaged.title}: {path} is damaged" in said.err
+    assert "3 of 4 runs finished" in said.out
+    assert path.read_bytes() == broken
 
     path.unlink()  # as the message says
     assert sweep(spec, out, silent=True).failed == ()
@@ -145,12 +156,12 @@ def test_a_damaged_part_fails_its_run_and_the_others_go_on(ray, tmp_path) -> Non
     assert_as_undisturbed(out, all_runs)
 
 
-def _main(arguments: list[str]) -> None:
+def _main(arguments: list[str]) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["designgym", *arguments])
         with pytest.raises(SystemExit) as left:
             main()
-    assert not left.value.code
+    return int(left.value.code or 0)
 
 
 # -- no room ----------------------------------------------------------------------------------------------------------
@@ -187,6 +198,7 @@ def test_a_full_disk_stops_the_sweep_in_one_line_and_room_lets_it_go_on(ray, dis
         with pytest.raises(LogError, match=r"cannot be written: no space left on device\. Make room: ") as stopped:
             sweep(spec, out, silent=True)
         assert "\n" not in str(stopped.value)
+        assert stopped.value.exit_code == 1, "the machine's fault, not the user's"
         kept.append(sum(run.trials for run in load_sweep(out).runs))
     assert kept == sorted(kept)
     assert kept[-1] > 0
