@@ -6,6 +6,7 @@ Illegal choices are masked, as in Huang and Ontañón, 2022 (doi:10.32473/flairs
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
@@ -19,6 +20,7 @@ from designgym.envs.orders import Permutation, Subset
 from designgym.envs.parameters import Float, Parameter
 from designgym.envs.problem import Problem
 from designgym.envs.reasons import reason_of
+from designgym.envs.space import DesignSpace
 
 MASKED_VIOLATION = 1.0  # as of one illegal parameter
 
@@ -59,6 +61,127 @@ class Choice:
         return min(int(digit * self.count), self.count - 1) if isinstance(self.parameter, Float) else int(digit)
 
 
+class Choices:
+    """The choices that make up a design of a space, in the order of its parameters.
+
+    bins: equal parts of a Float's range (of its logarithm if log) to choose among. ValueError where one lacks them.
+    """
+
+    def __init__(self, space: DesignSpace, bins: int | None = None) -> None:
+        floats = [p.name for p in space.parameters if isinstance(p, Float)]
+        if floats and (bins is None or bins < 1):
+            raise ValueError(f"{', '.join(floats)} must be cut into bins, got bins={bins}. Give bins=16, say.")
+        self.space = space
+        self.all = [
+            Choice(p, place, _count(p, bins)) for p in space.parameters for place in range(len(p.cardinalities))
+        ]
+        self.most = max(choice.count for choice in self.all)
+        self._idle_digits = {p.name: _default_digits(p) for p in space.parameters if p.when}
+        self._idle_chosen = {p.name: self._default_chosen(p) for p in space.parameters if p.when}
+        self._first = {c.parameter.name: i for i, c in enumerate(self.all) if c.place == 0}
+        # Of a choice that closes others its parameter's places; None where any value is open at any time.
+        self._own = [
+            self._places(c.parameter) if isinstance(c.parameter, Permutation | Subset) else None for c in self.all
+        ]
+
+    def _default_chosen(self, parameter: Parameter) -> list[int]:
+        design = {name: np.array([v]) for name, v in zip(parameter.columns, parameter.default_columns, strict=True)}
+        choices = [choice for choice in self.all if choice.parameter is parameter]
+        digits = zip(choices, self._idle_digits[parameter.name], strict=True)
+        return [choice.of_design(design, digit) for choice, digit in digits]
+
+    def _places(self, parameter: Parameter) -> slice:
+        first = self._first[parameter.name]
+        return slice(first, first + len(parameter.cardinalities))
+
+    def of(self, design: Columns) -> list[int]:
+        """Return what one canonical design chooses, choice by choice; idle ones their default, a Float its bin."""
+        digits = zip(self.all, self.space.digits(design), strict=True)
+        return [choice.of_design(design, digit.item()) for choice, digit in digits]
+
+    def designs(self, partials: Sequence[PartialDesign]) -> Columns:
+        """Return the designs, each (n,), of n partial designs in which no choice is left."""
+        return self.space.from_digits([np.array(digits) for digits in zip(*(p.digits for p in partials), strict=True)])
+
+
+class PartialDesign:
+    """A design whose first choices are settled; those of parameters that turn out idle are skipped.
+
+    digits: one for each choice settled or skipped, as `DesignSpace.from_digits` takes them. chosen: the values settled,
+    as many, the default's where skipped.
+    """
+
+    def __init__(self, choices: Choices) -> None:
+        self.choices = choices
+        self.digits: list[float] = []
+        self.chosen: list[int] = []
+        self._picked: list[int] = []  # choices of the parameter that is being settled
+        self._awake: set[str] = set()
+        self._skip_idle()
+
+    def copy(self) -> PartialDesign:
+        """Return another that goes its own way from here."""
+        other = object.__new__(PartialDesign)
+        other.choices, other.digits, other.chosen = self.choices, self.digits.copy(), self.chosen.copy()
+        other._picked, other._awake = self._picked.copy(), self._awake.copy()
+        return other
+
+    @property
+    def next(self) -> Choice | None:
+        """The choice to settle next; None when the design is whole."""
+        settled = len(self.digits)
+        return self.choices.all[settled] if settled < len(self.choices.all) else None
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Which values of the next choice are open, bool (count,); none of a whole design."""
+        choice = self.next
+        return np.zeros(0, bool) if choice is None else choice.mask(self._picked)
+
+    def settle(self, index: int) -> None:
+        """Settle the next choice with an open value."""
+        choice = self.choices.all[len(self.digits)]
+        self.digits.append(choice.digit(self._picked, index))
+        self.chosen.append(index)
+        self._picked.append(index)
+        self._skip_idle()
+
+    def complete(self, wished: Sequence[int | None], rng: np.random.Generator) -> None:
+        """Settle all that is left as another design's `chosen`, where that is open, else, and for None, at random.
+
+        Of a permutation or a subset the other's pick at this place is taken, or else the first of its picks that is
+        open: so an item that stands elsewhere already has changed places with the one that stood there.
+        """
+        while (choice := self.next) is not None:
+            own = self.choices._own[len(self.digits)]
+            if own is None:
+                wish = wished[len(self.digits)]
+                self.settle(int(rng.integers(choice.count)) if wish is None else wish)
+                continue
+            mask = self.mask()
+            wishes = wished[len(self.digits)], *wished[own]
+            index = next((wish for wish in wishes if wish is not None and mask[wish]), None)
+            if index is None:
+                open_ones = np.flatnonzero(mask)
+                index = int(open_ones[rng.integers(len(open_ones))])
+            self.settle(index)
+
+    def _skip_idle(self) -> None:
+        """Move on to the next parameter's first choice that matters, if one is finished."""
+        while (choice := self.next) is not None and choice.place == 0:
+            parameter = choice.parameter
+            self._picked = []
+            if parameter.when is None or self._wakes(parameter):
+                self._awake.add(parameter.name)
+                return
+            self.digits += self.choices._idle_digits[parameter.name]
+            self.chosen += self.choices._idle_chosen[parameter.name]
+
+    def _wakes(self, parameter: Parameter) -> bool:
+        parent = parameter.when[0]  # type: ignore[index]
+        digit = self.digits[self.choices._first[parent]]
+        return parent in self._awake and digit in self.choices.space._wakes[parameter.name]
+
+
 class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
     """An action is the next parameter's index, a permutation's next item, a subset's next larger member, a Float's bin.
 
@@ -73,29 +196,18 @@ class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
     metadata = {"render_modes": []}  # noqa: RUF012  (Gymnasium's own type)
 
     def __init__(self, problem: Problem, bins: int | None = None) -> None:
-        space = problem.space
-        floats = [p.name for p in space.parameters if isinstance(p, Float)]
-        if floats and (bins is None or bins < 1):
-            raise ValueError(f"{', '.join(floats)} must be cut into bins, got bins={bins}. Give bins=16, say.")
+        self._choices = Choices(problem.space, bins)
         self.problem = problem
         self._face = Face(problem)
-        self._choices = [
-            Choice(p, place, _count(p, bins)) for p in space.parameters for place in range(len(p.cardinalities))
-        ]
-        self._idle_digits = {p.name: _default_digits(p) for p in space.parameters if p.when}
-        self._first = {c.parameter.name: i for i, c in enumerate(self._choices) if c.place == 0}
-        self._actions = max(choice.count for choice in self._choices)
-        self._size = 2 * len(self._choices) + len(problem.objective.names)
+        self._actions, count = self._choices.most, len(self._choices.all)
+        self._size = 2 * count + len(problem.objective.names)
         self.action_space = gymnasium.spaces.Discrete(self._actions)
-        self.observation_space = observation_space(2 * len(self._choices), len(problem.objective.names))
+        self.observation_space = observation_space(2 * count, len(problem.objective.names))
         self._begin()
 
     def _begin(self) -> None:
-        self._digits: list[float] = []
-        self._picked: list[int] = []  # choices of the parameter that is being settled
-        self._awake: set[str] = set()
+        self._partial = PartialDesign(self._choices)
         self._over = False
-        self._skip_idle()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -109,52 +221,34 @@ class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
         """Return which actions are open, bool (n,); none when the episode is over."""
         mask = np.zeros(self._actions, bool)
         if not self._over:
-            choice = self._choices[len(self._digits)]
-            mask[: choice.count] = choice.mask(self._picked)
+            open_ones = self._partial.mask()
+            mask[: len(open_ones)] = open_ones
         return mask
 
     def actions_of(self, design: Columns) -> list[int]:
         """Return the actions that lead to one canonical design; with a Float, to the bin that it lies in."""
-        space = self.problem.space
-        idle = {name for name, awake in space.active(design).items() if not awake[0]}
-        digits = [digit.item() for digit in space.digits(design)]
-        choices = zip(self._choices, digits, strict=True)
-        return [choice.of_design(design, digit) for choice, digit in choices if choice.parameter.name not in idle]
+        idle = {name for name, awake in self.problem.space.active(design).items() if not awake[0]}
+        chosen = zip(self._choices.all, self._choices.of(design), strict=True)
+        return [index for choice, index in chosen if choice.parameter.name not in idle]
 
     def step(self, action: SupportsIndex) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
         """Settle one choice; after the last, price the design."""
         if self._over:
             raise gymnasium.error.ResetNeeded("the design is finished. Call reset() to begin another.")
-        index, choice = operator.index(action), self._choices[len(self._digits)]
+        index, choice = operator.index(action), self._partial.next
+        assert choice is not None
         if not 0 <= index < self._actions:
             raise ValueError(f"an action must be in [0, {self._actions - 1}], got {index}.")
         if not self.action_masks()[index]:
             return self._refused(choice, index)
-        self._digits.append(choice.digit(self._picked, index))
-        self._picked.append(index)
-        self._skip_idle()
-        if len(self._digits) == len(self._choices):
+        self._partial.settle(index)
+        if self._partial.next is None:
             return self._finish()
         return self._observe(None), 0.0, False, False, {"action_mask": self.action_masks().astype(np.int8)}
 
-    def _skip_idle(self) -> None:
-        """Move on to the next parameter's first choice that matters, if one is finished."""
-        while len(self._digits) < len(self._choices) and self._choices[len(self._digits)].place == 0:
-            parameter = self._choices[len(self._digits)].parameter
-            self._picked = []
-            if parameter.when is None or self._wakes(parameter):
-                self._awake.add(parameter.name)
-                return
-            self._digits += self._idle_digits[parameter.name]
-
-    def _wakes(self, parameter: Parameter) -> bool:
-        parent = parameter.when[0]  # type: ignore[index]
-        digit = self._digits[self._first[parent]]
-        return parent in self._awake and digit in self.problem.space._wakes[parameter.name]
-
     def _finish(self) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
         self._over = True
-        design = self.problem.space.from_digits([np.array([digit]) for digit in self._digits])
+        design = self._choices.designs([self._partial])
         evaluations = self._face.price(design)
         info = info_of(design, evaluations)
         if not info["feasible"]:
@@ -178,14 +272,14 @@ class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
         return self._observe(losses), reward, True, False, info
 
     def _observe(self, losses: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        observation = np.zeros(self._size)
-        for i, (digit, choice) in enumerate(zip(self._digits, self._choices, strict=False)):
+        observation, digits, count = np.zeros(self._size), self._partial.digits, len(self._choices.all)
+        for i, (digit, choice) in enumerate(zip(digits, self._choices.all, strict=False)):
             cardinality = choice.parameter.cardinalities[choice.place]
             observation[i] = (digit + 0.5) / cardinality if cardinality else digit
         if losses is not None:
-            observation[2 * len(self._choices) :] = squash(losses)
+            observation[2 * count :] = squash(losses)
         else:
-            observation[len(self._choices) + len(self._digits)] = 1.0
+            observation[count + len(digits)] = 1.0
         return observation
 
 

@@ -27,6 +27,7 @@ from designgym.envs import (
     StepwiseDesignEnv,
     Subset,
 )
+from designgym.envs.stepwise_env import Choices, PartialDesign
 
 
 @dataclass(frozen=True)
@@ -300,3 +301,48 @@ class TestStepwiseDesignEnv:
         env.reset()
         with pytest.raises(ValueError, match=r"must be in \[0, 3\], got 4"):
             env.step(4)
+
+
+class TestPartialDesign:
+    def test_is_completed_as_another_design_where_that_is_open(self) -> None:
+        choices, rng = Choices(mixed().space), np.random.default_rng(0)
+        other = mixed().space.parse({"kind": "ordered", "order": "k,m,n", "banks": (1, 3), "size": 2})
+        chosen = choices.of(other)
+        assert chosen == [1, 2, 0, 1, 3, 1]
+        partial = PartialDesign(choices)
+        for value in (1, 0):  # ordered; m first, so that k and n are left, in the other's order
+            partial.settle(value)
+        whole = partial.copy()
+        whole.complete(chosen, rng)
+        assert (whole.next, whole.mask().tolist(), whole.chosen) == (None, [], [1, 0, 2, 1, 3, 1])
+        design = choices.designs([whole])
+        assert mixed().space.describe(design)["order"] == ["m,k,n"]
+        assert partial.chosen == [1, 0]
+
+    def test_an_item_changes_places_with_the_one_that_stood_there(self) -> None:
+        space = DesignSpace(Permutation("order", tuple("abcde")))
+        partial = PartialDesign(choices := Choices(space))
+        partial.settle(3)
+        partial.complete([0, 1, 2, 3], np.random.default_rng(0))
+        assert space.describe(choices.designs([partial]))["order"] == ["d,b,c,a,e"]
+
+    def test_skips_idle_parameters_at_their_defaults(self) -> None:
+        choices = Choices(mixed().space)
+        partial = PartialDesign(choices)
+        partial.settle(0)
+        assert partial.next is not None
+        assert (partial.next.parameter.name, partial.chosen) == ("banks", [0, 0, 1])
+
+    def test_is_completed_at_random_where_nothing_is_wished(self) -> None:
+        problem, rng = mixed(), np.random.default_rng(0)
+        choices = Choices(problem.space)
+        drawn = []
+        for _ in range(2000):
+            drawn.append(PartialDesign(choices))
+            drawn[-1].complete([None] * 6, rng)
+        designs = choices.designs(drawn)
+        assert problem.space.contains(designs).all()
+        assert len(set(problem.space.rank(designs).tolist())) == problem.space.size
+        for row in range(20):
+            one = {name: column[row : row + 1] for name, column in designs.items()}
+            assert choices.of(one) == drawn[row].chosen
