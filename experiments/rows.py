@@ -116,13 +116,17 @@ def empty_table(problem: DesignProblem, key: str) -> pa.Table:
 
 def designs_of(rows: pa.Table, space: DesignSpace) -> Columns:
     """Return the designs of trial rows as columns of numbers, each (n,): names back to indices and ranks."""
+    import pyarrow as pa
+
     designs: Columns = {}
     for parameter in space.parameters:
         for name in parameter.columns:
             column = rows.column(f"design.{name}").combine_chunks()
             if isinstance(parameter, Categorical | Permutation):
-                numbers = [parameter.parse(text)[0] for text in column.dictionary.to_pylist()]
-                designs[name] = np.array(numbers, np.int64)[column.indices.to_numpy(zero_copy_only=False)]
+                # In a table of several problems the dictionary may hold another's names: only what occurs is read.
+                used, places = np.unique(column.indices.to_numpy(zero_copy_only=False), return_inverse=True)
+                names = column.dictionary.take(pa.array(used)).to_pylist()
+                designs[name] = np.array([parameter.parse(text)[0] for text in names], np.int64)[places]
             else:
                 designs[name] = column.to_numpy(zero_copy_only=False).astype(space.dtypes[name], copy=False)
     return designs
