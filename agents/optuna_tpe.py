@@ -47,7 +47,7 @@ class OptunaTPE(ToldOptunaAgent):
 
         joint = self.settings["density"] == "joint"
         conditional = any(parameter.when for parameter in self.space.parameters)
-        make = _flat_sampler_class() if joint and not conditional else optuna.samplers.TPESampler
+        make: Any = _flat_sampler_class() if joint and not conditional else optuna.samplers.TPESampler
         sampler = make(
             n_startup_trials=int(self.settings["startup"]),
             n_ei_candidates=int(self.settings["candidates"]),
