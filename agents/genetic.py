@@ -18,13 +18,18 @@ ROUNDS = 4  # tries to turn children that were seen into new ones
 
 
 class Genetic(Agent):
-    """Tournament selection, uniform crossover by parameter, mutation; children that were asked before are redrawn."""
+    """Tournament selection, uniform crossover by parameter, mutation; children that were asked before are redrawn.
+
+    Defaults were chosen on NK landscapes of 2, 4 and 6 letters (instances from 100 on), LABS of lengths 16 and 19, and
+    SystolicArray-v0 with MobileNetV2, seeds from 1,000 on. More crossover or mutation (.9, .1) is no better than random
+    search on the first two within 200 designs.
+    """
 
     summary = "NSGA-II with constraint domination; one or several objectives"
     hyperparameters = DesignSpace(
-        Integer("population", 4, 2**16, log=True, default=32, meaning="designs kept, and children a generation"),
-        Float("crossover", 0.0, 1.0, default=0.9, meaning="share of children that have two parents"),
-        Float("mutation", 0.0, 1.0, default=0.1, meaning="chance of each parameter of a child to mutate"),
+        Integer("population", 4, 2**16, log=True, default=24, meaning="designs kept, and children a generation"),
+        Float("crossover", 0.0, 1.0, default=0.5, meaning="share of children that have two parents"),
+        Float("mutation", 0.0, 1.0, default=0.03, meaning="chance of each parameter to mutate beside the one drawn"),
         Float("reach", 0.0, 1.0, default=0.25, meaning="share of an ordered parameter's mutations that go anywhere"),
         Integer("tournament", 1, 16, default=3, meaning="designs compared for each parent"),
     )

@@ -179,7 +179,7 @@ def test_labels_name_what_differs() -> None:
         )
     )
     made = runs(spec)
-    assert [run.agent.label for run in made[:3]] == ["random", "genetic(population=32)", "genetic(population=64)"]
+    assert [run.agent.label for run in made[:3]] == ["random", "genetic(population=24)", "genetic(population=64)"]
     assert [run.problem.label for run in made[::3]] == ["Tiny-v0(area_mm2=2.5)", "Tiny-v0(area_mm2=3.0)"]
 
 
