@@ -84,6 +84,8 @@ def _curves(study: Study, grid: Any, by_clock: bool) -> tuple[list[dict[str, Any
         middle, low, high = (np.maximum([one[i] for one in found], LEAST) for i in range(3))
         lowest = min(lowest, float(middle.min()))
         if agent in _leading(study):
+            # The band is in sight, unless it falls towards 0, which would leave the curves no room.
+            lowest = min(lowest, max(float(low.min()), float(middle.min()) / 3.0))
             bands.append(_band(study, agent, list(grid), list(low), list(high)))
         hover = f"%{{y:.3f}}<extra>{plain_text(agent)}</extra>"
         lines.append(_trace(study, agent, grid, middle, hovertemplate=hover, legendgroup=plain_text(agent)))
@@ -172,7 +174,7 @@ def chances_figure(study: Study, designs: int) -> Figure:
         for agent in study.agents
         if agent != study.agents[0]
     }
-    x = axis(f"chance of less regret than {study.agents[0]}", tickformat=".0%", range=[-0.03, 1.03])
+    x = axis("chance of less regret", tickformat=".0%", range=[-0.03, 1.03])
     figure = _bars(study, found, x, 2)
     half = {"type": "line", "xref": "x", "x0": 0.5, "x1": 0.5, "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
     figure["layout"]["shapes"] = [half | {"line": {"color": "@muted", "width": 1, "dash": "dash"}}]

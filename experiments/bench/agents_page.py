@@ -27,6 +27,7 @@ from designgym.experiments.comparison import Interval, expected_running_time, po
 from designgym.experiments.comparison import stratified_interval as interval_of
 from designgym.experiments.quantities import duration
 from designgym.experiments.report.frame import Entry, Part, card, figures, header, render, write_page
+from designgym.experiments.report.text import number
 
 NBSP = "\u00a0"
 
@@ -75,7 +76,7 @@ def _section(study: Study, part: Part, name: str) -> str:
         part.place(
             ranks_figure(study, at), f"Average rank after {at:,} designs",
             "Over problems, 1 is best. Bars are half the critical difference on either side: two agents whose bars do "
-            "not overlap differ at the 5 % level "
+            f"not overlap differ at the 5{NBSP}% level "
             "(Friedman and Nemenyi, as in Demšar, JMLR 7, 2006).",
             anchor=f"{name}-ranks",
         ) if len(study.problems) > 1 and len(study.agents) > 2 else "",
@@ -95,7 +96,7 @@ def _section(study: Study, part: Part, name: str) -> str:
         part.place(
             chances_figure(study, at), f"Chance of ending below {study.agents[0]}",
             f"That a run of each agent has less regret after {at:,} designs than one of {escape(study.agents[0])} on "
-            "the same problem, with 95 % intervals (rliable's protocol, arXiv:2108.13264).",
+            f"the same problem, with 95{NBSP}% intervals (rliable's protocol, arXiv:2108.13264).",
         ) if len(study.agents) > 1 else "",
     )  # fmt: skip
     return f"{_answers(study, name)}{_table(study, name)}{_families(study, name)}{placed}"
@@ -165,7 +166,7 @@ def _table(study: Study, name: str) -> str:
         cells.append(f"{scores[agent]:.2f}" if agent in scores else "–")
         expected = expected_running_time(reached, spent)
         cells.append(f"{expected:,.0f}" if expected < 1e300 else "never")
-        cells.append(f"{study.ms[agent]:.3g}")
+        cells.append(number(study.ms[agent]))
         rows.append((_label(study, agent), cells))
     note = (
         "Mean regret with 95 % stratified bootstrap intervals over seeds; the best at the end first. Profile score: "
