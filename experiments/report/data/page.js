@@ -65,8 +65,8 @@
       { data: small && figure.narrowData || figure.data, layout: small && figure.narrow || figure.layout }, palette);
     layout.font = { ...layout.font, family: getComputedStyle(document.body).fontFamily };
     if (width) Object.assign(layout, { width, autosize: false });
-    // Lower on paper, so that two or three fit on a page, and without what a reader could press.
-    if (printing) layout.height -= Math.round(node.closest("figure.wide") ? layout.height * 0.22 : 60);
+    // Lower on paper, so that two or three fit on a page, and without what a reader could press; low ones stay.
+    if (printing && layout.height >= 300) layout.height -= Math.round(node.closest("figure.wide") ? layout.height * 0.22 : 60);
     if (printing) delete layout.updatemenus;
     node.style.minHeight = `${layout.height}px`;
     if (narrow && !printing) layout.dragmode = false;
