@@ -19,12 +19,14 @@ PROBLEM = "Noted-v0"
 class NotedModel:
     """notes: a folder where each process that prices says what it is. out: a folder in which it tries to write.
 
-    While there is a file hold-PID in notes, with the id of a process's parent, that process prices nothing and says so.
+    While there is a file hold-PID in notes, with the id of a process's parent, that process prices nothing and says so;
+    where slow, it heeds slow-hold-PID instead.
     """
 
     design_s: float = 0.0
     notes: str = ""
     out: str = ""
+    slow: bool = False
 
     metrics = (Metric("latency_s", "s", "lower", "time"),)
     version = "1"
@@ -40,7 +42,8 @@ class NotedModel:
         }
 
     def _note(self) -> None:
-        note, hold = Path(self.notes) / f"{os.getpid()}.json", Path(self.notes) / f"hold-{os.getppid()}"
+        note = Path(self.notes) / f"{os.getpid()}.json"
+        hold = Path(self.notes) / f"{'slow-' if self.slow else ''}hold-{os.getppid()}"
         if not note.exists():
             what = {"parent": os.getppid(), "cwd": os.getcwd(), "writes": self._writes(), "held": False}
             replaced(note, what)
@@ -66,8 +69,8 @@ def replaced(path: Path, what: dict) -> None:
     scratch.replace(path)
 
 
-def noted(design_s: float = 0.0, notes: str = "", out: str = "") -> DesignProblem:
-    return DesignProblem(SPACE, NotedModel(design_s, notes, out), Objective(minimize=("latency_s",)))
+def noted(design_s: float = 0.0, notes: str = "", out: str = "", slow: bool = False) -> DesignProblem:
+    return DesignProblem(SPACE, NotedModel(design_s, notes, out, slow), Objective(minimize=("latency_s",)))
 
 
 def register() -> None:

@@ -1,4 +1,6 @@
-"""A sweep on a cluster of two nodes, one of which is killed, after a worker was killed.
+"""A sweep on a cluster of two nodes: a worker is killed, then a node; another node joins, and is killed too.
+
+First go the runs of a fast model, which are Ray tasks each, then those of a slow one, priced design by design.
 
 The cluster's Python does not have this project: the sweep sends it along. Its processes run in another folder, and,
 where the system permits it, see an empty file system where the driver writes.
@@ -28,16 +30,18 @@ SPEC = """
 name: cluster
 problems:
 - {id: Noted-v0, options: {design_s: 0.01, notes: NOTES, out: OUT}}
+- {id: Noted-v0, options: {design_s: 0.01, notes: NOTES, out: OUT, slow: true}}
 agents: [random, local_search, {name: genetic, hyperparameters: {population: 16}}]
 seeds: 2
-budget: 300
+budget: 150
+in_flight: 16
 """
 HIDE = 'mount -t tmpfs -o ro,size=64k none "$0" && exec "$@"'  # in a mount namespace of its own
 
 
 @dataclass
 class Story:
-    """notes: of every process that priced; raylets: of both nodes; killed: the worker."""
+    """notes: of every process that priced; raylets: of all three nodes; killed: the worker."""
 
     out: Path
     file: Path
@@ -105,20 +109,29 @@ def story(tmp_path_factory) -> Iterator[Story]:
         (notes / f"hold-{head}").unlink()
         before = trials_in(out)
         wait_until(process, lambda: trials_in(out) >= before + 100)
+        (notes / f"slow-hold-{head}").touch()
+        nodes.stdin.write("kill\nadd\n")
+        nodes.stdin.flush()
+        third = int(nodes.stdout.readline())
+        (notes / f"slow-hold-{third}").touch()
+        wait_until(process, lambda: held(third))
         nodes.stdin.write("kill\n")
         nodes.stdin.flush()
+        (notes / f"slow-hold-{head}").unlink()
         _, said = process.communicate(timeout=PATIENCE_S)
-        yield Story(out, file, process.returncode, said, notes_in(notes), cluster["raylets"], killed, elsewhere, hidden)
+        yield Story(
+            out, file, process.returncode, said, notes_in(notes), [head, second, third], killed, elsewhere, hidden
+        )
     finally:
         if process is not None:
             kill_group(process)
-        for hold in notes.glob("hold-*"):
+        for hold in notes.glob("*hold-*"):
             hold.unlink()
         nodes.stdin.close()
         nodes.wait(PATIENCE_S)
 
 
-def test_both_nodes_priced_designs_elsewhere(story) -> None:
+def test_all_nodes_priced_designs_elsewhere(story) -> None:
     parents = {note["parent"] for note in story.notes.values()}
     assert parents == set(story.raylets)
     for note in story.notes.values():
@@ -133,7 +146,7 @@ def test_workers_cannot_write_where_the_driver_does(story) -> None:
     assert not list(story.out.glob("planted*"))
 
 
-def test_a_killed_worker_and_a_killed_node_cost_nothing(story, monkeypatch) -> None:
+def test_a_killed_worker_and_killed_nodes_cost_nothing(story, monkeypatch) -> None:
     assert story.status == 0, story.said
     again = [line for line in story.said.splitlines() if line.startswith("again: ")]
     assert len(again) >= 2, story.said

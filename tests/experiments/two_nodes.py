@@ -1,7 +1,7 @@
 """A Ray cluster of its own process: `python two_nodes.py CPUS_OF_HEAD CPUS_OF_NODE`, in the folder where it is started.
 
-It prints one line of JSON (address, and the process id of each node's raylet), kills its second node when it reads
-"kill", and ends when it reads the end of its input.
+It prints one line of JSON (address, and the process id of each node's raylet). When it reads "kill" it kills its last
+node; when it reads "add", it adds one and prints its raylet's id. It ends when it reads the end of its input.
 """
 
 import json
@@ -25,5 +25,7 @@ if __name__ == "__main__":
     for line in sys.stdin:
         if line.strip() == "kill":
             cluster.remove_node(nodes.pop(), allow_graceful=False)
-            print("killed", flush=True)
+        if line.strip() == "add":
+            nodes.append(cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20))
+            print(raylet(nodes[-1]), flush=True)
     cluster.shutdown()
