@@ -129,7 +129,7 @@ class PartReader:
             rest = file.read()
         ended = rest.endswith(END)
         unfinished = 1 if torn and self._reader is not None and not ended else 0
-        foreign = not begins or (self.schema is not None and not self.meta)
+        foreign = not begins or (self.schema is not None and self._reader is None)
         if foreign or rest.count(BATCH_CRC) > unfinished:
             raise damaged(self._path)
 
