@@ -24,6 +24,7 @@ ONE_THREAD = dict.fromkeys(THREADS, "1")
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0"}
 STORE_BYTE = 256 * 2**20  # the object store holds a few batches a run
 CONNECT_S = 10.0
+STARTS = 3  # tries to start an embedded Ray: on a machine that is too busy it gives up after half a minute
 BATCHES_AHEAD = 4  # batches that a run may be ahead of the driver
 
 
@@ -35,6 +36,12 @@ def check_workers(workers: int | None) -> None:
 
 class ClusterError(ValueError):
     """The cluster cannot be joined. One line."""
+
+
+class StartError(ClusterError):
+    """Ray does not start on this machine. One line."""
+
+    exit_code = 1
 
 
 def check_address(address: str) -> None:
@@ -85,15 +92,31 @@ def _start(address: str | None, workers: int | None) -> None:
         return
     # Workers import a problem's module from wherever this process found it.
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    shared |= {"num_cpus": workers or available_cores(), "num_gpus": 0, "object_store_memory": STORE_BYTE}
     with _environment({**ONE_THREAD, **QUIET, "PYTHONPATH": path}):
-        ray.init(
-            address="local",
-            num_cpus=workers or available_cores(),
-            num_gpus=0,
-            include_dashboard=False,
-            object_store_memory=STORE_BYTE,
-            **shared,
-        )
+        _start_here(shared)
+
+
+def _start_here(options: dict[str, Any]) -> None:
+    """Start Ray on this machine, at most three times.
+
+    Its node gives its helper processes 15 seconds, and nobody can give it more: ray-project/ray, issue 65983.
+    """
+    import ray
+
+    for tries_left in reversed(range(STARTS)):
+        try:
+            ray.init(address="local", include_dashboard=False, **options)
+            return
+        except Exception as error:  # Ray says it by a bare one
+            if "timed out" not in str(error):
+                raise
+            ray.shutdown()
+            if not tries_left:
+                raise StartError(
+                    f"Ray must start on this machine within half a minute, got {STARTS} starts that took longer. "
+                    "Make the machine less busy: the same command goes on."
+                ) from None
 
 
 @contextmanager

@@ -63,10 +63,14 @@ class _Call:
 
 @dataclass(eq=False)
 class _Worker:
-    """A process, and what it has been sent. lost: what it can answer no more, since it is dead."""
+    """A process, and what it has been sent. lost: what it can answer no more, since it is dead.
+
+    started: whether it ever answered. asked: whether it has yet to say that it lives.
+    """
 
     actor: Any
     started: bool = False
+    asked: bool = False
     dead: bool = False
     calls: list[_Call] = field(default_factory=list)
     lost: list[_Call] = field(default_factory=list)
@@ -74,7 +78,7 @@ class _Worker:
     def takes(self, alone: bool, most: int) -> bool:
         """Whether an evaluation may be sent here, to have at most so many."""
         room = 1 if alone or any(call.alone for call in self.calls) else most
-        return self.started and not self.dead and len(self.calls) < room
+        return not self.asked and not self.dead and len(self.calls) < room
 
 
 class RayWorkers:
@@ -116,7 +120,7 @@ class RayWorkers:
         while self._done:
             worker, call, future = self._done.popleft()
             if call is None:
-                self._take_start(worker, future)
+                self._take_answer(worker, future)
                 continue
             worker.calls.remove(call)
             try:
@@ -126,6 +130,7 @@ class RayWorkers:
             except ray.exceptions.RayError as death:
                 logging.getLogger(__name__).debug("%s: %s", call.id, death)
                 self._bury(worker)
+                self._ask_idle()
                 worker.lost.append(call)
                 columns, error = {}, _why(death)
             if columns:
@@ -178,22 +183,38 @@ class RayWorkers:
     def _start(self) -> None:
         worker = _Worker(self._actor.remote(self._there))
         self._workers.append(worker)
+        self._ask(worker)
+
+    def _ask(self, worker: _Worker) -> None:
+        """Let a worker say that it lives; until then it gets nothing to do."""
+        worker.asked = True
         self._await(worker, None, worker.actor.ready.remote())
 
-    def _take_start(self, worker: _Worker, future: Any) -> None:
-        """Take note that a worker has started, or that it never will. WorkerError where none ever does."""
+    def _ask_idle(self) -> None:
+        """Ask the idle after a death: the same machine's processes die together, and an idle one's end goes unseen.
+
+        A design sent to one process after another that was dead before would count as what kills them.
+        """
+        for worker in self._workers:
+            if not worker.calls and not worker.asked:
+                self._ask(worker)
+
+    def _take_answer(self, worker: _Worker, future: Any) -> None:
+        """Take note that a worker lives, or that it does not. WorkerError where none ever starts."""
         import ray
 
         try:
             future.result()
         except ray.exceptions.RayError as death:
             self._bury(worker)
+            if worker.started:
+                return
             self._stillborn += 1
             unloaded = getattr(death, "actor_init_failed", False)  # a model that cannot be loaded there
             if unloaded or self._stillborn >= STARTS * self._count:
                 raise WorkerError(f"no worker starts: {_why(death)}. Mend that: the same command goes on.") from None
         else:
-            worker.started, self._stillborn = True, 0
+            worker.started, worker.asked, self._stillborn = True, False, 0
 
     def _bury(self, worker: _Worker) -> None:
         """Send a dead worker nothing more."""

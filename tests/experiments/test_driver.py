@@ -17,7 +17,7 @@ from runs_in_process import assert_as_undisturbed, same_trials, undisturbed
 from designgym.envs import optimum
 from designgym.experiments import handover, load_sweep, load_trials, progress
 from designgym.experiments.cli import main
-from designgym.experiments.cluster import ClusterError, cluster
+from designgym.experiments.cluster import ClusterError, StartError, _start_here, cluster
 from designgym.experiments.driver import sweep
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import LogError, RunFiles
@@ -346,6 +346,28 @@ def test_no_cluster_at_the_address(tmp_path) -> None:
     with pytest.raises(ClusterError, match=f"no Ray cluster could be joined at 127.0.0.1:{port}: connection refused"):
         sweep(spec_of(), tmp_path / "out", address=f"127.0.0.1:{port}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("slow_starts", [2, 3])
+def test_a_machine_too_busy_to_start_ray_at_once(monkeypatch, slow_starts) -> None:
+    """Ray's node gives up by a bare exception; the third time that it does, there is one line."""
+    outcomes = [Exception("The current node timed out during startup.\nThis could happen")] * slow_starts + [None]
+
+    def init(**_) -> None:
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    if slow_starts < 3:
+        _start_here({})
+        assert not outcomes
+        return
+    with pytest.raises(StartError, match="Make the machine less busy: the same command goes on") as stopped:
+        _start_here({})
+    assert "\n" not in str(stopped.value)
+    assert stopped.value.exit_code == 1
 
 
 def test_a_damaged_index_stops_its_sweep_in_one_line(tmp_path) -> None:

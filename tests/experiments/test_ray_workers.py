@@ -11,6 +11,7 @@ import pytest
 import tiny_problems
 from test_resume import descendants
 
+from designgym.experiments import ray_workers
 from designgym.experiments.cluster import cluster
 from designgym.experiments.executor import Id
 from designgym.experiments.ray_workers import RayWorkers, WorkerError
@@ -119,6 +120,21 @@ def test_a_design_that_kills_its_process_is_the_one_that_fails(made, place) -> N
     assert {number for number, metrics in bench.done.items() if np.isinf(metrics["violation"])} == {numbers[place]}
     assert list(bench.errors()) == [numbers[place]]
     assert "its process died 3 times: The actor is dead because" in bench.errors()[numbers[place]]
+
+
+def test_a_design_sent_to_processes_that_died_idle_is_not_what_killed_them(made, monkeypatch) -> None:
+    """As when a machine is lost: its idle workers' end goes unseen until they are sent something."""
+    monkeypatch.setattr(ray_workers, "DEATHS", 2)
+    bench = made()
+    bench.workers.takes(2)
+    bench.wait(lambda: all(worker.started for worker in bench.workers._workers))
+    assert len(pricing()) == 2
+    for pid in pricing():
+        os.kill(pid, signal.SIGKILL)
+    bench.send([3])
+    bench.wait(lambda: bench.workers.takes(0) and len(bench.done) == 1)
+    assert np.isfinite(bench.done[3]["violation"])
+    assert not bench.errors()
 
 
 class Unloadable(tiny_problems.SlowModel):

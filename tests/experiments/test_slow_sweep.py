@@ -95,9 +95,12 @@ def test_a_killed_sweep_goes_on_to_the_same_trials(story, ray, tmp_path) -> None
 
 
 def test_no_logged_evaluation_is_paid_again(story) -> None:
-    """Lost are the evaluations under way at the kill alone, and those of the moment between an end and its log."""
+    """Lost are the evaluations under way at the kill alone, and those of the moment between an end and its log.
+
+    Each of the two workers has two designs, and gets a third when a result is logged.
+    """
     logged = sum(run.trials for run in load_sweep(story.killed).runs)
-    assert len(story.killed_paid) - logged <= 2
+    assert len(story.killed_paid) - logged <= 4
     assert 150 <= len(story.paid) <= 150 + 4
     assert load_trials(story.finished).column("fresh").to_pylist().count(True) == 150
 
