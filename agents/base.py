@@ -60,7 +60,7 @@ class Agent(ABC):
 
     @abstractmethod
     def ask(self, n: int) -> Columns:
-        """Return about n designs to price, canonical and valid; none when the agent has nothing left to ask."""
+        """Return about n designs, n > 0, to price, canonical and valid; none when the agent has nothing left to ask."""
 
     @abstractmethod
     def tell(self, designs: Columns, evaluations: Evaluations) -> None:
