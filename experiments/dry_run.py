@@ -41,6 +41,12 @@ class DryRun:
     seconds: float
     how: str
 
+    @property
+    def size(self) -> str:
+        """What is counted, in words: 1 run of 1 design, 40 runs of 8,000 designs in all."""
+        of = f"{self.designs:,} design{'' if self.designs == 1 else 's'}"
+        return f"1 run of {of}" if self.runs == 1 else f"{self.runs:,} runs of {of} in all"
+
 
 def dry_run(spec: SweepSpec, workers: int | None = None) -> DryRun:
     """Count a sweep's runs and designs and estimate its time, in about half a second for each agent and problem."""

@@ -75,8 +75,8 @@ def print_dry_run(estimate: Any, json: bool) -> None:
     ]
     out = console()
     out.print(table("", columns, rows, columns[2:]))
-    done = f"{estimate.runs} runs of {estimate.designs:,} designs in all: about {duration(estimate.seconds)}"
-    out.print(f"{done} with {estimate.workers} at a time.\nHow: {estimate.how}.", markup=False)
+    cost = f"{estimate.size}: about {duration(estimate.seconds)} with {estimate.workers} at a time."
+    out.print(f"{cost}\nHow: {estimate.how}.", markup=False)
 
 
 def report(

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import tiny_problems
@@ -196,6 +197,8 @@ def test_dry_run_counts_and_measures() -> None:
     estimate = dry_run(spec, workers=2)
     size = tiny_problems.SPACE.size
     assert (estimate.runs, estimate.designs) == (4, 4 * size), "a run cannot price more than there is"
+    assert estimate.size == f"4 runs of {4 * size:,} designs in all"
+    assert replace(estimate, runs=1, designs=1).size == "1 run of 1 design"
     # Two workers, four runs, at least 2 ms a design.
     assert 2 * size * 0.002 <= estimate.seconds < 10 * size * 0.002
     assert "0.5 s" in estimate.how
