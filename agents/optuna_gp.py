@@ -13,6 +13,8 @@ from designgym.agents.optuna_trials import new_study
 from designgym.cost_models.base import Columns
 from designgym.envs import DesignSpace, Integer, Problem
 
+MOST_VALUES = 2**20  # of an integer: the sampler lists them all
+
 
 class OptunaGP(ToldOptunaAgent):
     """Bayesian optimisation; conditional parameters are drawn at random, as Optuna's sampler does.
@@ -31,6 +33,13 @@ class OptunaGP(ToldOptunaAgent):
     def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: Any) -> None:
         require("optuna_gp", "torch", "scipy")
         super().__init__(problem, rng, **hyperparameters)
+        for name, one in self._optuna_space.distributions.items():
+            low, high = getattr(one, "low", 0), getattr(one, "high", 0)
+            if isinstance(low, int) and high - low >= MOST_VALUES:
+                raise ValueError(
+                    f"optuna_gp needs integers of at most {MOST_VALUES:,} values, got {high - low + 1:,} of {name}. "
+                    "Give it a coarser step, or take bayesian."
+                )
 
     def _sampler(self, seed: int) -> Any:
         import optuna

@@ -50,8 +50,12 @@ def to_study(
     User attributes of a trial: each metric that has a value; run, index, agent, seed, status, feasible, violation; an
     order also as a text, `design.order`. Of the study: units (by metric), metrics, parameters, problem, options,
     objective, sweep, versions, trials (how many the log has of these).
-    ValueError for what the sweep does not have, or a study_name that is taken; LogError where no trials are left.
+    With reward="target" designs that meet the target are equally good to a sweep, and Optuna ranks them by the metric.
+    ValueError for what the sweep does not have, a limit below 1, or a study_name that is taken; LogError where no
+    trials are left.
     """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1, or None for all trials, got {limit}.")
     sweep = load_sweep(directory)
     shown = _problem(sweep, problem)
     runs = {run.key: run for run in _runs(sweep, shown, agent, seed)}

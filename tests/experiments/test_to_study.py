@@ -169,6 +169,12 @@ def test_a_limit_keeps_what_matters_and_says_so(sweep: Path, labels: list[str]) 
     assert len(to_study(sweep, labels[0], limit=None).trials) == 120
 
 
+@pytest.mark.parametrize("limit", [0, -3])
+def test_a_limit_is_a_number_of_trials(sweep: Path, limit: int) -> None:
+    with pytest.raises(ValueError, match=f"limit must be at least 1, or None for all trials, got {limit}"):
+        to_study(sweep, limit=limit)
+
+
 def test_a_limit_keeps_the_pareto_set(sweep: Path, labels: list[str]) -> None:
     whole = to_study(sweep, labels[1])
     with pytest.warns(UserWarning, match="takes 100 of 120 trials"):
