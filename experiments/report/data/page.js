@@ -75,25 +75,58 @@
 
   const nodes = () => [...document.querySelectorAll(".plot")];
 
-  async function drawAll() {
-    for (const node of nodes()) {
-      await Plotly.newPlot(node, ...arranged(figures[node.id], node));
-      const points = figures[node.id].data.map((trace) => (trace.y || trace.x || []).filter((v) => v !== null).length);
-      status.figures.push({ id: node.id, traces: points.length, points });
-      report("drawing");
+  // A long page draws so many figures at once, and the others when a reader comes near them.
+  const AT_ONCE = 24;
+  const begun = new Map();
+
+  function draw(node) {
+    if (!begun.has(node)) begun.set(node, drawn(node));
+    return begun.get(node);
+  }
+
+  async function drawn(node) {
+    await Plotly.newPlot(node, ...arranged(figures[node.id], node, printing && printedWidth(node)));
+    const points = figures[node.id].data.map((trace) => (trace.y || trace.x || []).filter((v) => v !== null).length);
+    status.figures.push({ id: node.id, traces: points.length, points });
+    report(root.dataset.report || "drawing");
+  }
+
+  async function drawFigures() {
+    // Their room is kept from the start, so that nothing moves under a reader who scrolls.
+    for (const node of nodes()) arranged(figures[node.id], node);
+    const near = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (!isIntersecting) continue;
+        near.unobserve(target);
+        draw(target).catch(failed);
+      }
+    }, { rootMargin: "100% 0px" });
+    for (const node of nodes()) near.observe(node);
+    for (const node of nodes().slice(0, AT_ONCE)) {
+      await draw(node);
       await new Promise((resolve) => setTimeout(resolve));
     }
+    // In the order of the page, not of drawing.
+    status.figures.sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true }));
     report("drawn");
   }
 
   function redraw(width) {
-    for (const node of nodes()) Plotly.react(node, ...arranged(figures[node.id], node, width && width(node)));
+    for (const node of begun.keys()) Plotly.react(node, ...arranged(figures[node.id], node, width && width(node)));
+  }
+
+  // Printing does not wait: what was not drawn yet is drawn here, all before the first page is laid out.
+  function drawForPrint() {
+    printing = true;
+    redraw(printedWidth);
+    for (const node of nodes()) draw(node).catch(failed);
   }
 
   // The file is made here, in the reader's colours and size, and handed to the browser as a download.
   async function save(button) {
     const node = document.getElementById(button.dataset.figure);
     const format = button.dataset.save;
+    await draw(node);
     const size = { width: node.clientWidth, height: node.clientHeight, scale: format === "png" ? 2 : 1 };
     const link = document.createElement("a");
     const layout = { ...node.layout, updatemenus: [] };
@@ -131,11 +164,11 @@
     markPlace();
     figures = JSON.parse(await unpacked("figures"));
     await loadPlotly();
-    await drawAll();
+    await drawFigures();
     for (const line of document.querySelectorAll(".save")) line.hidden = false;
     for (const button of document.querySelectorAll("[data-save]")) button.addEventListener("click", () => save(button));
     for (const media of [dark, matchMedia("(max-width: 560px)")]) media.addEventListener("change", () => redraw());
-    addEventListener("beforeprint", () => { printing = true; redraw(printedWidth); });
+    addEventListener("beforeprint", drawForPrint);
     addEventListener("afterprint", () => { printing = false; redraw(); });
   }
 
