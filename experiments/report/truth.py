@@ -48,7 +48,9 @@ def remake(logged: LoggedProblem, cost_model: str) -> tuple[DesignProblem | None
     try:
         problem = make_problem(logged.id, **logged.given)
     except Exception as error:  # a plug-in's function may raise anything, and the page must still be written
-        return None, f"the problem could not be made here ({type(error).__name__}: {' '.join(str(error).split())})"
+        said = " ".join(str(error).split()).rstrip(".")
+        # A ValueError is a sentence for people; of any other error its name is half of what it says.
+        return None, f"the problem could not be made here: {said if isinstance(error, ValueError) else repr(error)}"
     if problem.cost_model.version != cost_model:
         return None, f"the cost model is now version {problem.cost_model.version}, and the runs used {cost_model}"
     return problem, ""

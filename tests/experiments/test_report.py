@@ -109,9 +109,7 @@ def test_problem_that_cannot_be_made_here_is_still_reported(
         raise ValueError("unknown problem")
 
     monkeypatch.setattr("designgym.envs.registry.make_problem", gone)
-    assert "could not be made here (ValueError: unknown problem)" in words(
-        write_report(report_sweep, tmp_path / "page.html")
-    )
+    assert "could not be made here: unknown problem" in words(write_report(report_sweep, tmp_path / "page.html"))
 
 
 def test_same_log_gives_the_same_bytes(report_sweep: Path, report_page: Path, tmp_path: Path) -> None:
