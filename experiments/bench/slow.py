@@ -1,8 +1,9 @@
 """How busy a sweep keeps its workers while a slow model prices: seconds evaluated over seconds available.
 
-Real Ray workers sleep for each design's time: 100 ms, or lognormal (sigma 1) of that mean. Measured from when every
-worker has begun its first evaluation, for Python starts once a worker, to the last one's end. The end of the sweep,
-where fewer are left than there are workers, counts.
+Real Ray workers sleep for each design's time: 100 ms, or lognormal (sigma 1) of that mean. The clock runs from when the
+last of the workers has begun its first evaluation to the end of the last evaluation. Left out is thus how long Python
+takes to start, once a worker, some seconds in all: of a sweep of half a minute that is a large share, of one of hours
+none. The end of the sweep, where fewer evaluations are left than there are workers, counts.
 
 A run that is told in order has to wait for its slowest evaluation once it is in_flight designs ahead of it. Simulated
 without any overhead, a run alone keeps 2 workers 99.6 % busy and 8 workers 93.1 % with lognormal times and 8 designs a
@@ -66,8 +67,9 @@ def sleeping(mean_s: float = MEAN_S, sigma: float = 0.0, stamps: str = "") -> De
 def slow_efficiency(workers: int, distribution: str, order: str, designs: int | None = None, runs: int = 8) -> float:
     """Return the share of its workers' time that a sweep of a sleeping model spends in evaluations, in [0, 1].
 
-    distribution: "constant" or "lognormal". order: "asked" or "completion". designs: priced in all, by default so many
-    that the workers are busy for 30 s; runs: among which they are divided. Ray is used as it runs, or started.
+    The time until all workers have begun is left out. distribution: "constant" or "lognormal". order: "asked" or
+    "completion". designs: priced in all, by default so many that the workers are busy for 30 s; runs: among which they
+    are divided. Ray is used as it runs, or started.
     """
     from designgym.experiments.cluster import cluster
 

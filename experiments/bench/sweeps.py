@@ -100,7 +100,10 @@ def sweeps(quick: bool = False, out: Path | None = None, say: Say = lambda _: No
         rows = [*_rates(Path(folder), quick, say), *_resuming(quick, say)]
         rows += _long(Path(folder), out, quick, say)
     rows += _slow(quick, say)
-    notes = ["two runs at a time; a ratio above 1 is better than the target beside it"]
+    notes = [
+        "two runs at a time; a ratio above 1 is better than the target beside it",
+        "workers busy: of the time from when all have begun, the start of their Python left out, to the last one's end",
+    ]
     return {"notes": notes, "rows": rows}
 
 
