@@ -52,6 +52,23 @@ def test_page_draws_every_figure_without_a_network(report_page: Path, chromium: 
     assert chromium.errors == []
 
 
+def test_long_page_draws_on_scrolling_and_for_print(report_page: Path, chromium: Chromium, tmp_path: Path) -> None:
+    text = report_page.read_text()
+    assert "const AT_ONCE = 24;" in text
+    page = tmp_path / "page.html"
+    page.write_text(text.replace("const AT_ONCE = 24;", "const AT_ONCE = 1;"))
+    count = "document.querySelectorAll('.plot .main-svg:first-child').length"
+    whole = len(figures(page))
+    show(chromium, page, width=1280, height=500)
+    chromium.wait_for("document.documentElement.dataset.report === 'drawn'")
+    assert 1 <= chromium.evaluate(count) < whole
+    chromium.evaluate("[...document.querySelectorAll('.plot')].at(-1).scrollIntoView({behavior: 'instant'})")
+    chromium.wait_for("[...document.querySelectorAll('.plot')].at(-1).querySelector('.main-svg') !== null")
+    chromium.evaluate("dispatchEvent(new Event('beforeprint'))")
+    chromium.wait_for(f"{count} === {whole}")
+    assert chromium.errors == []
+
+
 def test_page_on_a_phone_scrolls_down_only(report_page: Path, chromium: Chromium) -> None:
     drawn(chromium, report_page, width=390, height=844)
     assert chromium.evaluate("document.documentElement.scrollWidth") <= 390
