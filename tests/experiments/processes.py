@@ -17,9 +17,7 @@ PATIENCE_S = 120
 def started(file: Path, out: Path, *address: str) -> subprocess.Popen:
     """Start the sweep of a file, as leader of a process group that its Ray belongs to. address: of a cluster."""
     command = [sys.executable, str(FOLDER / "sweep_script.py"), str(file), str(out), *address]
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, process_group=0)
 
 
 def trials_in(out: Path) -> int:
