@@ -91,11 +91,15 @@ class SimulatedAnnealing(Agent):
         chains = [self._chains[(self._turn + i) % len(self._chains)] for i in range(n)]
         self._turn = (self._turn + n) % len(self._chains)
         self._fill([chain for i, chain in enumerate(chains) if not chain.queue and chain not in chains[:i]])
-        asked = [chain.queue.pop() if chain.queue else self.space.sample(1, self.rng) for chain in chains]
+        asked = [chain.queue.pop() if chain.queue else self._anywhere() for chain in chains]
         designs = {name: np.concatenate([design[name] for design in asked]) for name in self.space.columns}
         if len(self._chains) > 1:
             self._asked_by.update(zip(_keys(designs), chains, strict=True))
         return self._marked(designs)
+
+    def _anywhere(self) -> Columns:
+        """Return a random design, new if one is found."""
+        return drawn_new(self.space, self._seen, 1, lambda rows: self.space.sample(len(rows), self.rng))[0]
 
     def _marked(self, designs: Columns) -> Columns:
         """Return those that were not asked before, or all of them where there are none such, and mark them as asked."""
@@ -140,7 +144,7 @@ class SimulatedAnnealing(Agent):
         chain.rejected = 0
         if self._best is None or self.rng.random() < self.settings["anew"]:
             chain.design, chain.reward = None, -np.inf
-            chain.queue = [self.space.sample(1, self.rng)]
+            chain.queue = [self._anywhere()]
         else:
             chain.design, chain.reward, chain.kind = self._best
 

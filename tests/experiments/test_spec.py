@@ -48,7 +48,7 @@ def test_the_issue_example_reads(tmp_path) -> None:
     assert [run.agent.label for run in made[:3]] == ["random", "optuna_tpe", "genetic"], "every agent early"
     assert [run.seed for run in made[:4]] == [0, 0, 0, 1]
     assert made[2].agent.hyperparameters["population"] == 64
-    assert made[2].agent.hyperparameters["crossover"] == 0.9, "defaults are written down too"
+    assert made[2].agent.hyperparameters["crossover"] == 0.5, "defaults are written down too"
 
 
 @pytest.mark.parametrize(
