@@ -51,8 +51,7 @@ def to_study(
     order also as a text, `design.order`. Of the study: units (by metric), metrics, parameters, problem, options,
     objective, sweep, versions, trials (how many the log has of these).
     With reward="target" designs that meet the target are equally good to a sweep, and Optuna ranks them by the metric.
-    ValueError for what the sweep does not have, a limit below 1, or a study_name that is taken; LogError where no
-    trials are left.
+    ValueError for what the sweep lacks, a limit below 1, a study_name that is taken; LogError where no trials are left.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, or None for all trials, got {limit}.")
