@@ -74,11 +74,9 @@ def sweep(
         session = _Session(ledger, partial(directory.describe, spec.text, index))
         interrupted = session.work(all_runs, address, workers)
     if interrupted:
-        print(
-            f"stopped: {ledger.finished} of {len(all_runs)} runs are finished, and {ledger.trials:,} trials are in "
-            f"{out}. The same command goes on from here.",
-            file=sys.stderr,
-        )
+        there = f"{ledger.finished} of {len(all_runs)} runs are finished, and {ledger.trials:,} trials are in {out}"
+        stopped = there if session.counted else f"while still reading what {out} holds"
+        print(f"stopped: {stopped}. The same command goes on from here.", file=sys.stderr)
     seconds = time.perf_counter() - begun
     return SweepOutcome(
         Path(out), len(all_runs), ledger.finished, ledger.trials, tuple(ledger.failed), interrupted, seconds,
@@ -87,12 +85,16 @@ def sweep(
 
 
 class _Session:
-    """One call of `sweep`. describe: writes down what the sweep is, once it is sure to run."""
+    """One call of `sweep`. describe: writes down what the sweep is, once it is sure to run.
+
+    counted: whether what earlier sessions left is all counted.
+    """
 
     def __init__(self, ledger: Ledger, describe: Callable[[], None]) -> None:
         self._ledger, self._describe = ledger, describe
         self._problems: dict[str, Any] = {}
         self._task: Any = None
+        self.counted = False
 
     def work(self, all_runs: Sequence[RunSpec], address: str | None, workers: int | None) -> bool:
         """Do what is left to do; return whether it was interrupted."""
@@ -102,6 +104,7 @@ class _Session:
         try:
             with self._ledger.progress:
                 waiting = [one for run in all_runs if (one := self._ledger.find(run)) is not None]
+                self.counted = True
                 if not waiting:
                     self._describe()
                     return False

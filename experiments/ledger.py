@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from designgym.experiments.files import LogError
 from designgym.experiments.finished import check_bytes, read_meta
+from designgym.experiments.interrupts import uninterrupted
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import RunFiles
 from designgym.experiments.progress import Progress, best_of
@@ -53,8 +54,8 @@ class Active:
 class Ledger:
     """One session's entries in the log of a sweep, and the sums of what it holds.
 
-    finished: runs; trials: designs priced; failed: titles of the runs that broke, with why. broken_model: whether a
-    cost model broke its contract in one of them.
+    finished: runs; trials: designs priced; both of all sessions, once `find` has seen every run. failed: titles of the
+    runs that broke, with why. broken_model: whether a cost model broke its contract in one of them.
     """
 
     def __init__(self, directory: SweepDirectory, progress: Progress) -> None:
@@ -104,12 +105,13 @@ class Ledger:
         """Write new trials down."""
         if one.writer is None:
             one.writer = one.files.next_part(batch.schema, self._meta(one.run))
-        one.writer.append(batch)
         priced = priced_in(batch)
-        one.logged += priced
-        one.rows += batch.num_rows
+        with uninterrupted():
+            one.writer.append(batch)
+            one.logged += priced
+            one.rows += batch.num_rows
+            self.trials += priced
         one.crashes = 0
-        self.trials += priced
         self.progress.priced(one.run, batch, one.logged)
 
     def _meta(self, run: RunSpec) -> dict[str, Any]:
@@ -121,6 +123,12 @@ class Ledger:
     def finish(self, one: Active, ended: Ended) -> None:
         """Put a run that has ended into its one file."""
         one.close()
+        with uninterrupted():
+            self._into_one_file(one, ended)
+            self.finished += 1
+        self.progress.finished(one.run)
+
+    def _into_one_file(self, one: Active, ended: Ended) -> None:
         trials, best = 0, None
         with one.files.finishing() as file:
             file.write(empty_table(one.run.problem.problem, one.run.key))
@@ -131,8 +139,6 @@ class Ledger:
             how = {**vars(ended), "trials": trials, "best": best}
             how["ended"] = how.pop("reason")
             file.meta = self._meta(one.run) | how
-        self.finished += 1
-        self.progress.finished(one.run)
 
     def give_up(self, one: Active, failed: Failed) -> None:
         """Write down why a run broke; one that cannot be continued names the versions before and now."""
