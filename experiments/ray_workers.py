@@ -7,6 +7,7 @@ is bound to its worker, so none is put there while so few designs wait that anot
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from designgym.cost_models.base import Columns, CostModel, batch_length
 from designgym.experiments.executor import Id, attempt, failed, line
 
 DEATHS = 3  # of its process or its machine, after which an evaluation has failed
+IDLE_S = 0.1  # after which a worker that has nothing to do is asked whether it lives before it gets a design
 STARTS = 3  # processes in a row, for each worker, that die before their first evaluation: then the sweep stops
 
 
@@ -65,13 +67,14 @@ class _Call:
 class _Worker:
     """A process, and what it has been sent. lost: what it can answer no more, since it is dead.
 
-    started: whether it ever answered. asked: whether it has yet to say that it lives.
+    started: whether it ever answered. asked: whether it has yet to say that it lives. heard: when it last answered.
     """
 
     actor: Any
     started: bool = False
     asked: bool = False
     dead: bool = False
+    heard: float = 0.0
     calls: list[_Call] = field(default_factory=list)
     lost: list[_Call] = field(default_factory=list)
 
@@ -79,6 +82,10 @@ class _Worker:
         """Whether an evaluation may be sent here, to have at most so many."""
         room = 1 if alone or any(call.alone for call in self.calls) else most
         return not self.asked and not self.dead and len(self.calls) < room
+
+    def idle(self) -> bool:
+        """Whether it has had nothing to do for so long that it may have died unseen."""
+        return not self.calls and time.monotonic() - self.heard > IDLE_S
 
 
 class RayWorkers:
@@ -165,6 +172,9 @@ class RayWorkers:
             worker = self._free(alone, most)
             if worker is None:
                 return
+            if worker.idle():  # its death would be taken for one that this evaluation caused
+                self._ask(worker)
+                continue
             call = self._waiting.popleft()
             self._sent += 1
             call.sent, call.task = self._sent, worker.actor.price.remote(call.id.problem, call.designs)
@@ -173,6 +183,7 @@ class RayWorkers:
 
     def _await(self, worker: _Worker, call: _Call | None, task: Any) -> None:
         def done(future: Any) -> None:
+            worker.heard = time.monotonic()
             self._done.append((worker, call, future))
             self._wake()
 

@@ -24,12 +24,12 @@ def ray():
 
 
 class Bench:
-    """Two workers, and what came back from them."""
+    """A few workers, and what came back from them."""
 
-    def __init__(self, model) -> None:
+    def __init__(self, model, count: int = 2) -> None:
         self.done: dict[int, dict] = {}
         self._woken = threading.Event()
-        self.workers = RayWorkers({"tiny": model}, 2, self._woken.set)
+        self.workers = RayWorkers({"tiny": model}, count, self._woken.set)
 
     def send(self, numbers) -> None:
         for number in numbers:
@@ -53,8 +53,8 @@ class Bench:
 def made(ray):
     opened = []
 
-    def make(**options) -> Bench:
-        opened.append(Bench(tiny_problems.SlowModel(**options)))
+    def make(count: int = 2, **options) -> Bench:
+        opened.append(Bench(tiny_problems.SlowModel(**options), count))
         return opened[-1]
 
     yield make
@@ -134,6 +134,26 @@ def test_a_design_sent_to_processes_that_died_idle_is_not_what_killed_them(made,
     bench.send([3])
     bench.wait(lambda: bench.workers.takes(0) and len(bench.done) == 1)
     assert np.isfinite(bench.done[3]["violation"])
+    assert not bench.errors()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_death_while_idle_is_no_designs(made, monkeypatch, count) -> None:
+    monkeypatch.setattr(ray_workers, "DEATHS", 1)
+    bench = made(count)
+    bench.workers.takes(count)
+    bench.wait(lambda: [worker.started for worker in bench.workers._workers] == [True] * count)
+    for number in (3, 4):
+        dying = pricing()
+        assert len(dying) == count
+        for pid in dying:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(2 * ray_workers.IDLE_S)
+        assert bench.workers.takes(1), "nothing has been heard of it yet"
+        bench.send([number])
+        bench.wait(lambda: bench.workers.takes(count) and len(bench.done) == number - 2)
+        bench.wait(lambda: not any(worker.asked for worker in bench.workers._workers))
+        assert np.isfinite(bench.done[number]["violation"])
     assert not bench.errors()
 
 
