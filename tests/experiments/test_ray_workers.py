@@ -151,7 +151,7 @@ def test_a_death_while_idle_is_no_designs(made, monkeypatch, count) -> None:
         time.sleep(2 * ray_workers.IDLE_S)
         assert bench.workers.takes(1), "nothing has been heard of it yet"
         bench.send([number])
-        bench.wait(lambda: bench.workers.takes(count) and len(bench.done) == number - 2)
+        bench.wait(lambda done=number - 2: bench.workers.takes(count) and len(bench.done) == done)
         bench.wait(lambda: not any(worker.asked for worker in bench.workers._workers))
         assert np.isfinite(bench.done[number]["violation"])
     assert not bench.errors()
