@@ -159,7 +159,17 @@ def one_line(error: ValidationError, root: type[Strict]) -> str:
     allowed = _at(place, root)[1]
     if first["type"] == "missing":
         return f"{path} is missing: it must be {allowed}."
-    return f"{path} must be {allowed}, got {_short(given)}."
+    return f"{path} must be {allowed}, got {_short(given)}.{'' if 'a text' in allowed else _unquote(given)}"
+
+
+def _unquote(given: Any) -> str:
+    """Return a remedy for texts that would be numbers or lists without their quotes, else nothing."""
+    texts = [text for text in (given if isinstance(given, list) else [given]) if isinstance(text, str)]
+    try:
+        quoted = any(type(yaml.safe_load(text)) in (int, float, list) for text in texts)
+    except (yaml.YAMLError, ValueError):  # ValueError: what looks like a date and is none
+        return ""
+    return " Leave out the quotes." if quoted else ""
 
 
 def _at(place: tuple[int | str, ...], root: type[Strict]) -> tuple[type[Strict], str]:

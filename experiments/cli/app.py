@@ -58,11 +58,19 @@ def main() -> None:
     sys.exit(code or 0)
 
 
+def _usage(error: Any) -> str:
+    """Say what is wrong with what was given, and what that was: where Pydantic reads it, Typer leaves it out."""
+    message = str(error.format_message())
+    if not hasattr(error.__cause__, "errors"):
+        return message
+    return f"{message.partition(', unable to parse')[0]}, got {error.__cause__.errors()[0]['input']!r}"
+
+
 def _explain(error: Exception) -> NoReturn:
     """Say in one line what is wrong, and leave: code 2 for bad input, 1 for code that broke and machines that fail."""
     if hasattr(error, "format_message"):  # Typer's usage errors; where their class lies depends on Typer's version
         command = getattr(getattr(error, "ctx", None), "command_path", "designgym")
-        fail(f"{error.format_message().rstrip('.')}. See {command} --help.")
+        fail(f"{_usage(error).rstrip('.')}. See {command} --help.")
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         fail(f"{error.filename}: {error.strerror.lower()}. Check the path.")
     if isinstance(error, ValueError | OSError | ImportError):

@@ -115,6 +115,8 @@ BAD = [
     (["price", "SystolicArray", "--set", "objective=latency"], ["latency", "latency_s"]),
     (["run", "SystolicArray", "--budget", "0"], ["budget", "at least 1", "0"]),
     (["run", "SystolicArray", "--budget", "many"], ["--budget", "integer", "designgym run --help"]),
+    (["run", "SystolicArray", "--seed", "one"], ["--seed", "integer", "got 'one'", "designgym run --help"]),
+    (["run", "SystolicArray", "--seed", "1.5"], ["--seed", "integer", "got '1.5'"]),
     (["run", "SystolicArray", "--seed", "-1"], ["--seed", "at least 0", "-1"]),
     (["price", "SystolicArray", "--set", "workload=3"], ["workload", "3"]),
     (["price"], ["ID", "designgym price --help"]),

@@ -77,12 +77,14 @@ def test_unreadable_files(tmp_path) -> None:
 
 
 def check(action, parts) -> None:
+    """The parts are in the message, and one that ends in a full stop is its end."""
     with pytest.raises(SpecError) as caught:
         action()
     message = str(caught.value)
     assert "\n" not in message
     for part in parts:
         assert part in message, message
+        assert not part.endswith(".") or message.endswith(part), message
 
 
 @pytest.mark.parametrize(
@@ -92,18 +94,25 @@ def check(action, parts) -> None:
         ({"budget": 0}, ["budget must be", "at least 1", "got 0"]),
         ({"budget": -5}, ["budget must be", "got -5"]),
         ({"budget": "many"}, ["budget must be", "integer", "'many'"]),
+        ({"budget": "1e"}, ["budget must be", "got '1e'."]),
+        ({"budget": "50"}, ["budget must be", "got '50'. Leave out the quotes."]),
         ({"budget": 10.5}, ["budget must be", "10.5"]),
         ({"budget": True}, ["budget must be", "True"]),
         ({"budget": None}, ["budget is missing", "integer"]),
         ({"name": "a/b"}, ["name must be", "'a/b'"]),
         ({"name": ".."}, ["name must be", "'..'"]),
+        ({"name": "-1"}, ["name must be", "got '-1'."]),
         ({"name": None}, ["name is missing"]),
         ({"seeds": 0}, ["seeds must be", "got 0"]),
         ({"seeds": []}, ["seeds must be", "[]"]),
         ({"seeds": [1, 1]}, ["seeds must be", "different", "[1, 1]"]),
         ({"seeds": [-1]}, ["seeds must be", "[-1]"]),
         ({"seeds": True}, ["seeds must be", "True"]),
-        ({"seeds": "ten"}, ["seeds must be", "'ten'"]),
+        ({"seeds": "ten"}, ["seeds must be", "got 'ten'."]),
+        ({"seeds": "1"}, ["seeds must be an integer of at least 1", "got '1'. Leave out the quotes."]),
+        ({"seeds": "[0, 1]"}, ["seeds must be", "a list", "got '[0, 1]'. Leave out the quotes."]),
+        ({"seeds": ["0", "1"]}, ["seeds must be", "different integers", "got ['0', '1']. Leave out the quotes."]),
+        ({"seconds": "60"}, ["seconds must be", "got '60'. Leave out the quotes."]),
         ({"problems": []}, ["problems must be", "[]"]),
         ({"problems": "Tiny"}, ["problems must be a list", "'Tiny'"]),
         ({"problems": ["Tinny"]}, ["problems[0].id", "Tinny", "Tiny-v0"]),
