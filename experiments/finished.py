@@ -1,6 +1,6 @@
 """The Parquet file of a finished run: written row group by row group, checked as it is read.
 
-Its metadata holds a checksum of each row group's values, and one of all bytes before the footer.
+Its metadata holds a checksum of each row group's values, one of all bytes before the footer, and one of the footer's.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from designgym.experiments.files import LogError, damaged, packed, unpacked, written_safely
+from designgym.experiments.footer import UNSEALED, read_footer, sealed
 from designgym.experiments.rows import checksum
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ GROUP_CRCS = b"designgym.rows-crc32"
 FILE_CRC = b"designgym.file-crc32"
 GROUP = 2**17  # rows of a group: what is in memory at a time
 CHUNK_BYTE = 2**22
-TAIL = 8  # "Parquet file format": the last bytes are the footer's length and the magic number PAR1
+BROKEN = (OSError, ValueError, KeyError, TypeError)  # what reading a damaged file may raise, besides ArrowException
 
 
 class FinishedWriter:
@@ -61,9 +62,11 @@ class FinishedWriter:
         """Write what is held, and the footer."""
         self._write_group()
         sums = {GROUP_CRCS: ",".join(map(str, self._crcs)).encode(), FILE_CRC: str(self._file.crc).encode()}
-        texts = {name.decode(): text.decode() for name, text in (packed(self.meta) | sums).items()}
+        texts = {name.decode(): text.decode() for name, text in (packed(self.meta) | sums | UNSEALED).items()}
         self._writer.add_key_value_metadata(texts)
-        self._writer.close()
+        with self._file.held_back() as footer:
+            self._writer.close()
+        self._file.write(sealed(bytes(footer)))
 
     def abandon(self) -> None:
         """Let Arrow end a file that nobody wants: it would try to when it is collected, and say that it cannot."""
@@ -77,17 +80,30 @@ class _Summed:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._held: bytearray | None = None
         self.crc = 0
         self.closed = self.lost = False
 
+    @contextmanager
+    def held_back(self) -> Iterator[bytearray]:
+        """Gather what is written meanwhile, in place of writing it."""
+        self._held = bytearray()
+        try:
+            yield self._held
+        finally:
+            self._held = None
+
     def write(self, data: Any) -> int:
         if self.lost:
+            return len(data)
+        if self._held is not None:
+            self._held += data
             return len(data)
         self.crc = zlib.crc32(data, self.crc)
         return self._file.write(data)
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._file.tell() + len(self._held or b"")
 
     def flush(self) -> None:
         self._file.flush()
@@ -123,8 +139,8 @@ def read_parquet(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            found = file.metadata
+        found, _ = read_footer(path)
+        with pq.ParquetFile(path, metadata=found, page_checksum_verification=True) as file:
             meta = unpacked(found.metadata)
             groups = [file.read_row_group(number) for number in range(found.num_row_groups)]
             rows = pa.concat_tables(groups) if groups else file.schema_arrow.empty_table()
@@ -132,7 +148,7 @@ def read_parquet(path: Path) -> tuple[pa.Table, dict[str, Any]]:
         summed = groups if len(crcs) == len(groups) else [rows]  # a file of one sum for all its groups
         if [str(checksum(one)) for one in summed] != crcs:
             raise LogError("checksum")
-    except (pa.ArrowException, OSError, ValueError, KeyError):
+    except (pa.ArrowException, *BROKEN):
         raise damaged(path) from None
     return rows.replace_schema_metadata(None).unify_dictionaries(), meta
 
@@ -140,30 +156,26 @@ def read_parquet(path: Path) -> tuple[pa.Table, dict[str, Any]]:
 def read_meta(path: Path) -> tuple[int, dict[str, Any]]:
     """Return how many rows a Parquet file holds, and its metadata, without reading the rows."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        found = pq.read_metadata(path)
+        found, _ = read_footer(path)
         return found.num_rows, unpacked(found.metadata)
-    except (pa.ArrowException, OSError, ValueError, KeyError):
+    except (pa.ArrowException, *BROKEN):
         raise damaged(path) from None
 
 
 def check_bytes(path: Path) -> None:
-    """LogError unless the file's bytes before its footer are those that were written; read, but not made sense of."""
+    """LogError unless the file's bytes are those that were written; all but its footer are not made sense of."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        expected = pq.read_metadata(path).metadata.get(FILE_CRC)
+        found, left = read_footer(path)
+        expected = (found.metadata or {}).get(FILE_CRC)
         with open(path, "rb") as file:
-            file.seek(-TAIL, 2)
-            left = file.tell() - int.from_bytes(file.read(4), "little")
-            file.seek(0)
             crc = 0
             while left > 0 and (data := file.read(min(left, CHUNK_BYTE))):
                 crc, left = zlib.crc32(data, crc), left - len(data)
-    except (pa.ArrowException, OSError, ValueError, KeyError):
+    except (pa.ArrowException, *BROKEN):
         raise damaged(path) from None
     if expected is not None and str(crc).encode() != expected:
         raise damaged(path)

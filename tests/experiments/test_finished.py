@@ -12,7 +12,7 @@ from runs_in_process import same_trials, undisturbed
 from designgym.experiments import LogError, finished
 from designgym.experiments.cli import main
 from designgym.experiments.files import explained
-from designgym.experiments.finished import check_bytes, finished_file, read_parquet, write_parquet
+from designgym.experiments.finished import check_bytes, finished_file, read_meta, read_parquet, write_parquet
 from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import RunFiles
@@ -93,6 +93,33 @@ def test_any_flipped_byte_before_the_footer_is_found(run, tmp_path, rows) -> Non
         path.write_bytes(bytes(flipped))
         with pytest.raises(LogError, match=r"run\.parquet is damaged"):
             check_bytes(path)
+
+
+def test_any_flipped_byte_of_the_footer_is_found_by_all_that_read_it(run, tmp_path) -> None:
+    path = tmp_path / "run.parquet"
+    write_parquet(path, undisturbed(run)[0][:30], {"seed": 0})
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    bits = random.Random(0)
+    for place in range(footer, len(whole)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << bits.randrange(8)
+        path.write_bytes(bytes(flipped))
+        for read in (check_bytes, read_meta, read_parquet):
+            with pytest.raises(LogError, match=r"run\.parquet is damaged"):
+                read(path)
+
+
+def test_a_file_without_a_sum_of_its_footer_is_read(run, tmp_path, monkeypatch) -> None:
+    rows, _ = undisturbed(run)
+    path = tmp_path / "run.parquet"
+    monkeypatch.setattr(finished, "UNSEALED", {})
+    monkeypatch.setattr(finished, "sealed", lambda footer: footer)
+    write_parquet(path, rows, {"seed": 0})
+    assert b"footer" not in path.read_bytes()
+    check_bytes(path)
+    assert read_meta(path) == (700, {"seed": 0})
+    assert same_trials(read_parquet(path)[0], rows)
 
 
 def test_a_file_with_one_sum_for_all_its_groups_is_read(run, tmp_path, monkeypatch) -> None:
