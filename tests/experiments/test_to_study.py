@@ -334,7 +334,6 @@ def test_all_trials_are_one_table_that_arrow_writes(sweep: Path, tmp_path: Path)
 
 
 def test_that_table_is_a_data_frame(sweep: Path) -> None:
-    pytest.importorskip("pandas")
     trials = load_trials(sweep)
     frame = trials.to_pandas()
     assert len(frame) == trials.num_rows == 4 * BUDGET * len(PROBLEMS)
