@@ -212,3 +212,28 @@ def equal(a: Columns, b: Columns) -> bool:
 
 def take(designs: Columns, keep: object) -> Columns:
     return {name: column[keep] for name, column in designs.items()}  # type: ignore[index]
+
+
+def valid_rows(space: DesignSpace) -> list[tuple[object, ...]]:
+    """Valid designs by brute force: constraints asked one by one."""
+    found = brute_force(space)
+    designs = columns_of(space, found)
+    keep = np.ones(len(found), bool)
+    for constraint in space.constraints:
+        if isinstance(constraint, str):
+            keep &= text_holds(space, constraint, designs)
+        else:
+            keep &= constraint(designs)
+    return [row for row, kept in zip(found, keep, strict=True) if kept]
+
+
+def text_holds(space: DesignSpace, text: str, designs: Columns) -> list[bool]:
+    """What Python itself says of the text; names stand for categories."""
+    names = {p.name: p for p in space.parameters}
+    out = []
+    for row in rows(designs):
+        scope = dict(zip(designs, row, strict=True))
+        if "'" in text:
+            scope = {k: names[k].choices[v] if isinstance(names.get(k), Categorical) else v for k, v in scope.items()}  # type: ignore[union-attr]
+        out.append(bool(eval(text, {"max": max}, scope)))
+    return out

@@ -7,104 +7,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metering import COST, LINE, Book, batches, play, problem_on, same, x
 from models import Fails, Sums
-from strategies import designs_of, even_sum, rows, spaces
+from strategies import even_sum, rows, spaces
 
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import (
-    Answer,
     BudgetSpent,
     Categorical,
     DesignProblem,
     DesignSpace,
-    Evaluations,
     Float,
     Integer,
     MeteredProblem,
-    Objective,
     OnlyRepeats,
-    Ordinal,
     Permutation,
-    ReplayDiffers,
-    RunOver,
     SpaceExhausted,
     Subset,
 )
-from designgym.envs.memory import Memory, keys_of
-
-COST = Objective("cost", "gain", reward="weighted")
-LINE = DesignSpace(Integer("x", 0, 99))
-
-
-def x(*values: float) -> Columns:
-    return {"x": np.array(values)}
-
-
-def problem_on(space: DesignSpace, **named: Any) -> DesignProblem:
-    return DesignProblem(space, Sums(**named), COST)
-
-
-def same(a: Evaluations, b: Evaluations) -> bool:
-    """Equal to the last bit, NaN where NaN."""
-    columns = [(getattr(a, n), getattr(b, n)) for n in ("losses", "violation", "feasible", "reward")]
-    columns += [(a.metrics[name], b.metrics[name]) for name in a.metrics]
-    return all(np.array_equal(p, q, equal_nan=p.dtype.kind == "f") for p, q in columns)
-
-
-@st.composite
-def batches(draw: st.DrawFn, space: DesignSpace) -> list[Columns]:
-    """Batches with repeats in and between them, with illegal values, some columns as floats."""
-    pool = draw(designs_of(space, draw(st.integers(1, 12))))
-    if draw(st.booleans()):
-        spoilt = draw(st.sampled_from(space.columns))
-        pool[spoilt] = np.where(np.arange(batch_length(pool)) % 3 == 1, 1e7 + 0.5, pool[spoilt].astype(float))
-    size = batch_length(pool)
-    out = []
-    for _ in range(draw(st.integers(1, 5))):
-        picked = draw(st.lists(st.integers(0, size - 1), max_size=8))
-        batch = {name: column[picked] for name, column in pool.items()}
-        if draw(st.booleans()):
-            batch = {name: column.astype(float) for name, column in batch.items()}
-        out.append(batch)
-    return out
-
-
-class Book:
-    """What a listener heard, and the distinct designs in the order priced."""
-
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-
-    def __call__(self, answer: Answer) -> None:
-        self.answers.append(answer)
-
-    @property
-    def fresh(self) -> list[tuple[Any, ...]]:
-        return [row for a in self.answers for row, new in zip(rows(a.designs), a.fresh, strict=True) if new]
-
-    @property
-    def evaluations(self) -> Evaluations:
-        return Evaluations.concatenate([a.evaluations.take(a.fresh) for a in self.answers])
-
-    def logged(self, space: DesignSpace, kept: int) -> tuple[Columns, Evaluations]:
-        table = list(zip(*self.fresh[:kept], strict=True)) or [()] * len(space.columns)
-        columns = {name: np.array(values) for name, values in zip(space.columns, table, strict=True)}
-        return columns, self.evaluations.take(slice(kept))
-
-
-def play(metered: MeteredProblem, asked: list[Columns]) -> list[tuple[str, Evaluations | None]]:
-    """Evaluate every batch until the run is over."""
-    out: list[tuple[str, Evaluations | None]] = []
-    for batch in asked:
-        try:
-            out.append(("ok", metered.evaluate(batch)))
-        except RunOver as over:
-            out.append((over.reason, over.evaluations))
-            break
-    return out
-
-
-# -- the meter against a dictionary -----------------------------------------------------------------------------------
 
 
 @settings(max_examples=150)
@@ -322,102 +242,3 @@ def test_a_model_that_raises_leaves_the_meter_as_it_was(size: int) -> None:
     assert metered.spent() == 4 * size
     assert book.fresh == [(i,) for i in range(4 * size)]
     assert not metered.exhausted
-
-
-# -- continuing -------------------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=100)
-@given(st.booleans().flatmap(lambda f: spaces(floats_too=f)), st.data(), st.integers(1, 12))
-def test_a_continued_run_is_the_run(space: DesignSpace, data: st.DataObject, budget: int) -> None:
-    asked = data.draw(batches(space))
-    book = Book()
-    whole = play(MeteredProblem(problem_on(space), budget, book), asked)
-    priced = len(book.fresh)
-    kept = data.draw(st.integers(0, priced))
-    if not book.answers:
-        return
-    model, rest = Sums(), Book()
-    again = MeteredProblem(DesignProblem(space, model, COST), budget, rest, book.logged(space, kept))
-    continued = play(again, asked)
-    assert [reason for reason, _ in continued] == [reason for reason, _ in whole]
-    for (_, one), (_, other) in zip(whole, continued, strict=True):
-        assert one is not None
-        assert other is not None
-        assert same(one, other)
-    assert rest.fresh == book.fresh[kept:], "what is logged is not announced again"
-    logged = set(book.fresh[:kept])
-    assert not logged & {row for call in model.calls for row in rows(call)}, "nor priced"
-    asks = {row: a.ask for a in book.answers for row, new in zip(rows(a.designs), a.fresh, strict=True) if new}
-    for answer in rest.answers:
-        for row, new in zip(rows(answer.designs), answer.fresh, strict=True):
-            assert not new or asks[row] == answer.ask
-    assert again.spent() == priced
-
-
-def test_a_continued_run_that_asks_for_another_design_is_stopped() -> None:
-    book = Book()
-    MeteredProblem(problem_on(LINE), 9, book).evaluate(x(1, 2, 3, 4))
-    logged = book.logged(LINE, 3)
-    model = Sums()
-    again = MeteredProblem(DesignProblem(LINE, model, COST), 9, book, logged)
-    again.evaluate(x(1, 1))
-    with pytest.raises(ReplayDiffers, match="design 2 of the continued run differs"):
-        again.evaluate(x(2, 1, 7, 8))
-    assert again.spent() == 1
-    assert not model.calls
-    assert again.evaluate(x(2, 3, 5)).losses[:, 0].tolist() == [5.0, 10.0, 26.0]
-    assert [call["x"].tolist() for call in model.calls] == [[5]]
-
-
-def test_logged_designs_need_their_evaluations() -> None:
-    logged = x(1, 2, 3), problem_on(LINE).evaluate(x(1, 2))
-    with pytest.raises(ValueError, match="3 logged designs need as many evaluations, not 2"):
-        MeteredProblem(problem_on(LINE), 9, None, logged)
-
-
-def test_the_spelling_of_the_log_does_not_matter() -> None:
-    space = DesignSpace(Integer("x", 0, 99), Ordinal("y", (0.5, 1)), Categorical("c", ("a", "b")))
-    designs = {"x": np.array([3.0]), "y": np.array([1]), "c": np.array([1.0])}
-    again = MeteredProblem(problem_on(space), 9, None, (designs, problem_on(space).evaluate(designs)))
-    assert again.evaluate({"x": np.array([3]), "y": np.array([1.0]), "c": np.array([1])}).losses[0, 0] == 12.0
-
-
-# -- the table --------------------------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2))), max_size=6), st.integers(0, 30))
-def test_the_table_is_a_dictionary(asked: list[list[tuple[int, int]]], budget: int) -> None:
-    memory, known = Memory(2), dict[tuple[int, int], int]()
-    for batch in asked:
-        room = max(0, budget - memory.count)
-        before = len(known)
-        expected = []
-        for key in batch:
-            if key not in known and len(known) < before + room:
-                known[key] = len(known)
-            expected.append(known.get(key, -1))
-        keys = np.array(batch, np.uint64).reshape(-1, 2) << np.uint64(57)  # differ in their highest bits only
-        places, new = memory.insert(keys, room)
-        assert places.tolist() == expected
-        assert (memory.count, new) == (len(known), len(known) - before)
-
-
-def test_a_hundred_thousand_keys_and_forgetting() -> None:
-    rng = np.random.default_rng(0)
-    keys = rng.integers(0, 2**63, (100_000, 1)).astype(np.uint64)
-    memory = Memory(1)
-    places, new = memory.insert(keys, len(keys))
-    assert new == len(keys)
-    assert (places == np.arange(len(keys))).all()
-    memory.forget(40_000)
-    places, new = memory.insert(keys, 0)
-    assert new == 0
-    assert (places == np.where(np.arange(len(keys)) < 60_000, np.arange(len(keys)), -1)).all()
-
-
-@given(spaces(large_too=True), st.data())
-def test_keys_of_legal_designs_differ_where_the_designs_do(space: DesignSpace, data: st.DataObject) -> None:
-    designs = data.draw(designs_of(space, 30))
-    keys = keys_of(space, designs, space.violation(designs))
-    assert len({tuple(key) for key in keys.tolist()}) == len(set(rows(designs)))
