@@ -9,7 +9,15 @@ from designgym.experiments.parts import RunFiles
 from designgym.experiments.rows import checksum, priced_in, to_batch
 from designgym.experiments.runs import RunSpec
 from designgym.experiments.slow_here import trials_here
+from designgym.experiments.spec import SweepSpec, make_spec
 from designgym.experiments.worker import Ended, Failed, run_trials, task_of
+
+AGENTS = ["random", "local_search", "optuna_tpe", {"name": "genetic", "hyperparameters": {"population": 16}}, "counter"]
+
+
+def spec_of(**keys) -> SweepSpec:
+    """A small sweep of one run, but for the keys given."""
+    return make_spec({"name": "s", "problems": ["Tiny"], "agents": ["counter"], "seeds": 1, "budget": 60, **keys})
 
 
 def undisturbed(run: RunSpec, logged: pa.Table | None = None) -> tuple[pa.Table, Ended | Failed]:
