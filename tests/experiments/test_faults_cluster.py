@@ -75,53 +75,70 @@ def notes_in(folder: Path) -> dict[int, dict]:
     return found
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory) -> Iterator[Story]:
-    driver, elsewhere, notes = (tmp_path_factory.mktemp(name) for name in ("driver", "elsewhere", "notes"))
-    python = bare_python(tmp_path_factory.mktemp("python") / "bare")
+def two_nodes(folder: Path, elsewhere: Path, hide: Path | None) -> subprocess.Popen:
+    """Start a cluster with a bare Python, made in a folder. hide: what its processes see as an empty file system."""
+    python = bare_python(folder)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     imports = subprocess.run([python, "-c", "import designgym"], cwd=elsewhere, env=environment, capture_output=True)
     assert imports.returncode, "this test needs the project installed as editable: pip install -e ."
-    hidden = can_hide(driver)
-    command = ["unshare", "-m", "sh", "-c", HIDE, str(driver)] if hidden else []
-    nodes = subprocess.Popen(
+    command = [] if hide is None else ["unshare", "-m", "sh", "-c", HIDE, str(hide)]
+    return subprocess.Popen(
         [*command, python, str(FOLDER / "two_nodes.py"), "1", "1"], cwd=elsewhere, env=environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def disturb(
+    process: subprocess.Popen, out: Path, notes: Path, nodes: subprocess.Popen, raylets: list[int]
+) -> list[int]:
+    """Kill a worker and a node in the middle of runs, add a node and kill it too.
+
+    raylets: of the first two nodes. Returns the process of that worker, and the raylet of that third node.
+    """
+    head, second = raylets
+
+    def held(raylet: int) -> list[int]:
+        """Workers of a node that are in the middle of a run, and stay there."""
+        return [pid for pid, note in notes_in(notes).items() if note["parent"] == raylet and note["held"]]
+
+    def tell(*words: str) -> None:
+        nodes.stdin.write("".join(f"{word}\n" for word in words))
+        nodes.stdin.flush()
+
+    wait_until(process, lambda: trials_in(out) >= 100)
+    for raylet in (head, second):
+        (notes / f"hold-{raylet}").touch()
+    wait_until(process, lambda: held(head) and held(second))
+    (killed,) = held(head)
+    os.kill(killed, signal.SIGKILL)
+    (notes / f"hold-{head}").unlink()
+    before = trials_in(out)
+    wait_until(process, lambda: trials_in(out) >= before + 100)
+    (notes / f"slow-hold-{head}").touch()
+    tell("kill", "add")
+    third = int(nodes.stdout.readline())
+    (notes / f"slow-hold-{third}").touch()
+    wait_until(process, lambda: held(third))
+    tell("kill")
+    (notes / f"slow-hold-{head}").unlink()
+    return [killed, third]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory) -> Iterator[Story]:
+    driver, elsewhere, notes = (tmp_path_factory.mktemp(name) for name in ("driver", "elsewhere", "notes"))
+    hidden = can_hide(driver)
+    nodes = two_nodes(tmp_path_factory.mktemp("python") / "bare", elsewhere, driver if hidden else None)
     process = None
     try:
         cluster = json.loads(nodes.stdout.readline())
         file, out = driver / "sweep.yaml", driver / "out"
         file.write_text(SPEC.replace("NOTES", str(notes)).replace("OUT", str(out)))
         process = started(file, out, cluster["address"])
-        head, second = cluster["raylets"]
-
-        def held(raylet: int) -> list[int]:
-            """Workers of a node that are in the middle of a run, and stay there."""
-            return [pid for pid, note in notes_in(notes).items() if note["parent"] == raylet and note["held"]]
-
-        wait_until(process, lambda: trials_in(out) >= 100)
-        for raylet in (head, second):
-            (notes / f"hold-{raylet}").touch()
-        wait_until(process, lambda: held(head) and held(second))
-        (killed,) = held(head)
-        os.kill(killed, signal.SIGKILL)
-        (notes / f"hold-{head}").unlink()
-        before = trials_in(out)
-        wait_until(process, lambda: trials_in(out) >= before + 100)
-        (notes / f"slow-hold-{head}").touch()
-        nodes.stdin.write("kill\nadd\n")
-        nodes.stdin.flush()
-        third = int(nodes.stdout.readline())
-        (notes / f"slow-hold-{third}").touch()
-        wait_until(process, lambda: held(third))
-        nodes.stdin.write("kill\n")
-        nodes.stdin.flush()
-        (notes / f"slow-hold-{head}").unlink()
+        killed, third = disturb(process, out, notes, nodes, cluster["raylets"])
         _, said = process.communicate(timeout=PATIENCE_S)
-        yield Story(
-            out, file, process.returncode, said, notes_in(notes), [head, second, third], killed, elsewhere, hidden
-        )
+        raylets = [*cluster["raylets"], third]
+        yield Story(out, file, process.returncode, said, notes_in(notes), raylets, killed, elsewhere, hidden)
     finally:
         if process is not None:
             kill_group(process)
