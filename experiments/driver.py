@@ -20,6 +20,7 @@ from designgym.experiments.cluster import available_cores, check_address, check_
 from designgym.experiments.index import index_of
 from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory
+from designgym.experiments.packets import packets
 from designgym.experiments.progress import Progress
 from designgym.experiments.runs import RunSpec, runs
 from designgym.experiments.slow_driver import drive_slow, settle_in_flight
@@ -27,8 +28,6 @@ from designgym.experiments.spec import SweepSpec
 from designgym.experiments.worker import Ended, Failed, run_remotely, task_of
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from designgym.experiments.cluster import Streams
 
 CRASHES = 3  # deaths of a run's worker process, without a new trial between them, after which the run has failed
@@ -147,8 +146,8 @@ class _Session:
         problem = one.run.problem
         if problem.label not in self._problems:
             self._problems[problem.label] = ray.put(problem.problem)
-        rows = _bytes(self._ledger.begin(one))
-        streams.add(self._task.remote(self._problems[problem.label], task_of(one.run), rows), one)
+        logged = [ray.put(packet) for packet in packets(self._ledger.begin(one))]
+        streams.add(self._task.remote(self._problems[problem.label], task_of(one.run), *logged), one)
 
     def _take(self, one: Active, item: Any) -> bool:
         """Write down one item of a run's stream; return whether that was its last."""
@@ -182,15 +181,3 @@ class _Session:
         else:
             one.last = "again"
             self._ledger.progress.note(f"again: {one.run.title}: {text}")
-
-
-def _bytes(rows: pa.Table | None) -> bytes | None:
-    """Rows as an Arrow IPC stream."""
-    import pyarrow as pa
-
-    if rows is None:
-        return None
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write_table(rows)
-    return bytes(sink.getvalue().to_pybytes())

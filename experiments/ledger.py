@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,22 @@ def better_of(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[
     if one is None or (other is not None and other["reward"] > one["reward"]):
         return other
     return one
+
+
+@dataclass
+class Sums:
+    """What a run's rows come to. trials: designs priced; best: the best of them."""
+
+    run: RunSpec
+    rows: int = 0
+    trials: int = 0
+    best: dict[str, Any] | None = None
+
+    def add(self, rows: pa.Table) -> None:
+        """Take more rows in."""
+        self.rows += rows.num_rows
+        self.trials += priced_in(rows)
+        self.best = better_of(self.best, best_of(rows, self.run))
 
 
 @dataclass
@@ -87,19 +104,20 @@ class Ledger:
             self.progress.logged(run, count, meta["best"])
             self.progress.finished(run)
             return None
-        rows, _ = files.read()
-        count = 0 if rows is None else priced_in(rows)
-        if rows is not None:
-            self.progress.logged(run, count, best_of(rows, run))
-        self.trials += count
-        return Active(run, files, count, 0 if rows is None else rows.num_rows)
+        sums = Sums(run)
+        for rows in files.logged():
+            sums.add(rows)
+        if sums.rows:
+            self.progress.logged(run, sums.trials, sums.best)
+        self.trials += sums.trials
+        return Active(run, files, sums.trials, sums.rows)
 
-    def begin(self, one: Active) -> pa.Table | None:
-        """Return what is logged of a run that is about to begin or to go on."""
-        rows, one.meta = one.files.read()
+    def begin(self, one: Active) -> Iterator[pa.Table]:
+        """Return what is logged of a run that is about to begin or to go on, batch by batch as `RunFiles.logged`."""
+        one.meta = one.files.meta
         one.files.error.unlink(missing_ok=True)
         one.last = None
-        return rows
+        return one.files.logged()
 
     def append(self, one: Active, batch: pa.RecordBatch) -> None:
         """Write new trials down."""
@@ -129,14 +147,13 @@ class Ledger:
         self.progress.finished(one.run)
 
     def _into_one_file(self, one: Active, ended: Ended) -> None:
-        trials, best = 0, None
         with one.files.finishing() as file:
             file.write(empty_table(one.run.problem.problem, one.run.key))
+            sums = Sums(one.run)
             for rows in one.files.logged():
                 file.write(rows)
-                trials += priced_in(rows)
-                best = better_of(best, best_of(rows, one.run))
-            how = {**vars(ended), "trials": trials, "best": best}
+                sums.add(rows)
+            how = {**vars(ended), "trials": sums.trials, "best": sums.best}
             how["ended"] = how.pop("reason")
             file.meta = self._meta(one.run) | how
 

@@ -56,6 +56,14 @@ class RunFiles:
         """The parts there are, in order."""
         return sorted(self.folder.glob("part-*.arrow"))
 
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What the last part that has a header says of the run."""
+        meta: dict[str, Any] = {}
+        for path in self.parts:
+            meta = PartReader(path).meta or meta
+        return meta
+
     def read(self) -> tuple[pa.Table | None, dict[str, Any]]:
         """Return the trials logged so far, None for none, and the file's metadata. LogError names a damaged file."""
         if self.parquet.exists():

@@ -19,6 +19,7 @@ from designgym.experiments.executor import Id
 from designgym.experiments.flight import Flight, numbered
 from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory, read_index
+from designgym.experiments.packets import joined
 from designgym.experiments.ray_workers import RayWorkers
 from designgym.experiments.rows import to_batch
 from designgym.experiments.runs import runs
@@ -104,7 +105,7 @@ class _SlowSession:
             if newest and not newest.flight.asleep and time.perf_counter() - newest.begun < ASKING_S:
                 return
             active = self._waiting.popleft()
-            run, logged = active.run, self._ledger.begin(active)
+            run, logged = active.run, joined(self._ledger.begin(active))
             flight = Flight(run.problem.problem, logged, self._something.set, run.seconds)
             assert run.in_flight is not None
             assert run.order is not None

@@ -18,11 +18,14 @@ from designgym.agents.base import Agent, ToldBefore, run, tell_again
 from designgym.cost_models.base import Columns
 from designgym.envs import BrokenCostModel, DesignProblem, MeteredProblem, ReplayDiffers
 from designgym.experiments.handover import Abandoned, Buffer
+from designgym.experiments.packets import rows_of
 from designgym.experiments.replay import answered_by, told_before
 from designgym.experiments.rows import FIDELITIES, designs_of, evaluations_of, to_batch
 from designgym.experiments.watch import Watch, of_fidelity
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from designgym.experiments.runs import RunSpec
 
 
@@ -93,11 +96,14 @@ def failure(error: BaseException) -> Failed:
     return Failed(text, traceback.format_exc(), *kinds, error)
 
 
-def run_remotely(problem: DesignProblem, task: Task, logged: bytes | None) -> Iterator[bytes | Ended | Failed]:
-    """Run as a Ray task: yield record batches, each an Arrow IPC stream of its own, then how the run ended."""
+def run_remotely(problem: DesignProblem, task: Task, *logged: pa.Buffer) -> Iterator[bytes | Ended | Failed]:
+    """Run as a Ray task: yield record batches, each an Arrow IPC stream of its own, then how the run ended.
+
+    logged: what is logged of it already, in such streams.
+    """
     import pyarrow as pa
 
-    rows = None if logged is None else pa.ipc.open_stream(logged).read_all()
+    rows = rows_of(logged)
     for item in run_trials(problem, task, rows):
         if isinstance(item, Ended | Failed):
             yield item
