@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 import tiny_problems
@@ -17,6 +18,14 @@ from designgym.experiments.progress import Progress
 from designgym.experiments.runs import runs
 from designgym.experiments.spec import SweepSpec, make_spec
 from designgym.experiments.streams import PartWriter
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """A shell's job in the background, such as these tests may be, ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
