@@ -20,7 +20,7 @@ from designgym.experiments.report.drawing import (
 )
 from designgym.experiments.report.palette import colour_of, dash_of, symbol_of
 from designgym.experiments.report.study import AgentStudy, ProblemStudy
-from designgym.experiments.report.text import metric_unit, shortened
+from designgym.experiments.report.text import metric_unit, short_label, shortened
 
 MOST_POINTS = 1200
 MOST_ON_FRONT = 400
@@ -86,7 +86,7 @@ def _pareto_figure(problem: ProblemStudy, pair: _Pair) -> Figure:
         stroke = {"color": colour, "width": 1.6, "dash": dash_of(agent.slot), "shape": "hv"}
         marker = {"color": colour, "size": 7, "symbol": symbol_of(agent.slot)}
         mode = "lines+markers" if steps else "markers"
-        traces.append(pair.trace(_front_of(problem, agent), shortened(agent.label), mode, line=stroke, marker=marker))
+        traces.append(pair.trace(_front_of(problem, agent), short_label(agent.label), mode, line=stroke, marker=marker))
     if steps:
         known = "true front" if truth.known else "best known front"
         order = np.argsort(truth.front[:, 0], kind="stable")
@@ -138,7 +138,7 @@ def _views(problem: ProblemStudy, pair: _Pair) -> dict[str, Any]:
     ]
     menu = {
         "type": "buttons", "direction": "right", "active": int(speck), "buttons": buttons, "showactive": True,
-        "x": 1, "xanchor": "right", "y": -0.13, "yanchor": "top",
+        "x": 1, "xanchor": "right", "y": -0.16, "yanchor": "top",
         "font": {"size": 11, "color": "@ink"}, "bgcolor": "@paper", "bordercolor": "@rule", "borderwidth": 1,
     }  # fmt: skip
     axes = [
@@ -151,7 +151,7 @@ def _views(problem: ProblemStudy, pair: _Pair) -> dict[str, Any]:
         hovermode="closest",
         height=480,
         updatemenus=[menu],
-        margin={"l": 62, "r": 26, "t": 10, "b": 84},
+        margin={"l": 62, "r": 26, "t": 10, "b": 92},
     )
 
 
@@ -173,9 +173,16 @@ def importance_figure(problem: ProblemStudy) -> Figure | None:
         })  # fmt: skip
     most = max(float((found.drop + found.spread).max()) for found in learned.values())
     x = axis("R² lost when shuffled", range=[0.0, 1.05 * max(most, 0.01)], tickformat="~g")
-    y = axis("", showgrid=False, ticks="", tickfont={"color": "@ink", "size": 13})
     height = max(200, 80 + len(names) * (16 + 14 * len(learned)))
-    shape = layout(x, y, hovermode="closest", height=height, bargap=0.35, showlegend=len(learned) > 1)
-    # Bars of a group are stacked upwards, so the legend is read in that order too.
-    shape["legend"]["traceorder"] = "reversed"
-    return {"data": traces, "layout": shape}
+
+    def shape(letters: int) -> dict[str, Any]:
+        ticks = {"tickvals": [plain_text(name) for name in names]}
+        ticks |= {"ticktext": [plain_text(shortened(name, letters)) for name in names]}
+        y = axis("", showgrid=False, ticks="", tickfont={"color": "@ink", "size": 13}, **ticks)
+        return layout(x, y, hovermode="closest", height=height, bargap=0.35)
+
+    made = with_legend({"data": traces, "layout": shape(44), "narrow": shape(19)}, wide=True)
+    for one in (made["layout"], made["narrow"]):
+        # Bars of a group are stacked upwards, so the legend is read in that order too.
+        one["legend"] = one["legend"] | {"traceorder": "reversed"}
+    return made

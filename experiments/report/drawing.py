@@ -6,6 +6,7 @@ Colours are names such as "@ink" or "@agent-2/0.2": the page paints them light o
 from __future__ import annotations
 
 import math
+import re
 from html import escape
 from typing import Any
 
@@ -13,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.experiments.quantities import PREFIXES, SCALED, quantity
-from designgym.experiments.report.text import pretty
+from designgym.experiments.report.text import pretty, shortened
 
 Figure = dict[str, Any]
 Floats = NDArray[np.float64]
 HEIGHT = 350
 ENTRY, LETTER, LEGEND_ROW = 48, 6.9, 19  # pixels: of a legend's entry beside its name, of a letter, of a row
-HALF, WIDE, NARROW = 440, 960, 250  # pixels that a plot has for its legend
+HALF, WIDE, NARROW = 360, 960, 250  # pixels that a plot has for its legend
 
 
 def plain_text(text: str) -> str:
@@ -32,11 +33,21 @@ def rounded(values: Any) -> list[float | None]:
     return [float(f"{v:.6g}") if math.isfinite(v) else None for v in np.asarray(values, np.float64).tolist()]
 
 
+def title_text(title: str, most: int = 32) -> str:
+    """Return a title for plotly.js in at most two lines, broken after a space or an underscore."""
+    if len(title) <= most:
+        return plain_text(title)
+    first, *rest = re.findall(r"[^ _]*[ _]?", title)[:-1]
+    while rest and len(first) + len(rest[0].rstrip()) <= most:
+        first += rest.pop(0)
+    return "<br>".join(plain_text(shortened(line.rstrip(), most)) for line in (first, "".join(rest)) if line)
+
+
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """Return an axis with its title, in the page's colours."""
     colours = {"gridcolor": "@grid", "linecolor": "@rule", "zeroline": False, "color": "@muted"}
     ticks = {"ticks": "outside", "tickcolor": "@rule", "ticklen": 4, "automargin": True, "showline": True}
-    return {"title": {"text": plain_text(title), "standoff": 8}} | colours | ticks | more
+    return {"title": {"text": title_text(title), "standoff": 8}} | colours | ticks | more
 
 
 def layout(x: dict[str, Any], y: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -59,12 +70,14 @@ def layout(x: dict[str, Any], y: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def with_legend(figure: Figure, wide: bool = False) -> Figure:
-    """Return a figure high enough for its legend above it, also on a narrow screen; the plot keeps its height."""
+    """Return a figure high enough for its legend above it, also on a narrow screen; the plot keeps its height.
+
+    "narrow", where the figure has it, is its layout there without the legend.
+    """
     named = [trace["name"] for trace in figure["data"] if "name" in trace and trace.get("showlegend", True)]
     entry = ENTRY + LETTER * max((len(name) for name in named), default=0)
-    plain = figure["layout"]
 
-    def heightened(room: int) -> dict[str, Any]:
+    def heightened(plain: dict[str, Any], room: int) -> dict[str, Any]:
         # All entries of a legend of several rows are as wide as the widest.
         whole = sum(ENTRY + LETTER * len(name) for name in named) <= room
         rows = 1 if whole else math.ceil(len(named) / max(1, int(room // entry)))
@@ -75,7 +88,9 @@ def with_legend(figure: Figure, wide: bool = False) -> Figure:
         margin = plain["margin"] | {"t": plain["margin"]["t"] + LEGEND_ROW * rows}
         return plain | {"height": plain["height"] + more, "legend": legend, "margin": margin}
 
-    return figure | {"layout": heightened(WIDE if wide else HALF), "narrow": heightened(NARROW)}
+    shape: dict[str, Any] = figure["layout"]
+    narrow: dict[str, Any] = figure.get("narrow") or shape
+    return figure | {"layout": heightened(shape, WIDE if wide else HALF), "narrow": heightened(narrow, NARROW)}
 
 
 def value_axis(title: str, values: Floats) -> dict[str, Any]:

@@ -7,6 +7,7 @@ screen the axes lie below each other.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,11 @@ from designgym.experiments.report.text import apart, figure_only, metric_unit, p
 MOST_AXES = 14
 MOST_PLACES = 24  # values of a parameter that get a place of their own on its axis
 MOST_TICKS = 8
+LONGEST_TITLE = 16  # letters of a line
 SPREAD = 0.6  # of the room between two values over which the lines through one are spread
 IDLE = 0.1  # of a continuous axis is kept for designs in which the parameter is idle
-PIXELS, LETTER = 1000, 6.9  # of the figure where its axes stand, and of a letter
+PIXELS, LETTER, SMALL = 940, 6.9, 5.9  # of the figure where its axes stand, of a letter, and of one of a title
+LYING = 300  # pixels of an axis on a narrow screen
 GROUPS = (("@muted/0.55", 1.0), ("@accent", 1.6), ("@warn", 3.0))  # from many to the best
 
 
@@ -159,7 +162,7 @@ def _groups(problem: ProblemStudy) -> list[tuple[str, list[int]]]:
         return [(name, list(range(a, b))[::-1]) for name, a, b in bounds if a < b]
     word = "least" if problem.signs[0] > 0 else "most"
     thirds = np.array_split(np.arange(n), 3)[::-1]
-    names = ("last third", "middle third", f"third with {word} {problem.objectives[0]}")
+    names = ("last third", "middle third", f"third with {word} {shortened(problem.objectives[0], 24)}")
     return [(name, rows.tolist()) for name, rows in zip(names, thirds, strict=True) if len(rows)]
 
 
@@ -188,33 +191,52 @@ def _traces(
 def _layout(axes: list[Axis], lying: bool) -> dict[str, Any]:
     """Return axes as lines of the layout, with ticks and titles as its annotations."""
     shapes, notes = [], []
+    left, right, letters = _rooms(axes)
     for i, axis in enumerate(axes):
         x, y = ([0, 1], [-i, -i]) if lying else ([i, i], [0, 1])
         shapes.append({
             "type": "line", "x0": x[0], "x1": x[1], "y0": y[0], "y1": y[1], "layer": "below",
             "line": {"color": "@rule", "width": 1.5},
         })  # fmt: skip
-        notes.append(_title(axis, i, lying, int(PIXELS / (len(axes) + 0.8) / LETTER)))
-        notes += [_tick(place, name, i, lying) for place, name in _roomy(axis.ticks, lying)]
+        notes.append(_title(axis, i, lying, letters))
+        notes += [
+            _tick(place, name if lying else _fitting(name, letters), i, lying)
+            for place, name in _roomy(axis.ticks, lying)
+        ]
     hidden = {"visible": False, "fixedrange": True}
-    x_range = [-0.04, 1.04] if lying else [-0.55, len(axes) - 0.75]
+    x_range = [-0.04, 1.04] if lying else [-left, len(axes) - 1 + right]
     y_range = [0.5 - len(axes), 0.5] if lying else [-0.05, 1.03]
-    margin = {"l": 12, "r": 14, "t": 8, "b": 8} if lying else {"l": 6, "r": 6, "t": 6, "b": 62}
+    lines = max(_title(axis, 0, False, letters)["text"].count("<br>") + 1 for axis in axes)
+    margin = {"l": 12, "r": 14, "t": 8, "b": 8} if lying else {"l": 6, "r": 6, "t": 6, "b": 20 + 15 * lines}
     return plain_layout(
         hidden | {"range": x_range}, hidden | {"range": y_range}, hovermode="closest", shapes=shapes,
         annotations=notes, margin=margin, height=30 + 58 * len(axes) if lying else 420,
     )  # fmt: skip
 
 
+def _rooms(axes: list[Axis]) -> tuple[float, float, int]:
+    """Return the room left and right of standing axes, in gaps between two, and the letters of a title.
+
+    The names of its values stand left of the first axis, and half of a title beside the first and the last.
+    """
+    letters = max(4, int(PIXELS / (len(axes) + 0.4) / SMALL - 0.4))
+    half = LETTER * min(letters, LONGEST_TITLE) / 2
+    names = LETTER * max((len(name) for _, name in axes[0].ticks), default=0) + 4
+    left, right = max(half, names), max(half, 14.0)
+    gap = (PIXELS - left - right) / max(1, len(axes) - 1)
+    return left / gap, right / gap, letters
+
+
 def _title(axis: Axis, i: int, lying: bool, letters: int) -> dict[str, Any]:
     """Return an axis's name and unit: below it in lines of some letters, or above its left end where it lies."""
-    font = {"size": 12, "color": "@ink"}
+    font = {"size": 12 if lying else 11, "color": "@ink"}
     unit = f" ({axis.unit})" if axis.unit else ""
     if lying:
-        text = plain_text(axis.name + unit)
+        most = int(LYING / LETTER)
+        text = plain_text(shortened(shortened(axis.name, max(16, most - len(unit))) + unit, most))
         place = {"x": 0, "xanchor": "left", "y": -i, "yanchor": "bottom", "yshift": 5}
         return {"text": text, "showarrow": False, "font": font, "bgcolor": "@paper/0.75"} | place
-    lines = _wrapped(axis.name, min(letters, 16)) + ([shortened(axis.unit, letters)] if axis.unit else [])
+    lines = _wrapped(axis.name, min(letters, LONGEST_TITLE)) + ([shortened(axis.unit, letters)] if axis.unit else [])
     text = "<br>".join(plain_text(line) for line in lines)
     return {"text": text, "showarrow": False, "font": font, "x": i, "y": -0.05, "yanchor": "top"}
 
@@ -222,11 +244,11 @@ def _title(axis: Axis, i: int, lying: bool, letters: int) -> dict[str, Any]:
 def _wrapped(name: str, most: int) -> list[str]:
     """Break a name after underscores into at most three lines of at most `most` letters."""
     lines = [""]
-    for word in name.replace("_", "_ ").split(" "):
+    for word in re.sub(r"_(?=.{3})", "_ ", name).split(" "):
         if lines[-1] and len(lines[-1]) + len(word) > most:
             lines.append("")
         lines[-1] += word
-    return [shortened(line, most) for line in lines[:3]]
+    return [shortened(line, most) for line in (*lines[:2], "".join(lines[2:])) if line]
 
 
 def _roomy(ticks: list[tuple[float, str]], lying: bool) -> list[tuple[float, str]]:
@@ -235,14 +257,22 @@ def _roomy(ticks: list[tuple[float, str]], lying: bool) -> list[tuple[float, str
         return ticks
     kept: list[tuple[float, str]] = []
     for place, name in ticks:
-        if not kept or (place - kept[-1][0]) * 300 > 3.4 * (len(name) + len(kept[-1][1])) + 8:
+        if not kept or (place - kept[-1][0]) * LYING > 3.4 * (len(name) + len(kept[-1][1])) + 8:
             kept.append((place, name))
     return kept
+
+
+def _fitting(name: str, letters: int) -> str:
+    """Return what names a tick, a word no longer than the gap between two axes; a number stays whole."""
+    return name if name[:1].isdigit() else shortened(name, max(6, letters))
 
 
 def _tick(place: float, name: str, i: int, lying: bool) -> dict[str, Any]:
     note = {"text": plain_text(name), "showarrow": False, "font": {"size": 11, "color": "@muted"}}
     note |= {"bgcolor": "@paper/0.75", "borderpad": 0}
     if lying:
-        return note | {"x": place, "y": -i, "yanchor": "top", "yshift": -2}
+        half = LETTER * len(name) / 2 / LYING
+        end = {"x": -0.04, "xanchor": "left"} if place < half else {"x": 1.04, "xanchor": "right"}
+        at = end if place < half - 0.04 or place > 1.04 - half else {"x": place}
+        return note | at | {"y": -i, "yanchor": "top", "yshift": -2}
     return note | {"x": i, "xanchor": "right", "xshift": -3, "y": place}

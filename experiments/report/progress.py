@@ -28,7 +28,7 @@ from designgym.experiments.report.drawing import (
 )
 from designgym.experiments.report.palette import colour_of, dash_of
 from designgym.experiments.report.study import AgentStudy, ProblemStudy, Run, needed
-from designgym.experiments.report.text import metric_unit, metric_value, shortened
+from designgym.experiments.report.text import metric_unit, metric_value, short_label
 
 LEAST_REGRET = 1e-7  # anything below is drawn as 0
 WITHIN = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the optimum
@@ -192,7 +192,7 @@ def _greys(lines: list[tuple[Floats, Floats]]) -> list[dict[str, Any]]:
 
 
 def _name(agent: AgentStudy) -> str:
-    return plain_text(shortened(agent.label)) + ("" if agent.whole else " (unfinished)")
+    return plain_text(short_label(agent.label)) + ("" if agent.whole else " (unfinished)")
 
 
 def _line(agent: AgentStudy, x: Floats, y: Floats) -> dict[str, Any]:

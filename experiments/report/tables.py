@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape, unescape
 
 import numpy as np
 
@@ -41,6 +42,8 @@ ENDED = {
     "seconds": "cut by the time limit",
     "regret": "stopped: close enough to the optimum",
 }
+MOST_ON_PAPER = 10  # columns that print in letters of a common size
+LONG_ON_PAPER = 18  # letters of a line of a long value
 UNFINISHED = {
     "failed": "failed",
     "damaged": "damaged, left out",
@@ -55,15 +58,37 @@ SVG_DASHES = {
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int] = (0,), css: str = "") -> str:
     """Return a table that scrolls sideways by itself. Cells are HTML; columns in `left` are texts."""
     kinds = [' class="text"' if i in left else "" for i in range(len(head))]
+    rows = list(rows)
+    style = f' style="--letters: {_letters([head, *rows], left):.0f}"' if "dense" in css else ""
+    css += " crowded" if len(head) > MOST_ON_PAPER else ""
     top = "".join(f"<th{kind}>{cell}</th>" for kind, cell in zip(kinds, head, strict=True))
     lines = []
     for row in rows:
         cells = "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, row, strict=True))
         lines.append(f"<tr>{cells}</tr>")
     body = "\n".join(lines)
-    return (
-        f'<div class="scroll"><table class="{css}"><thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table></div>'
-    )
+    top = f"<thead><tr>{top}</tr></thead>"
+    return f'<div class="scroll"><table class="{css}"{style}>{top}\n<tbody>{body}</tbody></table></div>'
+
+
+def _letters(lines: Sequence[Sequence[str]], left: Sequence[int]) -> float:
+    """Return about how many letters wide a table is on paper, whose letters get as small as it needs.
+
+    Heads, texts and long values break; between two columns there is room for a letter.
+    """
+    crowded, total = len(lines[0]) > MOST_ON_PAPER, 0.0
+    for i, cells in enumerate(zip(*lines, strict=True)):
+        widest = 0
+        for row, cell in enumerate(cells):
+            text = cell if row == 0 or i in left or not crowded else cell.replace("<small>", "\n")
+            text = re.sub(r"<wbr\b[^>]*>|</?small>" if row == 0 or i in left else r"<wbr\b[^>]*>", "\n", text)
+            text = unescape(re.sub(r"<[^>]+>", "", text))
+            words = re.split(r"[ \n]" if row == 0 or i in left else r"\n", text)
+            widest = max(widest, *map(len, words))
+            if 'class="long"' in cell:
+                widest = max(widest, min(LONG_ON_PAPER, len(text)))
+        total += widest + 1
+    return total
 
 
 def agent_name(agent: AgentStudy, before: str = "", after: str = "") -> str:
@@ -76,8 +101,12 @@ def agent_name(agent: AgentStudy, before: str = "", after: str = "") -> str:
     style = f'style="stroke: var(--{colour_of(agent.slot)})" stroke-dasharray="{dashes}"'
     stroke = f'<line x1="0" y1="6" x2="28" y2="6" {style}/>'
     swatch = f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{stroke}</svg>'
-    name = escape(agent.label).replace("(", "(<wbr>")
-    return f'<span class="who">{before}{swatch}<span class="agent">{name}</span>{after}</span>'
+    return f'<span class="who">{before}{swatch}<span class="agent">{breaking(agent.label)}</span>{after}</span>'
+
+
+def breaking(label: str) -> str:
+    """Return an agent's label as HTML that breaks before its settings, and in its name where there is little room."""
+    return re.sub("_", '_<wbr class="tight">', escape(label)).replace("(", "(<wbr>")
 
 
 # -- agents -----------------------------------------------------------------------------------------------------------
@@ -172,8 +201,8 @@ def _found_by(best: BestDesign) -> str:
     agents = sorted(best.found_by.items(), key=lambda item: -item[1])
     label, seed, place = best.first
     first = escape(f"first: design {place:,} of {label}, seed {seed}")
-    found = [f"{escape(label).replace('(', '(<wbr>')}{NBSP}{runs}" for label, runs in agents]
-    return f'<span title="{first}">{", ".join(found)}</span>'
+    found = [f"{breaking(label)}{NBSP}{runs}" for label, runs in agents]
+    return f'<span class="agent" title="{first}">{", ".join(found)}</span>'
 
 
 def best_card(problem: ProblemStudy) -> str:
@@ -181,7 +210,10 @@ def best_card(problem: ProblemStudy) -> str:
     best, wanted = problem.best[0], problem.objectives
     parameters = [
         _term(
-            name, parameter_html(problem, name, best), parameter_unit(problem, name), parameter_meaning(problem, name)
+            name,
+            parameter_html(problem, name, best),
+            parameter_unit(problem, name) if best.design[name] is not None else "",
+            parameter_meaning(problem, name),
         )
         for name in problem.columns
     ]

@@ -12,6 +12,7 @@ from designgym.experiments.report.study import BestDesign, ProblemStudy
 
 NBSP = "\u00a0"
 WITHIN_1 = f"within 1{NBSP}%"
+MOST_IN_A_LINE = 12  # letters of a parameter's value; a longer one, such as an order of many, may break
 POWERS = {"2": "²", "3": "³"}
 
 
@@ -57,14 +58,19 @@ def shortened(label: str, most: int = 38) -> str:
     return label if len(label) <= most else f"{label[: kept - kept // 3]}…{label[-(kept // 3) :]}"
 
 
+def short_label(label: str) -> str:
+    """Return an agent's label for a legend: of many settings the values alone, genetic(16, 0.75, 0.125, 0.33, 5)."""
+    return label if len(label) <= 38 else shortened(re.sub(r"(?<=[(\s])\w+=", "", label))
+
+
 def code(name: str) -> str:
     """Return a name as it stands in the log, as HTML."""
     return f"<code>{escape(name)}</code>"
 
 
 def breakable(name: str) -> str:
-    """Return a name as HTML that may break after an underscore."""
-    return escape(name).replace("_", "_<wbr>")
+    """Return a name as HTML that may break at its words, but not before a last letter or two: latency_s."""
+    return re.sub(r"(?<=[_,]).(?!.?$)|(?<=[a-z])[A-Z]", r"<wbr>\g<0>", escape(name))
 
 
 # -- units ------------------------------------------------------------------------------------------------------------
@@ -119,5 +125,9 @@ def parameter_html(problem: ProblemStudy, column: str, best: BestDesign) -> str:
     """Return a parameter's value in a design as HTML, its unit only where that takes SI prefixes; a dash if idle."""
     value = best.design[column]
     if value is None:
-        return "–"
-    return escape(value if isinstance(value, str) else figure_only(value, parameter_unit(problem, column)))
+        return '<span title="idle in this design">–</span>'
+    if not isinstance(value, str):
+        return escape(figure_only(value, parameter_unit(problem, column)))
+    if len(value) <= MOST_IN_A_LINE:
+        return escape(value)
+    return f'<span class="long">{breakable(value)}</span>'

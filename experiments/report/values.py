@@ -20,7 +20,8 @@ BINS = 24
 MOST_MARKERS = 24
 PIXELS = {PANELS_A_ROW: 860, PANELS_NARROW: 250}  # of a row of panels, without its labels on the left
 GAPS = {PANELS_A_ROW: 0.1, PANELS_NARROW: 0.17}  # share of a panel's room that stands empty beside it
-TICK, TITLE = 6.7, 7.3  # pixels of a letter
+TICK, TITLE, UPRIGHT = 6.7, 7.3, 6.2  # pixels of a letter
+PANEL, LINE = 98, 14  # pixels: the height of a panel on paper, and of a line of names that stand in it
 LEAST = 0.1  # per cent; anything closer to the optimum is drawn here, since a log axis has no 0
 
 
@@ -36,7 +37,8 @@ def values_figure(problem: ProblemStudy) -> Figure | None:
     highest = max(float(best[np.isfinite(best)].max(initial=LEAST)) for _, best in panels.values())
     traces = [_trace(problem, i, column, *found) for i, (column, found) in enumerate(panels.items())]
     names = {column: _names(problem, column, values) for column, (values, _) in panels.items()}
-    wide, narrow = (_layout(problem, names, highest, most) for most in (PANELS_A_ROW, PANELS_NARROW))
+    upright = {column: best for column, (values, best) in panels.items() if isinstance(values[0], str)}
+    wide, narrow = (_layout(problem, names, upright, highest, most) for most in (PANELS_A_ROW, PANELS_NARROW))
     return {"data": traces, "layout": wide, "narrow": narrow}
 
 
@@ -85,8 +87,13 @@ def _suffix(i: int) -> str:
     return "" if i == 0 else str(i + 1)
 
 
-def _layout(problem: ProblemStudy, names: dict[str, list[str]], highest: float, most: int) -> dict[str, Any]:
-    """Return a grid of panels. names: what stands at each place of each column's panel; most: panels a row."""
+def _layout(
+    problem: ProblemStudy, names: dict[str, list[str]], upright: dict[str, Floats], highest: float, most: int
+) -> dict[str, Any]:
+    """Return a grid of panels. names: what stands at each place of each column's panel; most: panels a row.
+
+    upright: the points of columns whose names may stand in the panel where they have no room below it.
+    """
     decades = [10.0**d for d in range(-1, max(1, math.ceil(math.log10(highest))) + 1)]
     ticks = {"tickvals": decades, "ticktext": ["≤ 0.1 %", *(f"{d:,.0f} %" for d in decades[1:])]}
     limits = [math.log10(LEAST) - 0.2, math.log10(max(highest, 10.0)) + 0.15]
@@ -94,20 +101,44 @@ def _layout(problem: ProblemStudy, names: dict[str, list[str]], highest: float, 
     gap = GAPS[most] / most / 2
     pixels = PIXELS[most] / most
     axes: dict[str, Any] = {}
+    notes: list[dict[str, Any]] = []
     for i, (column, values) in enumerate(names.items()):
         left, bottom = (i % across) / across, 1.0 - (i // across + 1) / rows
         inside, beside = pixels * (1 - GAPS[most]), pixels * GAPS[most]
         labels = _labels(values, inside, beside) | {"range": [-0.4, len(values) - 0.6], "tickangle": 0}
+        if column in upright and len(labels["tickvals"]) < len(values):
+            notes += _upright(values, upright[column], limits, inside / len(values), _suffix(i))
+            labels |= {"ticktext": [""] * len(labels["tickvals"])}
         labels |= {"tickfont": {"size": 11.5}}
         wide, high = [left + gap, left + 1.0 / across - gap], [bottom + 0.3 / rows, bottom + 1.0 / rows - 0.02]
         unit = apart(parameter_unit(problem, column)) if most > PANELS_NARROW else ""
         x = axis("", anchor=f"y{_suffix(i)}", domain=wide, automargin=False, **labels)
-        x["title"] |= {"text": _title(column, unit, int(pixels / TITLE)), "font": {"size": 12.5}}
+        x["title"] |= {"text": _title(column, unit, int(pixels / TITLE) - 1), "font": {"size": 12.5}}
         y = axis("", type="log", anchor=f"x{_suffix(i)}", domain=high, range=limits, **ticks)
         axes |= {f"xaxis{_suffix(i)}": x, f"yaxis{_suffix(i)}": y | {"showticklabels": i % across == 0}}
     margin = {"l": 70, "r": 10, "t": 4, "b": 6}
     shape = layout(axes["xaxis"], axes["yaxis"], hovermode="closest", height=40 + 190 * rows, margin=margin)
-    return shape | axes
+    return shape | axes | {"annotations": notes}
+
+
+def _upright(names: list[str], best: Floats, limits: list[float], a_place: float, suffix: str) -> list[dict[str, Any]]:
+    """Return names that have no room side by side as annotations that stand in the panel, above or below the points.
+
+    best: the points, in per cent. limits: of the panel, log10 of per cent. a_place: pixels from one name to the next.
+    """
+    step = max(1, math.ceil(LINE / a_place))
+    notes = []
+    for place in range(0, len(names), step):
+        at = math.log10(max(float(best[place]), LEAST)) if math.isfinite(best[place]) else limits[0]
+        height = (at - limits[0]) / (limits[1] - limits[0])
+        above = height < 0.5
+        letters = int((PANEL * max(height, 1 - height) - 12) / UPRIGHT)
+        notes.append({
+            "text": plain_text(shortened(names[place], letters)), "textangle": -90, "showarrow": False, "x": place,
+            "y": 1.0 if above else 0.0, "xref": f"x{suffix}", "yref": f"y{suffix} domain",
+            "yanchor": "top" if above else "bottom", "font": {"size": 10.5, "color": "@muted"},
+        })  # fmt: skip
+    return notes
 
 
 def _title(column: str, unit: str, letters: int) -> str:

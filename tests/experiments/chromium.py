@@ -86,11 +86,19 @@ class Chromium:
         os.close(self._in)
         shutil.rmtree(self._profile, ignore_errors=True)
 
-    def show(self, page: Path, width: int = 1280, height: int = 900, dark: bool = False, offline: bool = True) -> None:
-        """Open a file in a window of that size."""
+    def show(
+        self,
+        page: Path,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        offline: bool = True,
+        paper: bool = False,
+    ) -> None:
+        """Open a file in a window of that size. paper: laid out as for print."""
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self._call("Emulation.setEmulatedMedia", features=scheme)
+        self._call("Emulation.setEmulatedMedia", features=scheme, media="print" if paper else "")
         limits = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
         self._call("Network.emulateNetworkConditions", offline=offline, **limits)
         self._call("Page.navigate", url=page.resolve().as_uri())

@@ -25,7 +25,7 @@ PROBLEMS = [PROBLEM, {"id": PROBLEM, "options": TWO}]
 def words(path: Path) -> str:
     """Return the text of a page as a reader sees it, without its figures and scripts."""
     text = re.sub(r"<(script|style|svg)\b.*?</\1>", "", path.read_text(encoding="utf-8"), flags=re.S)
-    text = re.sub(r"<wbr>|</?(?:b|strong|small|code|span)\b[^>]*>", "", text)
+    text = re.sub(r"<wbr[^>]*>|</?(?:b|strong|small|code|span)\b[^>]*>", "", text)
     text = re.sub(r"<[^>]+>", "\n", text).replace("\u00a0", " ").replace("&nbsp;", " ")
     return re.sub(r"[ \t]+", " ", text)
 

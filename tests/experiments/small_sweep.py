@@ -11,7 +11,17 @@ import numpy as np
 
 from designgym.agents.testing import problems as agent_problems
 from designgym.cost_models.base import Columns, Metric
-from designgym.envs import Categorical, DesignProblem, DesignSpace, Integer, Objective, Ordinal
+from designgym.envs import (
+    Categorical,
+    DesignProblem,
+    DesignSpace,
+    Float,
+    Integer,
+    Objective,
+    Ordinal,
+    Permutation,
+    Subset,
+)
 from designgym.envs.registry import problem_ids, register_problem
 from designgym.experiments.index import index_of
 from designgym.experiments.log import SweepDirectory
@@ -21,6 +31,7 @@ from designgym.experiments.worker import Ended, Task, run_trials
 
 PROBLEM = "ReportTiling-v0"
 KINDS = "ReportKinds-v0"
+LONG = "ReportAcceleratorWithAVeryLongNameForItsNetworkOnChip-v0"
 HOSTILE = "</script><script>document.documentElement.dataset.hacked = 1</script><img src=x onerror=alert(1)>%{x} & \"'"
 
 
@@ -78,8 +89,43 @@ def kinds(kind: str = "conditional") -> DesignProblem:
     return agent_problems()[kind]
 
 
+@dataclass(frozen=True)
+class LongNames:
+    """The distance from two corners of the unit cube, under names that leave little room."""
+
+    space: DesignSpace
+    metrics = (
+        Metric("end_to_end_latency_of_the_whole_network_s", "s", "lower", "time from the first word to the last"),
+        Metric("energy_including_off_chip_memory_accesses_j", "J", "lower", "energy"),
+    )
+    version = "1"
+
+    def evaluate(self, designs: Columns) -> Columns:
+        unit = self.space.encode(designs)
+        found = [1e-3 * (0.2 + ((unit - corner) ** 2).mean(axis=1)) for corner in (0.8, 0.2)]
+        return dict(zip((metric.name for metric in self.metrics), found, strict=True)) | {"violation": 0.0 * found[0]}
+
+
+def long_names(workload: str = "", several: bool = False) -> DesignProblem:
+    """Every kind of parameter, two of them under conditions, with long names and long values."""
+    rows = "number_of_processing_elements_along_the_"
+    space = DesignSpace(
+        Integer(f"{rows}rows", 4, 256, 4, unit="processing elements"),
+        Integer(f"{rows}columns", 4, 256, 4, unit="processing elements"),
+        Categorical("interconnect", ("crossbar_with_virtual_channels_and_credits", "two_dimensional_torus", "mesh")),
+        Categorical("routingAlgorithmWithoutUnderscores", ("deterministicDimensionOrdered", "adaptiveMinimalRouting")),
+        Integer("virtual_channels_per_port", 1, 16, when=("interconnect", {"mesh"})),
+        Float("leakage_allowed_at_most_w", 1e-6, 1e-3, log=True, unit="W", when=("interconnect", {"mesh"})),
+        Permutation("banks", tuple(f"bank_{i}" for i in range(10))),
+        Subset("links", 24, 5),
+    )
+    model = LongNames(space)
+    names = tuple(metric.name for metric in model.metrics)
+    return DesignProblem(space, model, Objective(minimize=names if several else names[:1]))
+
+
 def register() -> None:
-    for name, function in ((PROBLEM, "tiling"), (KINDS, "kinds")):
+    for name, function in ((PROBLEM, "tiling"), (KINDS, "kinds"), (LONG, "long_names")):
         if name not in problem_ids():
             register_problem(name, f"{__name__}:{function}")
 

@@ -277,6 +277,7 @@ def test_where_no_run_comes_within_1_percent_the_page_says_who_came_closest_and_
 
 def test_agents_in_pairs_are_those_of_the_log(report_sweep: Path, report_page: Path) -> None:
     table = report_page.read_text("utf-8").split('<table class="versus">')[2].partition("</table>")[0]
+    table = re.sub(r"<wbr[^>]*>", "", table)
     rows = [re.sub(r"<[^>]+>", " ", row).replace(NBSP, " ") for row in table.split("<tr>")[2:]]
     label = next(iter(load_sweep(report_sweep).problems))
     finals: dict[str, list[float]] = {}

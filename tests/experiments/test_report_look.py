@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from chromium import Chromium
 from report_pages import SMALL, TWO, drawn, figures, show
-from small_sweep import HOSTILE, PROBLEM, log_sweep, register
+from small_sweep import HOSTILE, LONG, PROBLEM, log_sweep, register
 
 from designgym.envs.registry import make_problem
 from designgym.experiments.report import write_report
+from designgym.experiments.report.drawing import title_text
 from designgym.experiments.report.frame import Part, render
 from designgym.experiments.report.gather import study
 from designgym.experiments.report.palette import DARK, LIGHT
 from designgym.experiments.report.parallel import _continuous as parallel_axis
 from designgym.experiments.report.tables import agents_table
+from designgym.experiments.report.text import breakable, short_label
 from designgym.experiments.report.values import _labels as panel_labels
 from designgym.experiments.report.versus import versus_card
 
@@ -128,6 +130,64 @@ def test_long_names_stay_in_their_cells(tmp_path: Path, chromium: Chromium) -> N
         assert chromium.evaluate(over) == 0
 
 
+LONG_AGENTS = [
+    "random",
+    {"name": "genetic", "hyperparameters": {"population": 16, "crossover": 0.75, "mutation": 0.125, "reach": 0.33}},
+    {"name": "genetic", "hyperparameters": {"population": 32, "crossover": 0.25, "mutation": 0.0625, "reach": 0.66}},
+]
+
+
+@pytest.fixture(scope="module")
+def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A conditional space of every kind of parameter, with one objective and with two, all names long."""
+    options = {"workload": "/home/somebody/workloads/transformers/gpt2_small_prefill_batch_1.onnx"}
+    problems = [{"id": LONG, "options": options}, {"id": LONG, "options": {"several": True}}]
+    given = SMALL | {"name": "a_sweep_with_a_long_name_that_somebody_chose", "problems": problems}
+    return write_report(log_sweep(tmp_path_factory.mktemp("long") / "long", given | {"agents": LONG_AGENTS}))
+
+
+@pytest.mark.parametrize("window", [{"width": 1280}, {"width": 390}, {"width": 717, "paper": True}], ids=str)
+def test_long_names_and_values_stay_on_the_page(long_page: Path, chromium: Chromium, window: dict[str, Any]) -> None:
+    drawn(chromium, long_page, **window)
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= window["width"]
+    wide = """[...document.querySelectorAll("h1, h2, p, dt, dd, h3, .best div")].filter((node) =>
+        node.checkVisibility() && node.scrollWidth > node.clientWidth + 1).map((node) => node.textContent)"""
+    assert chromium.evaluate(wide) == []
+    if "paper" in window:
+        beside = """[...document.querySelectorAll("table")].filter((table) => table.getBoundingClientRect().right >
+            table.closest(".card").getBoundingClientRect().right).map((table) => table.className)"""
+        assert chromium.evaluate(beside) == []
+        return
+    # Texts of a figure that its edge cuts; a box of plotly.js may reach a pixel or two beyond the letters.
+    cut = """[...document.querySelectorAll(".plot")].flatMap((plot) => {
+        const room = plot.getBoundingClientRect();
+        return [...plot.querySelectorAll("svg text")].filter((text) => text.textContent.trim()).filter((text) => {
+            const box = text.getBoundingClientRect();
+            return box.left < room.left - 3 || box.right > room.right + 3 || box.top < room.top - 3;
+        }).map((text) => text.textContent);
+    })"""
+    assert chromium.evaluate(cut) == []
+
+
+def test_idle_parameter_has_no_unit_and_every_value_of_a_category_its_name(long_page: Path, chromium: Chromium) -> None:
+    drawn(chromium, long_page)
+    idle = "[...document.querySelectorAll('.best dd')].map((dd) => dd.textContent).filter((text) => text[0] === '–')"
+    assert set(chromium.evaluate(idle)) <= {"–"}
+    values = next(figure for figure in figures(long_page).values() if "yaxis3" in figure["layout"])
+    upright = [note["text"] for note in values["layout"]["annotations"] if note["xref"] == "x3"]
+    assert [text[0] for text in upright] == ["c", "m", "t"]
+
+
+def test_long_texts_are_broken_and_shortened_where_they_tell_least() -> None:
+    assert breakable("latency_s") == "latency_s"
+    assert breakable("area_of_routingLogic") == "area_<wbr>of_<wbr>routing<wbr>Logic"
+    assert short_label("genetic(population=16)") == "genetic(population=16)"
+    assert short_label("genetic(population=16, crossover=0.75, reach=0.5)") == "genetic(16, 0.75, 0.5)"
+    assert title_text("best latency_s (ms)") == "best latency_s (ms)"
+    broken = "best end_to_end_latency_of_the_<br>whole_network_s (ms)"
+    assert title_text("best end_to_end_latency_of_the_whole_network_s (ms)") == broken
+
+
 @pytest.mark.parametrize(
     "names", [["100 MHz", "150 MHz", "200 MHz", "250 MHz"], [f"{4 * i:,}" for i in range(1, 513)], ["a", "b"]]
 )
@@ -157,6 +217,10 @@ def test_dark_page_has_dark_figures(report_page: Path, chromium: Chromium) -> No
     papers = "[...document.querySelectorAll('.plot .main-svg:first-child')].map((svg) => svg.style.background)"
     assert set(chromium.evaluate(papers)) == {rgb}
     assert chromium.evaluate("document.querySelector('.plot').innerHTML.includes('\"@')") is False
+    # The pressed button of the Pareto front, which plotly.js would paint as light as its letters.
+    fills = "[...document.querySelectorAll('.updatemenu-item-rect')].map((rect) => getComputedStyle(rect).fill)"
+    wash = f"rgb({', '.join(str(int(DARK['wash'][i : i + 2], 16)) for i in (1, 3, 5))})"
+    assert set(chromium.evaluate(fills)) == {rgb, wash}
 
 
 def test_page_without_script_says_so_and_keeps_its_tables(report_page: Path, chromium: Chromium) -> None:

@@ -58,7 +58,7 @@
   function arranged(figure, node, width) {
     const palette = palettes[dark.matches && !printing ? "dark" : "light"];
     // A narrow screen has no room for a tool bar over the figure, nor for dragging to zoom while scrolling.
-    const narrow = (width || node.clientWidth) < 480;
+    const narrow = (width || node.clientWidth) < 440;
     // Paper is as narrow as a phone, measured in its letters.
     const small = narrow || printing;
     const { data, layout } = painted(
