@@ -27,6 +27,7 @@ from designgym.experiments.report.drawing import (
     plain_text,
     rounded,
     seconds_axis,
+    with_legend,
 )
 
 COLOURED = 8  # colours that stay apart; the agents after the first ones are grey
@@ -92,24 +93,20 @@ def _curves(study: Study, grid: Any, by_clock: bool) -> tuple[list[dict[str, Any
     return bands + lines, lowest
 
 
-def _shape(study: Study, x: dict[str, Any], y: dict[str, Any], **more: Any) -> dict[str, Any]:
-    rows = -(-len(study.agents) // 5)
-    height = 330 + 20 * rows
-    return layout(x, y, **({"height": height, "hovermode": "closest"} | more))
-
-
 def regret_figure(study: Study) -> Figure:
     """Return the interquartile mean of regret by designs priced, with bands for the leading agents."""
     traces, lowest = _curves(study, stats.design_grid(study.budget, 40), by_clock=False)
     x = designs_axis(study.budget)
-    return {"data": traces, "layout": _shape(study, x, _regret_axis(study, lowest), height=470)}
+    shape = layout(x, _regret_axis(study, lowest), height=450, hovermode="closest")
+    return with_legend({"data": traces, "layout": shape}, wide=True)
 
 
 def clock_figure(study: Study) -> Figure:
     """Return the interquartile mean of regret by each run's clock."""
     grid = study.clock[::2]
     traces, lowest = _curves(study, grid, by_clock=True)
-    return {"data": traces, "layout": _shape(study, seconds_axis(grid), _regret_axis(study, lowest))}
+    shape = layout(seconds_axis(grid), _regret_axis(study, lowest), hovermode="closest")
+    return with_legend({"data": traces, "layout": shape})
 
 
 def reached_figure(study: Study, unit: str) -> Figure:
@@ -122,7 +119,8 @@ def reached_figure(study: Study, unit: str) -> Figure:
         hover = f"%{{y:.0%}}<extra>{plain_text(agent)}</extra>"
         traces.append(_trace(study, agent, grid, targets_reached(when, grid), hovertemplate=hover))
     x = seconds_axis(grid) if clock else designs_axis(study.budget)
-    return {"data": traces, "layout": _shape(study, x, _share("share of runs and targets reached"))}
+    y = _share("share of runs and targets")
+    return with_legend({"data": traces, "layout": layout(x, y, hovermode="closest")})
 
 
 def _share(title: str) -> dict[str, Any]:
@@ -137,8 +135,9 @@ def profile_figure(study: Study, unit: str, most: float = 32.0) -> Figure:
         hover = f"%{{y:.0%}} within %{{x:.2g}} times<extra>{plain_text(agent)}</extra>"
         traces.append(_trace(study, agent, grid, performance_profile(ratios, grid), hovertemplate=hover))
     ticks = [1, 2, 4, 8, 16, 32]
-    x = axis("times the designs of the best agent", type="log", tickvals=ticks, ticktext=[f"{t}×" for t in ticks])
-    return {"data": traces, "layout": _shape(study, x, _share("share of problems and targets"))}
+    x = axis("times the best agent's designs", type="log", tickvals=ticks, ticktext=[f"{t}×" for t in ticks])
+    y = _share("share of problems and targets")
+    return with_legend({"data": traces, "layout": layout(x, y, hovermode="closest")})
 
 
 def _bars(study: Study, found: dict[str, Interval], x: dict[str, Any], digits: int) -> Figure:

@@ -27,6 +27,7 @@ from designgym.experiments.comparison import Interval, expected_running_time, po
 from designgym.experiments.comparison import stratified_interval as interval_of
 from designgym.experiments.quantities import duration
 from designgym.experiments.report.frame import Entry, Part, card, figures, header, render, write_page
+from designgym.experiments.report.tables import table
 from designgym.experiments.report.text import number
 
 NBSP = "\u00a0"
@@ -216,12 +217,7 @@ def _label(study: Study, agent: str) -> str:
 
 
 def _html_table(heads: list[str], rows: list[tuple[str, list[str]]]) -> str:
-    top = "".join(f'<th class="{"text" if i == 0 else ""}">{head}</th>' for i, head in enumerate(heads))
-    body = "".join(
-        f'<tr><td class="text">{label}</td>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
-        for label, cells in rows
-    )
-    return f'<div class="scroll"><table class="dense"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    return table(heads, [[label, *cells] for label, cells in rows], css="dense")
 
 
 def shown(interval: Interval) -> str:

@@ -11,8 +11,18 @@ from numpy.typing import NDArray
 from designgym.experiments.lottery.best_of import Floats
 from designgym.experiments.lottery.intervals import Bounds, mean_of
 from designgym.experiments.lottery.results import OVERALL, Study
-from designgym.experiments.report.drawing import Figure, axis, designs_axis, layout, log_ticks, plain_text, rounded
+from designgym.experiments.report.drawing import (
+    Figure,
+    axis,
+    designs_axis,
+    layout,
+    log_ticks,
+    plain_text,
+    rounded,
+    with_legend,
+)
 from designgym.experiments.report.palette import DASHES, SLOTS
+from designgym.experiments.report.text import short_label
 
 LEAST = 1e-4  # regrets below are drawn as 0
 
@@ -32,8 +42,8 @@ def by_spent_figure(study: Study, scope: str) -> Figure:
     for e in range(len(study.entrants)):
         found = [row[e].curves["drawn", "here"].spent for row in _rows(study, scope)]
         spent.append(np.mean(found, axis=0))
-    title = {"title": {"text": "designs spent, tuning and run (log scale)"}}
-    x = designs_axis(int(max(one[-1] for one in spent))) | title | {"dtick": "D2"}
+    x = designs_axis(int(max(one[-1] for one in spent))) | {"dtick": "D2"}
+    x["title"] |= {"text": "all designs spent (log scale)"}
     lines = [(at, *curve) for at, curve in zip(spent, curves, strict=True)]
     return _figure(study, lines, x, _untuned(study, scope, [float(one[0]) for one in spent]))
 
@@ -50,7 +60,7 @@ def trend_figure(study: Study, scope: str) -> Figure:
         lines.append((budgets, middle, low, high, np.ones(len(budgets), bool)))
     ticks = budgets.tolist()
     x = axis("designs a run (log scale)", type="log", tickvals=ticks, ticktext=[f"{one:,.0f}" for one in ticks])
-    return _figure(study, lines, x, [])
+    return _figure(study, lines, x, [], wide=True)
 
 
 def spread_figure(study: Study, p: int) -> Figure:
@@ -59,7 +69,7 @@ def spread_figure(study: Study, p: int) -> Figure:
     values = np.concatenate([result.spread.means for result in study.results[p]])
     y, least = _regret_axis(values)
     for e, result in enumerate(study.results[p]):
-        label, colour = plain_text(result.entrant.label), f"@agent-{e % SLOTS}"
+        label, colour = plain_text(short_label(result.entrant.label)), f"@agent-{e % SLOTS}"
         means = np.maximum(result.spread.means, least)
         drawn = result.entrant.drawn
         names = [f"#{result.entrant.settings[i].number}" for i in drawn]
@@ -106,12 +116,14 @@ def _untuned(study: Study, scope: str, at: list[float]) -> list[tuple[float, flo
     return [(x, y) if e.tunable else (np.nan, np.nan) for x, y, e in zip(at, middle, study.entrants, strict=True)]
 
 
-def _figure(study: Study, lines: list[Line], x: dict[str, Any], rings: list[tuple[float, float]]) -> Figure:
+def _figure(
+    study: Study, lines: list[Line], x: dict[str, Any], rings: list[tuple[float, float]], wide: bool = False
+) -> Figure:
     drawn = np.concatenate([np.concatenate([middle, high[sure]]) for _, middle, _, high, sure in lines])
     y, least = _regret_axis(np.concatenate([drawn, [ring[1] for ring in rings if not math.isnan(ring[1])]]))
     traces: list[dict[str, Any]] = []
     for e, (at, middle, low, high, sure) in enumerate(lines):
-        label, colour = plain_text(study.entrants[e].label), f"@agent-{e % SLOTS}"
+        label, colour = plain_text(short_label(study.entrants[e].label)), f"@agent-{e % SLOTS}"
         if sure.sum() > 1:
             around = np.concatenate([at[sure], at[sure][::-1]])
             band = np.maximum(np.concatenate([high[sure], low[sure][::-1]]), least)
@@ -136,13 +148,13 @@ def _figure(study: Study, lines: list[Line], x: dict[str, Any], rings: list[tupl
     for e, (ring_x, ring_y) in enumerate(rings):
         if not math.isnan(ring_y):
             mark = {"symbol": "diamond-open", "size": 11, "color": f"@agent-{e % SLOTS}", "line": {"width": 2}}
-            label = plain_text(study.entrants[e].label)
+            label = plain_text(short_label(study.entrants[e].label))
             traces.append({
                 "type": "scatter", "mode": "markers", "x": [ring_x], "y": rounded([max(ring_y, least)]),
                 "marker": mark, "showlegend": False, "legendgroup": label,
                 "hovertemplate": f"default: {ring_y:.3g}<extra>{label}</extra>",
             })  # fmt: skip
-    return {"data": traces, "layout": layout(x, y)}
+    return with_legend({"data": traces, "layout": layout(x, y)}, wide)
 
 
 def _last(sure: NDArray[np.bool_]) -> NDArray[np.bool_]:

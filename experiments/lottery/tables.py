@@ -8,7 +8,7 @@ from html import escape
 from designgym.experiments.lottery.results import Answer, Share, Study
 from designgym.experiments.lottery.words import names, regret
 from designgym.experiments.report.palette import DASHES, SLOTS
-from designgym.experiments.report.tables import SVG_DASHES, table
+from designgym.experiments.report.tables import SVG_DASHES, breaking, table
 from designgym.experiments.report.text import NBSP, breakable, number, percent
 
 VERDICTS = {"tie": "yes", "apart": "no", "open": "open"}
@@ -19,9 +19,9 @@ def agent(study: Study, e: int) -> str:
     slot = e % SLOTS
     dashes = SVG_DASHES.get(DASHES[slot], DASHES[slot].replace("px", "").replace(",", " "))
     stroke = f'<line x1="0" y1="6" x2="28" y2="6" style="stroke: var(--agent-{slot})" stroke-dasharray="{dashes}"/>'
-    label = escape(study.entrants[e].label)
+    label = breaking(study.entrants[e].label)
     swatch = f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{stroke}</svg>'
-    return f'<span style="white-space: nowrap">{swatch}{label}</span>'
+    return f'<span class="who">{swatch}<span class="agent">{label}</span></span>'
 
 
 def answers_table(study: Study, scope: str) -> str:
