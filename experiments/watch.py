@@ -35,6 +35,11 @@ class Ends:
     def __init__(self, seconds: float | None, stop_loss: float | None) -> None:
         self._seconds, self._stop_loss = seconds, stop_loss
 
+    @property
+    def possible(self) -> bool:
+        """Whether the run may end so at all."""
+        return self._seconds is not None or self._stop_loss is not None
+
     def close(self, evaluations: Evaluations, faithful: Any = True) -> Any:
         """Which rows are as close to the optimum as was asked for, bool (n,). faithful: which rows are."""
         if self._stop_loss is None:
@@ -83,9 +88,11 @@ class Watch:
 
     def _read_end(self, logged: Any) -> None:
         """Find whether the logged trials already reach the end, and with which ask: the rest of that ask belongs."""
+        if not self._ends.possible:
+            return
         asks = logged.column("ask").to_numpy()
         evaluations = evaluations_of(logged, self._problem)
-        close = self._ends.close(evaluations, np.array(logged.column("fidelity").to_pylist()) == FIDELITIES[0])
+        close = self._ends.close(evaluations, _is_of(logged, FIDELITIES[0]).to_numpy())
         late = self._ends.late(logged.column("elapsed_s").to_numpy())
         ends = [(int(asks[np.argmax(reached)]), over) for reached, over in ((close, "close"), (late, "late"))
                 if reached.any()]  # fmt: skip
@@ -146,7 +153,14 @@ class Watch:
 
 
 def of_fidelity(rows: Any, fidelity: str) -> Any:
-    """Return the rows of one fidelity."""
+    """Return the rows of one fidelity; where all are, not a copy of them."""
     import pyarrow.compute as pc
 
-    return rows.filter(pc.equal(rows.column("fidelity").cast("string"), fidelity))
+    chosen = _is_of(rows, fidelity)
+    return rows if pc.all(chosen).as_py() else rows.filter(chosen)
+
+
+def _is_of(rows: Any, fidelity: str) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.equal(rows.column("fidelity").cast("string"), fidelity)

@@ -13,7 +13,7 @@ from runs_in_process import AGENTS, same_trials, spec_of, undisturbed
 from designgym.envs import optimum
 from designgym.experiments import handover
 from designgym.experiments.runs import runs
-from designgym.experiments.watch import CloseEnough
+from designgym.experiments.watch import CloseEnough, of_fidelity
 from designgym.experiments.worker import Ended, Failed, run_trials, task_of
 
 
@@ -179,3 +179,14 @@ def test_errors_of_the_agents_thread_arrive(tmp_path) -> None:
     assert rows is None
     assert failed.error == "ArithmeticError: the model fell into its trap"
     assert "tiny_problems.py" in failed.traceback
+
+
+def test_rows_of_one_fidelity_are_not_copied() -> None:
+    (run,) = runs(spec_of(problems=["TinyCheap"], agents=["screener"]))
+    rows, _ = undisturbed(run)
+    cheap, faithful = (of_fidelity(rows, fidelity) for fidelity in ("cheap", "faithful"))
+    assert cheap.num_rows + faithful.num_rows == rows.num_rows
+    assert cheap.column("index").to_pylist()[:8] == list(range(8))
+    assert faithful.column("index").to_pylist()[:2] == [8, 9]
+    assert of_fidelity(faithful, "faithful") is faithful
+    assert of_fidelity(faithful, "cheap").num_rows == 0
