@@ -29,8 +29,15 @@ def agent_class(name: str) -> type[Agent]:
     return found
 
 
+def _check_seed(seed: Any) -> None:
+    """ValueError unless this is a seed."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be an integer of at least 0, got {seed!r}. Give a number, without quotes.")
+
+
 def make_agent(name: str, problem: Problem, seed: int, **hyperparameters: Any) -> Agent:
-    """Make an agent whose randomness all comes from this seed."""
+    """Make an agent whose randomness all comes from this seed. ValueError where that is none."""
+    _check_seed(seed)
     return agent_class(name)(problem, np.random.default_rng(seed), **hyperparameters)
 
 

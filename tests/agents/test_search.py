@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import re
 import numpy as np
 import pytest
 
@@ -59,3 +60,9 @@ def test_a_space_without_valid_designs_ends_complete_and_empty(agent: str) -> No
     empty = DesignSpace(Integer("rows", 0, 3), constraints=("rows > 3",))
     trials = search(DesignProblem(empty, flat.cost_model, flat.objective), agent, budget=5)
     assert (len(trials), trials.best, len(trials.front), trials.ended) == (0, None, 0, "complete")
+
+
+@pytest.mark.parametrize("seed", ["1", -1, 1.5, True, None])
+def test_what_is_no_seed_is_refused_with_the_rule(seed: Any) -> None:
+    with pytest.raises(ValueError, match=rf"seed must be an integer of at least 0, got {re.escape(repr(seed))}"):
+        search(problems()["flat"], "random", budget=5, seed=seed)
