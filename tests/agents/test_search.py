@@ -1,8 +1,8 @@
 """One search in process, on problems that are more, or less, than a `DesignProblem`."""
 
+import re
 from typing import Any
 
-import re
 import numpy as np
 import pytest
 
