@@ -42,6 +42,7 @@ def write_comparison(outcome: Outcome, path: Path, command: str) -> None:
         sections.append(f'<section class="problem" id="{name}"><h2>{title}</h2>{_section(study, part, name)}</section>')
         under = [("answers", "Answers"), ("table", "Every agent"), ("families", "Problem by problem")]
         under += [("regret", "Regret"), ("ranks", "Ranks"), ("reached", "Targets reached")]
+        under = [(anchor, text) for anchor, text in under if f'id="{name}-{anchor}"' in sections[-1]]
         contents.append(Entry(name, title, tuple(Entry(f"{name}-{a}", text) for a, text in under)))
     sections.append(_method(outcome, command))
     contents.append(Entry("method", "How it was measured"))

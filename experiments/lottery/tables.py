@@ -125,12 +125,16 @@ def transfer_table(study: Study) -> str:
             here, there = (result.curves["drawn", picked] for picked in ("here", "elsewhere"))
             place = study.top - 1
             rows.append([
-                escape(arena.label), agent(study, e), regret(result.curves["drawn", "here"].value.at(0)),
+                _problem(arena.label), agent(study, e), regret(result.curves["drawn", "here"].value.at(0)),
                 regret(here.value.at(place)), regret(there.value.at(place)),
                 regret(result.curves["default", "here"].value.at(0)),
             ])  # fmt: skip
     head = ["problem", "agent", "a drawn setting", f"best of {study.top}, picked here"]
     return table([*head, f"best of {study.top}, picked elsewhere", "default"], rows, left=(0, 1), css="dense")
+
+
+def _problem(label: str) -> str:
+    return f'<span class="who"><span class="agent">{breakable(label)}</span></span>'
 
 
 def settings_table(study: Study, e: int) -> str:

@@ -75,12 +75,10 @@ def with_legend(figure: Figure, wide: bool = False) -> Figure:
     "narrow", where the figure has it, is its layout there without the legend.
     """
     named = [trace["name"] for trace in figure["data"] if "name" in trace and trace.get("showlegend", True)]
-    entry = ENTRY + LETTER * max((len(name) for name in named), default=0)
+    grouped = any("legendgroup" in trace for trace in figure["data"])
 
     def heightened(plain: dict[str, Any], room: int) -> dict[str, Any]:
-        # All entries of a legend of several rows are as wide as the widest.
-        whole = sum(ENTRY + LETTER * len(name) for name in named) <= room
-        rows = 1 if whole else math.ceil(len(named) / max(1, int(room // entry)))
+        rows = _legend_rows([ENTRY + LETTER * len(name) for name in named], room, grouped)
         more = LEGEND_ROW * (rows - 1)
         if len(named) < 2:
             return plain | {"showlegend": False}
@@ -91,6 +89,18 @@ def with_legend(figure: Figure, wide: bool = False) -> Figure:
     shape: dict[str, Any] = figure["layout"]
     narrow: dict[str, Any] = figure.get("narrow") or shape
     return figure | {"layout": heightened(shape, WIDE if wide else HALF), "narrow": heightened(narrow, NARROW)}
+
+
+def _legend_rows(widths: list[float], room: float, grouped: bool) -> int:
+    """Return how many rows plotly.js lays entries in: all as wide as the widest, or each as it is where grouped."""
+    if not grouped:
+        return (
+            1 if len(widths) < 2 or sum(widths) <= room else math.ceil(len(widths) / max(1, int(room // max(widths))))
+        )
+    rows, used = 1, 0.0
+    for width in widths:
+        rows, used = (rows, used + width) if used + width <= room or not used else (rows + 1, width)
+    return rows
 
 
 def value_axis(title: str, values: Floats) -> dict[str, Any]:
@@ -133,11 +143,19 @@ def power_of_ten(exponent: int) -> str:
 
 
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Return the ticks of a log axis from 10**low to 10**high, whole decades unless there are few, and their names."""
+    """Return the ticks of a log axis from 10**low to 10**high, whole decades unless they are few, and their names."""
     decades = range(math.floor(low), math.ceil(high) + 1)
-    if high - low > 1.5:
+    if high - low > 2.2:
         return [10.0**d for d in decades], [power_of_ten(d) for d in decades]
-    # Below a decade, more steps: at least three ticks are in sight.
+    if 0.0 < high - low < 0.4:
+        span = 10.0**high - 10.0**low
+        size = 10.0 ** math.floor(math.log10(span))
+        step = next(size * part for part in (1.0, 0.5, 0.2) if span >= 3 * size * part)
+        ticks = [
+            step * place for place in range(max(1, math.floor(10.0**low / step)), math.ceil(10.0**high / step) + 1)
+        ]
+        return ticks, [f"{tick:,.6g}" for tick in ticks]
+    # Over a decade or two, and below one, more steps: at least three ticks are in sight.
     steps = (1, 2, 5) if high - low > 0.9 else (1, 1.5, 2, 3, 4, 5, 6, 8)
     ticks = [step * 10.0**d for d in decades for step in steps]
     return ticks, [f"{tick:,g}" if tick < 1e5 else f"{tick:g}" for tick in ticks]

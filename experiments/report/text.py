@@ -70,7 +70,7 @@ def code(name: str) -> str:
 
 def breakable(name: str) -> str:
     """Return a name as HTML that may break at its words, but not before a last letter or two: latency_s."""
-    return re.sub(r"(?<=[_,]).(?!.?$)|(?<=[a-z])[A-Z]", r"<wbr>\g<0>", escape(name))
+    return re.sub(r"(?<=[_,/(=]).(?!.?$)|(?<=[a-z])[A-Z]", r"<wbr>\g<0>", escape(name))
 
 
 # -- units ------------------------------------------------------------------------------------------------------------

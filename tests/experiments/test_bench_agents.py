@@ -1,6 +1,7 @@
 """`designgym bench agents`: figures against the log, answers that follow from them, peers through one meter."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,8 @@ def test_the_command_writes_page_and_parquet(compared: tuple[Path, dict[str, Any
     assert table.column_names == list(COLUMNS)
     assert table.num_rows == len(told["rows"])
     page = (out / "agents.html").read_text()
+    linked = set(re.findall(r'<a href="#([^"]+)"', page))
+    assert {"one-ranks", "several-table", "method"} <= linked <= set(re.findall(r' id="([^"]+)"', page))
     assert "At 50 designs, <strong>" in page
     assert "At 60 designs, <strong>" in page
 

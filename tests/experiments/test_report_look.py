@@ -15,7 +15,7 @@ from small_sweep import HOSTILE, LONG, PROBLEM, log_sweep, register
 
 from designgym.envs.registry import make_problem
 from designgym.experiments.report import write_report
-from designgym.experiments.report.drawing import title_text
+from designgym.experiments.report.drawing import axis, layout, log_ticks, title_text, with_legend
 from designgym.experiments.report.frame import Part, render
 from designgym.experiments.report.gather import study
 from designgym.experiments.report.palette import DARK, LIGHT
@@ -176,6 +176,27 @@ def test_idle_parameter_has_no_unit_and_every_value_of_a_category_its_name(long_
     values = next(figure for figure in figures(long_page).values() if "yaxis3" in figure["layout"])
     upright = [note["text"] for note in values["layout"]["annotations"] if note["xref"] == "x3"]
     assert [text[0] for text in upright] == ["c", "m", "t"]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_legend_has_as_many_rows_as_plotly_makes(grouped: bool) -> None:
+    more = {"legendgroup": "a"} if grouped else {}
+    widest = "simulated_annealing"
+    names = ["random", "genetic", "beam", widest]
+    shape = layout(axis("x"), axis("y"))
+    made = with_legend({"data": [{"name": name, **more} for name in names], "layout": shape})
+    rows = [(made[which]["height"] - shape["height"]) // 19 + 1 for which in ("layout", "narrow")]
+    # Side by side as they are where they are in groups, else all as wide as the widest.
+    assert rows == ([2, 3] if grouped else [2, 4])
+    alone = with_legend({"data": [{"name": widest}], "layout": shape})
+    assert alone["layout"]["showlegend"] is False
+
+
+@pytest.mark.parametrize(("low", "high"), [(-2.7, -1.2), (-1.5, 0.0), (0.2, 0.5), (-3.0, 1.0), (2.0, 2.02)])
+def test_a_log_axis_has_at_least_three_ticks_in_sight(low: float, high: float) -> None:
+    ticks, names = log_ticks(low, high)
+    assert len(ticks) == len(names) == len(set(names))
+    assert 3 <= sum(low <= np.log10(tick) <= high for tick in ticks) <= 8
 
 
 def test_long_texts_are_broken_and_shortened_where_they_tell_least() -> None:

@@ -67,7 +67,15 @@
     if (width) Object.assign(layout, { width, autosize: false });
     // Lower on paper, so that two or three fit on a page, and without what a reader could press; low ones stay.
     if (printing && layout.height >= 300) layout.height -= Math.round(node.closest("figure.wide") ? layout.height * 0.22 : 60);
-    if (printing) delete layout.updatemenus;
+    if (printing && layout.updatemenus) {
+      delete layout.updatemenus;
+      layout.margin = { ...layout.margin, b: 52 };
+    }
+    // A legend across the paper needs less room than one on a phone; plotly.js makes what it needs.
+    if (printing && layout.showlegend !== false && node.closest("figure.wide") && layout.margin.t > 30) {
+      layout.height -= layout.margin.t - 30;
+      layout.margin = { ...layout.margin, t: 30 };
+    }
     node.style.minHeight = `${layout.height}px`;
     if (narrow && !printing) layout.dragmode = false;
     return [data, layout, { ...config, displayModeBar: !narrow && !printing, staticPlot: printing }];
