@@ -1,4 +1,4 @@
-"""Compiled parts of `bayesian`: its Gaussian process, and moves of designs in digit space.
+"""Compiled parts of a Gaussian process: its kernel, its factor and how that grows, and the slopes of its likelihood.
 
 Loops run along contiguous rows, so that they vectorise without reassociating a sum: the same bits on every run.
 Source of the process and of the gradient of its likelihood: Rasmussen and Williams, Gaussian Processes for Machine
@@ -13,6 +13,9 @@ from numba import njit
 # Constants of single precision leave single precision as it is, and double precision too.
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 STEP, TINY = np.float32(1.0 / 1024.0), np.float32(1e-9)
+SQUARINGS = 10  # 2^10 = 1 / STEP
+FEW = 32  # numbers that are added up one by one
+BLOCK = 64  # rows of a factor that stay in the cache while they are subtracted from all others
 
 
 @njit(cache=True)
@@ -26,23 +29,35 @@ def distances(places, rates, one, out):
 
 
 @njit(cache=True)
-def correlations(places, rates):
-    """Return the same of the columns with one another, (n, n): computed below the diagonal and mirrored."""
-    n = places.shape[1]
-    matrix = np.empty((n, n), places.dtype)
-    for j in range(n):
-        row = matrix[j]
-        row[: j + 1] = 0.0
-        for f in range(places.shape[0]):
-            here, rate, other = places[f, j], rates[f], places[f]
-            for i in range(j + 1):
-                row[i] += rate * min(abs(other[i] - here), ONE)
-        for i in range(j + 1):
-            row[i] = math.exp(-row[i])
-    for j in range(n):
-        for i in range(j):
-            matrix[i, j] = matrix[j, i]
-    return matrix
+def correlate(places, first, rates, one, out):
+    """Write the correlation of one place, (f,), with columns of places, (f, most), from `first` on, into out, (n,).
+
+    The product over parameters of (1 - a / 1024)^1024, where a is the rated distance along one: exp of minus their sum
+    within 1e-3 for rates of at most 10, by products alone, so that it vectorises where exp does not. Each factor is
+    positive definite (Askey 1973), and so is their product.
+    """
+    out[:] = ONE
+    for f in range(places.shape[0]):
+        come_closer(places[f, first : first + len(out)], rates[f], one[f], out)
+    raise_up(out)
+
+
+@njit(cache=True)
+def come_closer(column, rate, here, out):
+    """Multiply out by 1 - a / 1024, for the rated distances a of one number from a column, (n,)."""
+    step = rate * STEP
+    for i in range(len(out)):
+        out[i] *= ONE - step * min(abs(column[i] - here), ONE)
+
+
+@njit(cache=True)
+def raise_up(out):
+    """Raise to the power of 1024."""
+    for i in range(len(out)):
+        value = out[i]
+        for _ in range(SQUARINGS):
+            value *= value
+        out[i] = value
 
 
 @njit(cache=True)
@@ -53,196 +68,174 @@ def subtract(out, factor, row):
 
 
 @njit(cache=True)
+def subtract_four(out, factors, first, second, third, fourth):
+    """Subtract four rows, each times its factor, from out."""
+    a, b, c, d = factors[0], factors[1], factors[2], factors[3]
+    for i in range(len(out)):
+        out[i] -= a * first[i] + b * second[i] + c * third[i] + d * fourth[i]
+
+
+@njit(cache=True)
+def product(one, other, room):
+    """Return the inner product of two rows: its quarters are added up side by side, then those of what is left.
+
+    room: for a quarter of as many.
+    """
+    n, total = len(one), ZERO
+    left = n // 4
+    for i in range(left):
+        room[i] = (one[i] * other[i] + one[left + i] * other[left + i]) + (
+            one[2 * left + i] * other[2 * left + i] + one[3 * left + i] * other[3 * left + i]
+        )
+    for i in range(4 * left, n):
+        total += one[i] * other[i]
+    while left >= FEW:
+        quarter = left // 4
+        for i in range(4 * quarter, left):
+            total += room[i]
+        for i in range(quarter):
+            room[i] = (room[i] + room[quarter + i]) + (room[2 * quarter + i] + room[3 * quarter + i])
+        left = quarter
+    for i in range(left):
+        total += room[i]
+    return total
+
+
+@njit(cache=True)
+def subtract_rows(matrix, first, last, i, begin, n):
+    """Subtract from row i of the matrix, from column `begin` on, rows first to last, each times its own column i."""
+    out = matrix[i, begin:n]
+    whole = last - (last - first) % 4
+    for k in range(first, whole, 4):
+        # Row by row: Numba knows that one row is contiguous, and of several it does not.
+        one, two = matrix[k, begin:n], matrix[k + 1, begin:n]
+        three, four = matrix[k + 2, begin:n], matrix[k + 3, begin:n]
+        subtract_four(out, matrix[k : k + 4, i], one, two, three, four)
+    for k in range(whole, last):
+        subtract(out, matrix[k, i], matrix[k, begin:n])
+
+
+@njit(cache=True)
 def factorise(matrix, n):
-    """Turn matrix[:n, :n], symmetric positive definite, into its upper Cholesky factor U, U' U = matrix, in place."""
-    for k in range(n):
-        first = matrix[k, :n]
-        first[k:] /= math.sqrt(max(first[k], TINY))
-        for i in range(k + 1, n):
-            subtract(matrix[i, i:n], first[i], first[i:])
+    """Turn matrix[:n, :n], symmetric positive definite, into its upper Cholesky factor U, U' U = matrix, in place.
+
+    Block by block: what is subtracted from the rows below stays in the cache meanwhile.
+    """
+    for first in range(0, n, BLOCK):
+        last = min(first + BLOCK, n)
+        for i in range(first, last):
+            subtract_rows(matrix, first, i, i, i, n)
+            row = matrix[i, i:n]
+            row /= math.sqrt(max(row[0], TINY))
+        for i in range(last, n):
+            subtract_rows(matrix, first, last, i, i, n)
 
 
 @njit(cache=True)
-def solve_lower(upper, columns):
-    """Overwrite columns, (n, m), with U'^-1 columns."""
-    n = columns.shape[0]
+def solved(upper, n, scores):
+    """Return (U' U)^-1 scores for the factor upper[:n, :n], (n,)."""
+    out, room = scores.copy(), np.empty(n, scores.dtype)
     for k in range(n):
-        columns[k] /= upper[k, k]
-        for i in range(k + 1, n):
-            subtract(columns[i], upper[k, i], columns[k])
-
-
-@njit(cache=True)
-def solve_upper(upper, columns):
-    """Overwrite columns, (n, m), with U^-1 columns."""
-    n = columns.shape[0]
+        out[k] /= upper[k, k]
+        subtract(out[k + 1 :], out[k], upper[k, k + 1 : n])
     for k in range(n - 1, -1, -1):
-        for i in range(k + 1, n):
-            subtract(columns[k], upper[k, i], columns[i])
-        columns[k] /= upper[k, k]
+        out[k] = (out[k] - product(upper[k, k + 1 : n], out[k + 1 :], room)) / upper[k, k]
+    return out
+
+
+@njit(cache=True)
+def inverse_of(upper):
+    """Return (U' U)^-1, (n, n), on and below the diagonal."""
+    n = len(upper)
+    lower = np.zeros((n, n), upper.dtype)  # U'^-1
+    for k in range(n):
+        lower[k, k] = ONE
+        for j in range(k):
+            subtract(lower[k, : j + 1], upper[j, k], lower[j, : j + 1])
+        row = lower[k, : k + 1]
+        row /= upper[k, k]
+    out = np.zeros((n, n), upper.dtype)
+    for k in range(n):
+        for i in range(k + 1):
+            subtract(out[i, : i + 1], -lower[k, i], lower[k, : i + 1])
+    return out
 
 
 @njit(cache=True)
 def slopes(places, rates, group, groups, scores, noise):
     """Return the slope of the log likelihood in the logarithm of each group's rate, (groups,)."""
     f, n = places.shape
-    matrix = correlations(places, rates)
+    matrix = np.empty((n, n), places.dtype)
+    for i in range(n):
+        correlate(places, 0, rates, places[:, i].copy(), matrix[i])
     upper = matrix.copy()
     for i in range(n):
         upper[i, i] += noise
     factorise(upper, n)
-    weights = scores.copy().reshape(n, 1)
-    solve_lower(upper, weights)
-    solve_upper(upper, weights)
-    inverse = np.eye(n, dtype=places.dtype)
-    solve_lower(upper, inverse)
-    solve_upper(upper, inverse)
-    out = np.zeros(groups)
+    pull = solved(upper, n, scores)
+    inverse = inverse_of(upper)
+    totals = np.zeros((f, n), places.dtype)  # of each pair of trials, at the earlier one
     row = np.empty(n, places.dtype)
     for j in range(n):
-        for i in range(n):
-            row[i] = -(weights[i, 0] * weights[j, 0] - inverse[j, i]) * matrix[j, i]
+        own, against, alike = pull[j], inverse[j], matrix[j]
+        for i in range(j):
+            row[i] = (against[i] - pull[i] * own) * alike[i]
         for k in range(f):
-            here, total, other = places[k, j], 0.0, places[k]
+            here, total, other = places[k, j], totals[k], places[k]
             for i in range(j):
-                total += row[i] * min(abs(other[i] - here), ONE)
-            out[group[k]] += rates[k] * total
+                total[i] += row[i] * min(abs(other[i] - here), ONE)
+    out = np.zeros(groups)
+    for k in range(f):
+        out[group[k]] += rates[k] * totals[k].sum()
     return out
 
 
 @njit(cache=True)
-def near_exponential(away, out):
-    """Write (1 - away / 1024)^1024 of distances, (n,), 0 from 1024 on: exp(-away) within 3e-4, by products alone.
-
-    It vectorises where exp does not, and is positive definite in a distance that is a sum over parameters (Askey 1973).
-    """
-    for i in range(len(away)):
-        value = max(ONE - away[i] * STEP, ZERO)
-        for _ in range(10):
-            value *= value
-        out[i] = value
-
-
-@njit(cache=True)
-def append(upper, places, n, rates, noise):
-    """Extend the factor of the first n places, columns of (f, most), by column n: upper[:n + 1, :n + 1] is whole."""
-    column = np.empty(n, places.dtype)
-    distances(places, rates, places[:, n].copy(), column)
-    near_exponential(column, column)
-    left = ONE + noise
+def append(upper, places, n, more, rates, noise):
+    """Extend the factor of the first n places, columns of (f, most), by the next ones: upper[:n + more] is whole."""
+    columns = np.empty((more, n + more), places.dtype)
+    for b in range(more):
+        correlate(places, 0, rates, places[:, n + b].copy(), columns[b])
+        columns[b, n + b] += noise
     for k in range(n):
-        value = column[k] / upper[k, k]
-        subtract(column[k + 1 : n], value, upper[k, k + 1 : n])
-        upper[k, n] = value
-        left -= value * value
-    upper[n, n] = math.sqrt(max(left, TINY))
+        row, pivot = upper[k, k + 1 : n], upper[k, k]
+        for b in range(more):
+            value = columns[b, k] / pivot
+            subtract(columns[b, k + 1 : n], value, row)
+            columns[b, k] = value
+            upper[k, n + b] = value
+    corner, room = np.empty((more, more), places.dtype), np.empty(n, places.dtype)
+    for b in range(more):
+        for c in range(b, more):
+            corner[b, c] = columns[b, n + c] - product(columns[b, :n], columns[c, :n], room)
+    factorise(corner, more)
+    for b in range(more):
+        upper[n + b, n + b : n + more] = corner[b, b:]
 
 
 @njit(cache=True)
 def refactorise(upper, places, n, rates, noise):
     """Write the factor of the first n places, columns of (f, most), into upper[:n, :n]."""
     for j in range(n):
-        row = upper[j, :n]
-        distances(places, rates, places[:, j].copy(), row)
-        near_exponential(row, row)
-        row[j] += noise
+        correlate(places, j, rates, places[:, j].copy(), upper[j, j:n])
+        upper[j, j] += noise
     factorise(upper, n)
 
 
 @njit(cache=True)
-def solved(upper, n, scores):
-    """Return (U' U)^-1 scores for the factor upper[:n, :n], (n,)."""
-    out = scores.copy()
-    for k in range(n):
-        out[k] /= upper[k, k]
-        subtract(out[k + 1 :], out[k], upper[k, k + 1 : n])
-    sums = np.empty(8, scores.dtype)
-    for k in range(n - 1, -1, -1):
-        row, known = upper[k, k + 1 : n], out[k + 1 :]
-        # Eight sums side by side: one alone would wait for each of its additions.
-        whole = len(row) // 8
-        sums[:] = 0.0
-        for b in range(whole):
-            part, other = row[8 * b : 8 * b + 8], known[8 * b : 8 * b + 8]
-            for i in range(8):
-                sums[i] += part[i] * other[i]
-        total = ZERO
-        for i in range(8 * whole, len(row)):
-            total += row[i] * known[i]
-        for i in range(8):
-            total += sums[i]
-        out[k] = (out[k] - total) / upper[k, k]
-    return out
+def logistic_scores(rewards, order):
+    """Return the logistic distribution's quantiles of the ranks of rewards, scaled to variance 1, equal ones alike.
 
-
-@njit(cache=True)
-def predict(places, n, rates, weights, pool):
-    """Return the mean at each column of the pool, (f, m), and its correlation with the nearest of n trials, (m,) each.
-
-    weights: what `solved` returns, of the trials at the first n columns of places.
+    order: what sorts the rewards, (n,).
     """
-    m = pool.shape[1]
-    mean, nearest = np.zeros(m, pool.dtype), np.zeros(m, pool.dtype)
-    away = np.empty(m, pool.dtype)
-    for i in range(n):
-        distances(pool, rates, places[:, i].copy(), away)
-        near_exponential(away, away)
-        weight = weights[i]
-        for j in range(m):
-            mean[j] += weight * away[j]
-            nearest[j] = max(nearest[j], away[j])
-    return mean, nearest
-
-
-@njit(cache=True)
-def expected_improvement(mean, nearest, noise, target):
-    """Return the expected excess over the target of normal variables, (m,).
-
-    Their variance is what the nearest trial alone leaves, 1 - nearest^2 / (1 + noise): at least the process's own.
-    """
-    out = np.empty(len(mean))
-    for j in range(len(mean)):
-        deviation = math.sqrt(max(1.0 - nearest[j] * nearest[j] / (1.0 + noise), 1e-9))
-        u = (mean[j] - target) / deviation
-        density = math.exp(-0.5 * u * u) / math.sqrt(2.0 * math.pi)
-        out[j] = deviation * (u * 0.5 * math.erfc(-u / math.sqrt(2.0)) + density)
-    return out
-
-
-@njit(cache=True)
-def moved(centres, cardinalities, ordered, changes, reach, draws):
-    """Return one move of each row of centres, (n, d): `changes` digits of it each taken to another value.
-
-    draws: uniform numbers, (n, most changes, 4). A cardinality of 0 stands for a real number in [0, 1).
-    """
-    out = centres.copy()
-    d = len(cardinalities)
-    for i in range(len(centres)):
-        for c in range(changes[i]):
-            j = int(draws[i, c, 0] * d)
-            count = cardinalities[j]
-            if count == 1:
-                continue
-            far = not ordered[j] or draws[i, c, 1] < reach
-            if count == 0:
-                if far:
-                    out[i, j] = draws[i, c, 2]
-                else:
-                    # Box and Muller's normal step, reflected at the ends.
-                    size = 0.1 * math.sqrt(-2.0 * math.log(1.0 - draws[i, c, 2]))
-                    value = abs(out[i, j] + size * math.cos(2.0 * math.pi * draws[i, c, 3]))
-                    value = 2.0 - value if value >= 1.0 else value
-                    out[i, j] = min(max(value, 0.0), 1.0 - 2.0**-53)
-                continue
-            here = int(out[i, j])
-            there = -1
-            if not far:
-                step = 1 + int(-math.log2(1.0 - draws[i, c, 2]))
-                sign = 1 if draws[i, c, 3] < 0.5 else -1
-                there = here + sign * step
-                if there < 0 or there >= count:
-                    there = here - sign * step
-            if there < 0 or there >= count:
-                there = (here + 1 + int(draws[i, c, 2] * (count - 1))) % count
-            out[i, j] = there
+    n = len(order)
+    out = np.empty(n)
+    first = 0
+    while first < n:
+        last = first + 1
+        while last < n and rewards[order[last]] == rewards[order[first]]:
+            last += 1
+        share = (first + last) / (2.0 * n)
+        out[order[first:last]] = math.log(share / (1.0 - share)) * (math.sqrt(3.0) / math.pi)
+        first = last
     return out

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from designgym.agents.places import Places
 from designgym.agents.scalarising import chebyshev_rewards, scales
-from designgym.cost_models.base import Columns
+from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import DesignSpace
 
 KEPT = 1024  # newest trials, and as many of the best, that are left when there are four times as many
@@ -108,11 +108,11 @@ class Archive:
             [digit.copy() if is_float else digit.astype(np.int64) for digit, is_float in digits]
         )
 
-    def one(self, designs: Any, row: int) -> tuple[Columns, NDArray[np.float64] | None]:
-        """Return one of them as a batch of one, with its digits where the archive keeps digits."""
-        if not self._flat:
-            return {name: column[row : row + 1] for name, column in designs.items()}, None
-        digits = designs[row]
-        if any(self._floats):
-            return self.columns(designs[row : row + 1]), digits
-        return self._space.one_from_digits([int(digit) for digit in digits.tolist()]), digits
+    def each(self, designs: Any) -> list[tuple[Columns, NDArray[np.float64] | None]]:
+        """Return a few of them as batches of one, each with its digits where the archive keeps digits."""
+        columns = self.columns(designs)
+        rows = range(len(designs) if self._flat else batch_length(columns))
+        return [
+            ({name: column[row : row + 1] for name, column in columns.items()}, designs[row] if self._flat else None)
+            for row in rows
+        ]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from designgym.agents.archive import Archive
 from designgym.agents.base import Agent
 from designgym.agents.gaussian_process import RankProcess, normal_scores
-from designgym.agents.moves import cross, mutate, rows_of, valid_rows
-from designgym.agents.places import Places
+from designgym.agents.moves import cross, mutate, rows_of
+from designgym.agents.places import Places, PlaceSet
 from designgym.agents.scalarising import draw_weights
 from designgym.cost_models.base import Columns
 from designgym.envs import Categorical, DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
@@ -26,10 +26,10 @@ ELITES = 16  # best trials: they are always in the fit, and candidates and resta
 FITTED = 96  # trials that rates are fitted to: half of them the best ones
 KEPT_SHARE = 0.67  # of the trials that the process can hold, those it begins anew with when it is full
 REDRAWS = 20  # random designs drawn in the hope of a new one
-MOST_AT_ONCE = 5  # candidates taken from one pool; early in a run fewer, for then every trial changes the model
-TRIALS_PER_CANDIDATE = 100  # after so many trials one more
+MOST_AT_ONCE = 10  # candidates taken from one pool; early in a run fewer, for then every trial changes the model
+TRIALS_PER_CANDIDATE = 50  # after so many trials one more
 Proposal = tuple[Columns, NDArray[np.float64], Any]  # a batch of one, its places, its digits where known
-GROWTH = 1.5  # the rates are fitted anew when there are so many times as many trials
+GROWTH = 1.5  # the rates are fitted anew when there are so many times as many trials; of late, when it begins anew
 
 
 class Bayesian(Agent):
@@ -68,7 +68,10 @@ class Bayesian(Agent):
     )
 
     def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: float) -> None:
+        from designgym.agents import _pool_kernel as kernel
+
         super().__init__(problem, rng, **hyperparameters)
+        self._kernel = kernel
         self._places = Places(self.space)
         self._process = RankProcess(
             self._places.group, self.settings["rate"], self.settings["noise"], int(self.settings["trials"])
@@ -77,7 +80,7 @@ class Bayesian(Agent):
         self._archive = Archive(self.space, self._places, self._several)
         self._upto = 0  # rows of the archive that the process was told of
         self._held: NDArray[np.int64] | None = None  # rows of the archive that the process holds; None: begin anew
-        self._seen: set[bytes] = set()
+        self._seen = PlaceSet()
         self._queue: list[Proposal] = []
         self._begun = False
         self._next_fit = 3
@@ -91,9 +94,10 @@ class Bayesian(Agent):
     def ask(self, n: int) -> Columns:
         asked = [self._next() for _ in range(n)]
         self._asked = asked[0] if n == 1 else None
-        self._seen.update(places.tobytes() for _, places, _ in asked)
         if n == 1:
+            self._seen.add(asked[0][1])
             return asked[0][0]
+        self._seen.add(np.concatenate([places for _, places, _ in asked]))
         return {name: np.concatenate([design[name] for design, _, _ in asked]) for name in self.space.columns}
 
     def _next(self) -> Proposal:
@@ -123,7 +127,7 @@ class Bayesian(Agent):
         for _ in range(REDRAWS):
             design = self.space.sample(1, self.rng)
             places = self._places.of(design)
-            if places.tobytes() not in self._seen:
+            if len(self._seen.new(places)):
                 break
         return design, places, None
 
@@ -134,20 +138,21 @@ class Bayesian(Agent):
             archive.reweigh(draw_weights(self._several, self.rng))
             self._centre = int(np.argmax(archive.rewards))
         elites = archive.best(ELITES)
-        if archive.total >= self._next_fit:
+        if archive.total >= self._next_fit and (self._full or 2 * archive.total <= self.settings["trials"]):
             self._fit()
         held = self._hold(elites)
-        pool, where = self._candidates(elites)
-        rows = self._new_rows(where)
-        if not rows:
+        starts = np.append(elites, self._centre)
+        pool, where, start = self._candidates(starts)
+        rows = self._seen.new(where)
+        if not len(rows):
             return
         scores = normal_scores(archive.rewards[held])
         self._process.explain(scores)
-        improvement = self._process.expected_improvement(where[rows], float(scores.max()))
         most = min(2 + archive.total // TRIALS_PER_CANDIDATE, MOST_AT_ONCE)
-        for best in np.argsort(-improvement, kind="stable")[:most][::-1].tolist():
-            row = rows[best]
-            design, digits = archive.one(pool, row)
+        chosen = self._process.promising(where[rows], archive.places[starts], start[rows], float(scores.max()), most)
+        picked = rows[chosen][::-1]
+        some = pool[picked] if self._places.flat else rows_of(pool, picked)
+        for (design, digits), row in zip(archive.each(some), picked, strict=True):
             self._queue.append((design, where[row : row + 1], digits))
 
     def _fit(self) -> None:
@@ -163,13 +168,18 @@ class Bayesian(Agent):
         self._next_fit = int(GROWTH * archive.total) + 3
         self._held = None
 
+    @property
+    def _full(self) -> bool:
+        """Whether the process can not hold what was told since, and must begin anew in any case."""
+        held = 0 if self._held is None else len(self._held)
+        return bool(self._archive.count - self._upto + held > self.settings["trials"])
+
     def _hold(self, elites: NDArray[np.int64]) -> NDArray[np.int64]:
         """Let the process hold all trials, or as many as it can; return their rows in the archive, in its order."""
         archive, most = self._archive, int(self.settings["trials"])
-        if self._held is not None and archive.count - self._upto + len(self._held) <= most:
+        if self._held is not None and not self._full:
             new = np.arange(self._upto, archive.count)
-            for row in new:
-                self._process.add(archive.places[row])
+            self._process.add(archive.places[new])
             self._held = np.concatenate([self._held, new])
         else:
             self._held = self._rows_to_hold(elites, most)
@@ -185,51 +195,42 @@ class Bayesian(Agent):
         near = self._process.nearest(archive.places, archive.places[self._centre], int(KEPT_SHARE * most) - ELITES)
         return np.union1d(near, elites)
 
-    def _new_rows(self, places: NDArray[np.float64]) -> list[int]:
-        """Rows of the designs that were not asked yet, the first of equal ones."""
-        first: dict[bytes, int] = {}
-        for row, own in enumerate(places):
-            first.setdefault(own.tobytes(), row)
-        return [row for key, row in first.items() if key not in self._seen]
+    def _candidates(self, starts: NDArray[np.int64]) -> tuple[Any, NDArray[np.float64], NDArray[np.int64]]:
+        """Moves of rows of the archive, of the elites and of the incumbent, which is the last of them.
 
-    def _candidates(self, elites: NDArray[np.int64]) -> tuple[Any, NDArray[np.float64]]:
-        """Moves of the incumbent and of elites: as the archive keeps designs, and their places."""
-        n, count = int(self.settings["pool"]), len(self.space.parameters)
-        starts = np.full(n, self._centre)
-        elsewhere = self.rng.random(n) < self.settings["elite"]
-        starts[elsewhere] = elites[self.rng.integers(0, len(elites), int(elsewhere.sum()))]
-        changes = np.minimum(self.rng.geometric(1.0 - self.settings["further"], n), count)
-        reach = self.settings["reach"]
-        crossed = self.rng.random(n) < self.settings["crossed"]
-        mates = elites[self.rng.integers(0, len(elites), n)]
+        Returns them as the archive keeps designs, their places, and which of the rows each one started from.
+        """
         if self._places.flat:
-            return self._flat_candidates(starts, changes, reach, crossed, mates)
+            return self._flat_candidates(starts)
+        n, count, elites = int(self.settings["pool"]), len(self.space.parameters), len(starts) - 1
+        start = np.full(n, elites)
+        elsewhere = np.flatnonzero(self.rng.random(n) < self.settings["elite"])
+        start[elsewhere] = self.rng.integers(0, elites, len(elsewhere))
+        crossed = self.rng.random(n) < self.settings["crossed"]
+        mates = starts[self.rng.integers(0, elites, int(crossed.sum()))]
+        changes = np.minimum(self.rng.geometric(1.0 - self.settings["further"], n), count)
         mask = self.rng.random((n, count)).argsort(axis=1) < changes[:, None]
         take = self._archive.take
-        moved = mutate(self.space, take(starts[~crossed]), mask[~crossed], reach, self.rng)
-        children = cross(self.space, take(starts[crossed]), take(mates[crossed]), self.rng)
+        moved = mutate(self.space, take(starts[start[~crossed]]), mask[~crossed], self.settings["reach"], self.rng)
+        children = cross(self.space, take(starts[start[crossed]]), take(mates), self.rng)
         pool = {name: np.concatenate([moved[name], children[name]]) for name in moved}
-        pool = valid_rows(self.space, pool)
-        return pool, self._places.of(pool)
+        start = np.concatenate([start[~crossed], start[crossed]])
+        valid = self.space.violation(pool) == 0 if self.space.constraints else slice(None)
+        pool = rows_of(pool, valid)
+        return pool, self._places.of(pool), start[valid]
 
     def _flat_candidates(
-        self,
-        starts: NDArray[np.int64],
-        changes: NDArray[np.int64],
-        reach: float,
-        crossed: NDArray[np.bool_],
-        mates: NDArray[np.int64],
-    ) -> tuple[Any, NDArray[np.float64]]:
-        from designgym.agents import _gaussian_process_kernel as kernel
-
-        draws = self.rng.random((len(starts), int(changes.max()), 4))
-        own = self._archive.take(starts)
-        pool = kernel.moved(own, self._cardinalities, self._ordered, changes, reach, draws)
-        from_own = self.rng.random(own.shape) < 0.5
-        pool[crossed] = np.where(from_own, own, self._archive.take(mates))[crossed]
+        self, starts: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+        settings = self.settings
+        shares = settings["elite"], settings["crossed"], settings["further"], settings["reach"]
+        pool, start = self._kernel.candidates(
+            self.rng, self._archive.take(starts), int(settings["pool"]), self._cardinalities, self._ordered, *shares
+        )
         if self.space.constraints:
-            pool = pool[self.space.constraint_violation(self._archive.columns(pool)) == 0]
-        return pool, self._places.of_digits(pool)
+            valid = self.space.constraint_violation(self._archive.columns(pool)) == 0
+            pool, start = pool[valid], start[valid]
+        return pool, self._places.of_digits(pool), start
 
     def tell(self, designs: Columns, evaluations: Evaluations) -> None:
         digits = None
@@ -237,8 +238,8 @@ class Bayesian(Agent):
             _, places, digits = self._asked
         else:
             places = self._places.of(designs)
+            self._seen.add(places)
         for i, reward in enumerate(evaluations.reward.tolist()):
-            self._seen.add(places[i].tobytes())
             losses = evaluations.losses[i] if self._several > 1 and evaluations.feasible[i] else None
             design = designs if len(places) == 1 else rows_of(designs, slice(i, i + 1))
             row = self._archive.add(design, places[i], reward, digits, losses)

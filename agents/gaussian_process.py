@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 ROUNDS = 3  # steps of the rates at each fit
 LEAST_STEP, MOST_STEP = 0.02, 1.0  # of a rate's logarithm
+KNOWN = 24  # values of one place whose factors are kept while a pool is ranked
+ODD = 16  # columns more than needed: rows that lie a power of two apart would share the same few lines of the cache
 Single = np.float32  # twice as many numbers at a time; the noise keeps the process well conditioned
 LEAST_RATE, MOST_RATE = 1e-3, 10.0  # beyond them a parameter means nothing, or every value is a world of its own
 
@@ -17,13 +19,14 @@ class RankProcess:
     """Predicts normal scores of the reward. Rates, one a parameter, have a log-normal prior of deviation 1.
 
     group: the parameter of each place, (width,). total: what the prior's rates add up to. noise: variance of what the
-    process does not explain, its own being 1. most: trials that it can hold; one more costs it most^2 operations.
+    process does not explain, its own being 1. most: trials that it can hold; a few more cost it most^2 operations.
     """
 
     def __init__(self, group: NDArray[np.int64], total: float, noise: float, most: int) -> None:
         from designgym.agents import _gaussian_process_kernel as kernel
+        from designgym.agents import _prediction_kernel as prediction
 
-        self._kernel = kernel
+        self._kernel, self._prediction = kernel, prediction
         self._group = group
         self._parameters = int(group[-1]) + 1
         # A parameter of several places, such as a permutation, shares its rate among them.
@@ -34,7 +37,8 @@ class RankProcess:
         self._noise = Single(noise)
         self._set_rates(np.full(self._parameters, total / self._parameters))
         self._places = np.zeros((len(group), most), Single)
-        self._upper = np.zeros((most, most), Single)
+        self._upper = np.zeros((most, most + ODD), Single)
+        self._factors = np.empty((2, len(group) * KNOWN, most), Single)
         self._weights = np.empty(0, Single)
         self.held = 0
 
@@ -72,21 +76,34 @@ class RankProcess:
         self._kernel.refactorise(self._upper, self._places, self.held, self.rates, self._noise)
 
     def add(self, places: NDArray[np.float64]) -> None:
-        """Hold one more trial, (width,)."""
-        self._places[:, self.held] = places
-        self._kernel.append(self._upper, self._places, self.held, self.rates, self._noise)
-        self.held += 1
+        """Hold a few more trials, (n, width): all at once cost hardly more than one."""
+        more = len(places)
+        self._places[:, self.held : self.held + more] = places.T
+        self._kernel.append(self._upper, self._places, self.held, more, self.rates, self._noise)
+        self.held += more
 
     def explain(self, scores: NDArray[np.float64]) -> None:
         """Tell it the scores of the trials that it holds, in their order, (held,)."""
         self._weights = self._kernel.solved(self._upper, self.held, scores.astype(Single))
 
-    def expected_improvement(self, pool: NDArray[np.float64], target: float) -> NDArray[np.float64]:
-        """Return by how much each row of the pool, (m, width), is expected to exceed a score, (m,)."""
-        mean, nearest = self._kernel.predict(
-            self._places, self.held, self.rates, self._weights, pool.T.astype(Single, order="C")
+    def promising(
+        self,
+        pool: NDArray[np.float64],
+        starts: NDArray[np.float64],
+        start: NDArray[np.int64],
+        target: float,
+        count: int,
+    ) -> NDArray[np.int64]:
+        """Return which rows of the pool, (m, width), are expected to exceed a score most, the best first, (count,).
+
+        starts: places that the pool's differ little from, (s, width), at which that is quick; start: which, (m,).
+        """
+
+        pool, starts = pool.astype(Single), starts.astype(Single)
+        mean, nearest = self._prediction.predict(
+            self._places, self.held, self.rates, self._weights, pool, starts, start, *self._factors
         )
-        return self._kernel.expected_improvement(mean, nearest, self._noise, target)
+        return self._prediction.promising(mean, nearest, pool, self.rates, self._noise, target, count)
 
 
 def normal_scores(rewards: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -94,7 +111,6 @@ def normal_scores(rewards: NDArray[np.float64]) -> NDArray[np.float64]:
 
     The logistic distribution's quantiles, scaled to variance 1, stand in for the normal one's: they have a closed form.
     """
-    ordered = np.sort(rewards)
-    below, upto = np.searchsorted(ordered, rewards, "left"), np.searchsorted(ordered, rewards, "right")
-    share = (below + upto) / (2.0 * len(rewards))
-    return np.log(share / (1.0 - share)) * (np.sqrt(3.0) / np.pi)
+    from designgym.agents import _gaussian_process_kernel as kernel
+
+    return kernel.logistic_scores(rewards, np.argsort(rewards))

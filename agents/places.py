@@ -43,6 +43,29 @@ class Places:
         return self._values[self._starts + digits.astype(np.int64)]
 
 
+class PlaceSet:
+    """A set of places with batched look-up; two rows of which one part in 2^64 hash alike count as one."""
+
+    def __init__(self) -> None:
+        from designgym.agents import _pool_kernel as kernel
+
+        self._kernel = kernel
+        self._table = np.zeros(1024, np.uint64)
+        self._count = 0
+
+    def add(self, places: NDArray[np.float64]) -> None:
+        """Add places, (n, width), C order."""
+        while 2 * (self._count + len(places)) > len(self._table):
+            bigger = np.zeros(2 * len(self._table), np.uint64)
+            self._kernel.rehash(self._table, bigger)
+            self._table = bigger
+        self._count += self._kernel.add_rows(self._table, places.view(np.uint64))
+
+    def new(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the rows of places, (n, width), C order, that were not added, the first of equal ones."""
+        return self._kernel.new_rows(self._table, places.view(np.uint64))
+
+
 def _is_plain(parameter: Parameter) -> bool:
     one = len(parameter.cardinalities) == len(parameter.columns) == 1 and not isinstance(parameter, Permutation)
     return one and parameter.when is None and parameter.cardinalities[0] <= LARGEST_TABLE

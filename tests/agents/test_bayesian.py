@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from designgym.agents import _gaussian_process_kernel as kernel
+from designgym.agents import _pool_kernel as pools
+from designgym.agents import _prediction_kernel as prediction
 from designgym.agents import search
 from designgym.agents.archive import KEPT, Archive
 from designgym.agents.gaussian_process import RankProcess, normal_scores
-from designgym.agents.places import Places
+from designgym.agents.places import Places, PlaceSet
 from designgym.agents.testing import CONDITIONAL, CONTINUOUS, FLAT
 from designgym.envs import DesignSpace, make_problem
 
@@ -28,23 +30,33 @@ def held(places: np.ndarray, rates: np.ndarray, scores: np.ndarray, noise: float
     process = RankProcess(np.arange(places.shape[1]), rates.sum(), noise, len(places))
     process._set_rates(rates)
     process.hold(places[:25])
-    for place in places[25:]:
-        process.add(place)
+    process.add(places[25:26])
+    process.add(places[26:])
     process.explain(scores)
     return process, covariance(places, places, rates) + noise * np.eye(len(places))
+
+
+def predicted(process: RankProcess, pool: np.ndarray, starts=None, start=None) -> tuple[np.ndarray, np.ndarray]:
+    """What it expects of a pool, by default in double precision as its own starts."""
+    starts, start = (pool, np.arange(len(pool))) if starts is None else (starts, start)
+    kind = process._places.dtype
+    return prediction.predict(
+        process._places, process.held, process.rates.astype(kind), process._weights, pool.astype(kind),
+        starts.astype(kind), start, *process._factors,
+    )  # fmt: skip
 
 
 def test_the_process_predicts_as_the_textbook_does() -> None:
     places, pool, rates = RNG.random((43, 5)), RNG.random((20, 5)), RNG.random(5) * 2
     scores, noise = RNG.normal(size=43), 0.1
     process, matrix = held(places, rates, scores, noise)
-    mean, nearest = kernel.predict(process._places, 43, rates, process._weights, np.ascontiguousarray(pool.T))
+    mean, nearest = predicted(process, pool)
     cross = covariance(pool, places, rates)
     assert mean == pytest.approx(cross @ np.linalg.solve(matrix, scores), abs=0.02)
     assert nearest == pytest.approx(cross.max(axis=1), abs=1e-3)
     deviation = np.sqrt(1 - nearest**2 / (1 + noise))
     draws = mean + deviation * np.random.default_rng(1).normal(size=(400_000, 1))
-    got = process.expected_improvement(pool, 0.5)
+    got = [prediction.expected_improvement(*one, noise, 0.5) for one in zip(mean, nearest, strict=True)]
     assert got == pytest.approx(np.maximum(draws - 0.5, 0).mean(axis=0), abs=0.004)
     assert (deviation**2 >= 1 - np.einsum("ij,ij->i", cross, np.linalg.solve(matrix, cross.T).T) - 1e-3).all()
 
@@ -58,11 +70,34 @@ def test_trials_added_one_by_one_are_those_held_at_once() -> None:
     assert other._weights == pytest.approx(one._weights, abs=1e-3)
 
 
-def test_the_kernel_is_the_exponential_to_three_digits() -> None:
-    away = np.linspace(0.0, 40.0, 1000)
-    out = np.empty(1000)
-    kernel.near_exponential(away, out)
-    assert out == pytest.approx(np.exp(-away), abs=3e-4)
+def test_correlations_are_the_exponential_of_distance_to_three_digits() -> None:
+    places, rates, out = RNG.random((6, 1000)), np.array([0.001, 0.1, 1.0, 2.0, 5.0, 10.0]), np.empty(999)
+    kernel.correlate(places, 1, rates, places[:, 0].copy(), out)
+    assert out == pytest.approx(covariance(places.T[1:], places.T[:1], rates)[:, 0], abs=1e-3)
+
+
+def test_a_prediction_does_not_depend_on_where_a_candidate_starts() -> None:
+    places, pool, rates, scores = RNG.random((70, 5)), RNG.random((40, 5)), RNG.random(5) * 4, RNG.normal(size=70)
+    pool[::2] = places[:20]
+    pool[::2, 1] = 0.25
+    process, _ = held(places, rates, scores, 0.1)
+    directly = predicted(process, pool)
+    for starts in (pool, places[:3]):
+        found = predicted(process, pool, starts, RNG.integers(0, len(starts), len(pool)))
+        assert found[0] == pytest.approx(directly[0], abs=2e-3)
+        assert found[1] == pytest.approx(directly[1], abs=2e-4)
+
+
+def test_of_two_candidates_alike_one_is_picked_and_then_another() -> None:
+    process, _ = held(
+        np.array([[0.0, 0.0], [0.2, 0.0]] + [[1.0, 1.0]] * 28), np.array([2.0, 2.0]), RNG.normal(size=30), 0.1
+    )
+    pool = np.array([[0.5, 0.1], [0.5, 0.1001], [0.1, 0.6], [0.0, 0.0]])
+    process._weights[:] = 0.0
+    process._weights[1] = 0.5
+    starts, start = np.zeros((1, 2)), np.zeros(4, np.int64)
+    assert process.promising(pool, starts, start, 0.0, 2).tolist() == [0, 2]
+    assert sorted(process.promising(pool, starts, start, 0.0, 9).tolist()) == [0, 1, 2, 3]
 
 
 def test_slopes_are_those_of_the_likelihood() -> None:
@@ -72,7 +107,7 @@ def test_slopes_are_those_of_the_likelihood() -> None:
     for g in range(3):
         up, down = (rates * np.where(group == g, np.exp(step), 1.0) for step in (1e-5, -1e-5))
         difference = log_likelihood(places, up, scores, noise) - log_likelihood(places, down, scores, noise)
-        assert got[g] == pytest.approx(difference / 2e-5, rel=1e-4)
+        assert got[g] == pytest.approx(difference / 2e-5, rel=2e-3), "correlations are the exponential's within 1e-3"
 
 
 def test_rates_find_the_parameters_that_matter() -> None:
@@ -111,15 +146,45 @@ def test_places_of_digits_are_those_of_columns(space: DesignSpace) -> None:
 
 def test_moves_stay_inside_and_change_what_they_should() -> None:
     cardinalities, ordered = np.array([5, 1, 3, 0]), np.array([True, True, False, True])
-    centres = np.array([[0, 0, 1, 0.5], [4, 0, 2, 0.999]] * 500)
-    changes = np.ones(1000, np.int64)
-    out = kernel.moved(centres, cardinalities, ordered, changes, 0.5, RNG.random((1000, 1, 4)))
+    starts = np.array([[0, 0, 1, 0.5], [4, 0, 2, 0.999]])
+    out, start = pools.candidates(RNG, starts, 1000, cardinalities, ordered, 0.5, 0.0, 0.0, 0.5)
+    centres = starts[start]
+    assert 150 < (start == 0).sum() < 600, "half of them begin at one of the others, of which there is one"
     differs = out != centres
     assert set(differs.sum(axis=1).tolist()) <= {0, 1}
     assert (out >= 0).all()
     assert (out < [5, 1, 3, 1]).all()
     assert differs.any(axis=0).tolist() == [True, False, True, True]
-    assert {0.0, 1.0, 2.0, 3.0} < set(out[1::2, 0].tolist()) | {4.0}
+    assert {0.0, 1.0, 2.0, 3.0} < set(out[start == 1, 0].tolist()) | {4.0}
+
+
+def test_crossed_candidates_are_of_both_parents() -> None:
+    starts = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]])
+    out, start = pools.candidates(RNG, starts, 1000, np.full(3, 3), np.zeros(3, bool), 0.0, 1.0, 0.5, 0.5)
+    assert set(start.tolist()) == {2}
+    assert ((out == 2).sum() / out.size) == pytest.approx(0.5, abs=0.05)
+    assert not ((out == 0).any(axis=1) & (out == 1).any(axis=1)).any(), "one mate each"
+    assert (out == 0).any(), "any of the others"
+    assert (out == 1).any()
+
+
+def test_a_candidate_goes_on_changing_with_the_chance_given() -> None:
+    starts = np.zeros((2, 30))
+    out, _ = pools.candidates(RNG, starts, 4000, np.full(30, 9), np.zeros(30, bool), 0.5, 0.0, 0.4, 0.5)
+    assert (out != 0).sum(axis=1).mean() == pytest.approx(1 / (1 - 0.4), rel=0.05)
+
+
+def test_a_set_of_places_knows_what_it_was_given() -> None:
+    places = RNG.integers(0, 4, (5000, 6)) / 3.0
+    seen, truth = PlaceSet(), set()
+    for first in range(0, 5000, 250):
+        batch = places[first : first + 250]
+        keys = [row.tobytes() for row in batch]
+        new = [i for i, key in enumerate(keys) if key not in truth and key not in keys[:i]]
+        assert seen.new(batch).tolist() == new
+        seen.add(batch)
+        truth.update(keys)
+    assert len(truth) > 2048, "its table has grown"
 
 
 def test_an_archive_forgets_poor_old_trials_alone() -> None:

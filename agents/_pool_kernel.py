@@ -1,0 +1,133 @@
+"""Compiled parts of `bayesian`: candidates made of digits, and a set of those known."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def candidates(rng, starts, n, cardinalities, ordered, elite, crossed, further, reach):
+    """Return n candidates, (n, d), and the number of the start that each comes from, (n,).
+
+    starts: digits, (s, d), the incumbent's last. elite: share that begin at another one; crossed: share that take each
+    digit from their start or from any other; the others take one digit to another value, and with the chance `further`
+    one more, and so on. A cardinality of 0 stands for a real number in [0, 1); reach: see `moved`.
+    """
+    others, d = len(starts) - 1, starts.shape[1]
+    pool, start = np.empty((n, d), starts.dtype), np.empty(n, np.int64)
+    for i in range(n):
+        start[i] = int(rng.random() * others) if rng.random() < elite else others
+        own, out = starts[start[i]], pool[i]
+        if rng.random() < crossed:
+            mate = starts[int(rng.random() * others)]
+            for j in range(d):
+                out[j] = own[j] if rng.random() < 0.5 else mate[j]
+            continue
+        out[:] = own
+        for _ in range(d):
+            j = int(rng.random() * d)
+            out[j] = moved(rng, out[j], cardinalities[j], ordered[j], reach)
+            if rng.random() >= further:
+                break
+    return pool, start
+
+
+@njit(cache=True)
+def moved(rng, here, cardinality, ordered, reach):
+    """Return another value of a digit: any, or one or a few steps away; for a real number a normal step away.
+
+    reach: of an ordered parameter's moves the share that go anywhere.
+    """
+    far = not ordered or rng.random() < reach
+    if cardinality == 0:
+        return moved_real(here, far, rng.random(), rng.random())
+    return moved_digit(int(here), cardinality, far, rng.random(), rng.random())
+
+
+@njit(cache=True)
+def moved_real(here, far, one, other):
+    """Return another number in [0, 1): any, or a normal step away (Box and Muller), reflected at the ends."""
+    if far:
+        return one
+    value = abs(here + 0.1 * math.sqrt(-2.0 * math.log(1.0 - one)) * math.cos(2.0 * math.pi * other))
+    value = 2.0 - value if value >= 1.0 else value
+    return min(max(value, 0.0), 1.0 - 2.0**-53)
+
+
+@njit(cache=True)
+def moved_digit(here, count, far, one, other):
+    """Return another digit; a step over the end turns around, or goes anywhere."""
+    if count == 1:
+        return here
+    if not far:
+        step = 1 + int(-math.log2(1.0 - one))
+        sign = 1 if other < 0.5 else -1
+        there = here + sign * step
+        if there < 0 or there >= count:
+            there = here - sign * step
+        if 0 <= there < count:
+            return there
+    return (here + 1 + int(one * (count - 1))) % count
+
+
+@njit(cache=True)
+def key_of(row):
+    """Return a number other than 0 that stands for a row, uint64 (f,).
+
+    Mixed as in splitmix64 (Steele, Lea and Flood, 2014, doi:10.1145/2660193.2660195).
+    """
+    key = np.uint64(0)
+    for value in row:
+        key = (key ^ value) + np.uint64(0x9E3779B97F4A7C15)
+        key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        key ^= key >> np.uint64(31)
+    return max(key, np.uint64(1))
+
+
+@njit(cache=True)
+def slot_of(table, key):
+    """Return where a key is in an open-addressed table whose length is a power of two, or belongs."""
+    mask = np.uint64(len(table) - 1)
+    slot = key & mask
+    while table[slot] != 0 and table[slot] != key:
+        slot = (slot + np.uint64(1)) & mask
+    return slot
+
+
+@njit(cache=True)
+def add_rows(table, rows):
+    """Add rows, uint64 (n, f), to a table; return how many were new."""
+    count = 0
+    for i in range(len(rows)):
+        key = key_of(rows[i])
+        slot = slot_of(table, key)
+        count += table[slot] == 0
+        table[slot] = key
+    return count
+
+
+@njit(cache=True)
+def rehash(table, bigger):
+    """Enter the keys of a table into a bigger one, empty so far."""
+    for key in table:
+        if key:
+            bigger[slot_of(bigger, key)] = key
+
+
+@njit(cache=True)
+def new_rows(table, rows):
+    """Return the numbers of the rows, uint64 (n, f), that are not in the table, the first of equal ones."""
+    size = 2
+    while size < 2 * len(rows):
+        size *= 2
+    here, out, count = np.zeros(size, np.uint64), np.empty(len(rows), np.int64), 0
+    for i in range(len(rows)):
+        key = key_of(rows[i])
+        slot = slot_of(here, key)
+        if here[slot] == 0 and table[slot_of(table, key)] == 0:
+            here[slot] = key
+            out[count] = i
+            count += 1
+    return out[:count]
