@@ -150,10 +150,10 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     if 0.0 < high - low < 0.4:
         span = 10.0**high - 10.0**low
         size = 10.0 ** math.floor(math.log10(span))
-        step = next(size * part for part in (1.0, 0.5, 0.2) if span >= 3 * size * part)
-        ticks = [
-            step * place for place in range(max(1, math.floor(10.0**low / step)), math.ceil(10.0**high / step) + 1)
-        ]
+        step = next(size * part for part in (1.0, 0.5, 0.2) if span >= 2.5 * size * part)
+        # Some lie beyond both ends, where an axis has room.
+        first, last = max(1, math.floor(10.0**low / step) - 2), math.ceil(10.0**high / step) + 2
+        ticks = [step * place for place in range(first, last + 1)]
         return ticks, [f"{tick:,.6g}" for tick in ticks]
     # Over a decade or two, and below one, more steps: at least three ticks are in sight.
     steps = (1, 2, 5) if high - low > 0.9 else (1, 1.5, 2, 3, 4, 5, 6, 8)

@@ -130,4 +130,6 @@ def parameter_html(problem: ProblemStudy, column: str, best: BestDesign) -> str:
         return escape(figure_only(value, parameter_unit(problem, column)))
     if len(value) <= MOST_IN_A_LINE:
         return escape(value)
-    return f'<span class="long">{breakable(value)}</span>'
+    # An order of many breaks between them, a single name at its words.
+    pieces = escape(value).replace(",", ",<wbr>") if "," in value else breakable(value)
+    return f'<span class="long">{pieces}</span>'
