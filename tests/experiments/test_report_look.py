@@ -197,7 +197,8 @@ def test_a_log_axis_has_at_least_three_ticks_in_sight(low: float, high: float) -
     ticks, names = log_ticks(low, high)
     assert len(ticks) == len(names) == len(set(names))
     # Axes have a little room around their values.
-    assert 3 <= sum(low - 0.04 <= np.log10(tick) <= high + 0.04 for tick in ticks) <= 9
+    room = 0.2 * (high - low)
+    assert 3 <= sum(low - room <= np.log10(tick) <= high + room for tick in ticks) <= 9
 
 
 def test_long_texts_are_broken_and_shortened_where_they_tell_least() -> None:
