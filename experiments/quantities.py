@@ -3,7 +3,7 @@
 import math
 
 PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
-SCALED = frozenset({"s", "J", "W", "Hz", "J s", "V", "B", "FLOP", "m"})
+SCALED = frozenset({"s", "J", "W", "Hz", "J s", "V", "A", "C", "F", "H", "Ω", "Pa", "N", "B", "FLOP", "m"})
 
 
 def quantity(value: float | int | None, unit: str = "", digits: int = 4) -> str:

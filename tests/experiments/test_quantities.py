@@ -17,6 +17,7 @@ from designgym.experiments.quantities import duration, quantity, share
         (1024, "word", "1,024 word"),
         (999.99996e-3, "s", "1 s"),
         (2.5e12, "Hz", "2.5 THz"),
+        (8.4e-6, "A", "8.4 µA"),
         (-3e-3, "W", "-3 mW"),
         (1e-30, "s", "1e-15 fs"),
         (math.nan, "s", "–"),
