@@ -14,6 +14,7 @@ from numba import njit
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 STEP, TINY = np.float32(1.0 / 1024.0), np.float32(1e-9)
 SQUARINGS = 10  # 2^10 = 1 / STEP
+FOUR = 4  # steps of an elimination at a time, so that a row is read and written once for all
 FEW = 32  # numbers that are added up one by one
 BLOCK = 64  # rows of a factor that stay in the cache while they are subtracted from all others
 
@@ -105,12 +106,12 @@ def product(one, other, room):
 def subtract_rows(matrix, first, last, i, begin, n):
     """Subtract from row i of the matrix, from column `begin` on, rows first to last, each times its own column i."""
     out = matrix[i, begin:n]
-    whole = last - (last - first) % 4
-    for k in range(first, whole, 4):
+    whole = last - (last - first) % FOUR
+    for k in range(first, whole, FOUR):
         # Row by row: Numba knows that one row is contiguous, and of several it does not.
         one, two = matrix[k, begin:n], matrix[k + 1, begin:n]
         three, four = matrix[k + 2, begin:n], matrix[k + 3, begin:n]
-        subtract_four(out, matrix[k : k + 4, i], one, two, three, four)
+        subtract_four(out, matrix[k : k + FOUR, i], one, two, three, four)
     for k in range(whole, last):
         subtract(out, matrix[k, i], matrix[k, begin:n])
 
@@ -132,12 +133,30 @@ def factorise(matrix, n):
 
 
 @njit(cache=True)
+def eliminate(upper, n, first, rows):
+    """Solve four steps of U' x = row, from `first` on, in place and for each of the rows; U = upper[:n, :n]."""
+    last = min(first + FOUR, n)
+    for r in range(len(rows)):
+        for k in range(first, last):
+            rows[r, k] /= upper[k, k]
+            for i in range(k + 1, last):
+                rows[r, i] -= rows[r, k] * upper[k, i]
+    if last == n:
+        return
+    one, two, three, four = (
+        upper[first, last:n], upper[first + 1, last:n], upper[first + 2, last:n], upper[first + 3, last:n]
+    )  # fmt: skip
+    for r in range(len(rows)):
+        subtract_four(rows[r, last:n], rows[r, first:last], one, two, three, four)
+
+
+@njit(cache=True)
 def solved(upper, n, scores):
     """Return (U' U)^-1 scores for the factor upper[:n, :n], (n,)."""
-    out, room = scores.copy(), np.empty(n, scores.dtype)
-    for k in range(n):
-        out[k] /= upper[k, k]
-        subtract(out[k + 1 :], out[k], upper[k, k + 1 : n])
+    row, room = scores.copy().reshape(1, n), np.empty(n, scores.dtype)
+    for first in range(0, n, FOUR):
+        eliminate(upper, n, first, row)
+    out = row[0]
     for k in range(n - 1, -1, -1):
         out[k] = (out[k] - product(upper[k, k + 1 : n], out[k + 1 :], room)) / upper[k, k]
     return out
@@ -197,13 +216,11 @@ def append(upper, places, n, more, rates, noise):
     for b in range(more):
         correlate(places, 0, rates, places[:, n + b].copy(), columns[b])
         columns[b, n + b] += noise
-    for k in range(n):
-        row, pivot = upper[k, k + 1 : n], upper[k, k]
-        for b in range(more):
-            value = columns[b, k] / pivot
-            subtract(columns[b, k + 1 : n], value, row)
-            columns[b, k] = value
-            upper[k, n + b] = value
+    for b in range(0, n, FOUR):
+        eliminate(upper, n, b, columns)
+    for b in range(more):
+        for k in range(n):
+            upper[k, n + b] = columns[b, k]
     corner, room = np.empty((more, more), places.dtype), np.empty(n, places.dtype)
     for b in range(more):
         for c in range(b, more):

@@ -5,44 +5,61 @@ import math
 import numpy as np
 from numba import njit
 
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
 
 @njit(cache=True)
-def candidates(rng, starts, n, cardinalities, ordered, elite, crossed, further, reach):
+def mixed(word):
+    """Return a word, uint64, well mixed: splitmix64 (Steele, Lea and Flood, 2014, doi:10.1145/2660193.2660195)."""
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+@njit(cache=True)
+def uniform(state):
+    """Return the next number in [0, 1) of a generator with a state of one word, (1,); NumPy's costs five times that."""
+    state[0] += GOLDEN
+    return np.float64(mixed(state[0]) >> np.uint64(11)) * 2.0**-53
+
+
+@njit(cache=True)
+def candidates(seed, starts, n, cardinalities, ordered, elite, crossed, further, reach):
     """Return n candidates, (n, d), and the number of the start that each comes from, (n,).
 
     starts: digits, (s, d), the incumbent's last. elite: share that begin at another one; crossed: share that take each
     digit from their start or from any other; the others take one digit to another value, and with the chance `further`
     one more, and so on. A cardinality of 0 stands for a real number in [0, 1); reach: see `moved`.
     """
-    others, d = len(starts) - 1, starts.shape[1]
+    others, d, state = len(starts) - 1, starts.shape[1], np.array([seed], np.uint64)
     pool, start = np.empty((n, d), starts.dtype), np.empty(n, np.int64)
     for i in range(n):
-        start[i] = int(rng.random() * others) if rng.random() < elite else others
+        start[i] = int(uniform(state) * others) if uniform(state) < elite else others
         own, out = starts[start[i]], pool[i]
-        if rng.random() < crossed:
-            mate = starts[int(rng.random() * others)]
+        if uniform(state) < crossed:
+            mate = starts[int(uniform(state) * others)]
             for j in range(d):
-                out[j] = own[j] if rng.random() < 0.5 else mate[j]
+                out[j] = own[j] if uniform(state) < 0.5 else mate[j]
             continue
         out[:] = own
         for _ in range(d):
-            j = int(rng.random() * d)
-            out[j] = moved(rng, out[j], cardinalities[j], ordered[j], reach)
-            if rng.random() >= further:
+            j = int(uniform(state) * d)
+            out[j] = moved(state, out[j], cardinalities[j], ordered[j], reach)
+            if uniform(state) >= further:
                 break
     return pool, start
 
 
 @njit(cache=True)
-def moved(rng, here, cardinality, ordered, reach):
+def moved(state, here, cardinality, ordered, reach):
     """Return another value of a digit: any, or one or a few steps away; for a real number a normal step away.
 
     reach: of an ordered parameter's moves the share that go anywhere.
     """
-    far = not ordered or rng.random() < reach
+    far = not ordered or uniform(state) < reach
     if cardinality == 0:
-        return moved_real(here, far, rng.random(), rng.random())
-    return moved_digit(int(here), cardinality, far, rng.random(), rng.random())
+        return moved_real(here, far, uniform(state), uniform(state))
+    return moved_digit(int(here), cardinality, far, uniform(state), uniform(state))
 
 
 @njit(cache=True)
@@ -73,16 +90,10 @@ def moved_digit(here, count, far, one, other):
 
 @njit(cache=True)
 def key_of(row):
-    """Return a number other than 0 that stands for a row, uint64 (f,).
-
-    Mixed as in splitmix64 (Steele, Lea and Flood, 2014, doi:10.1145/2660193.2660195).
-    """
+    """Return a number other than 0 that stands for a row, uint64 (f,)."""
     key = np.uint64(0)
     for value in row:
-        key = (key ^ value) + np.uint64(0x9E3779B97F4A7C15)
-        key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        key ^= key >> np.uint64(31)
+        key = mixed((key ^ value) + GOLDEN)
     return max(key, np.uint64(1))
 
 
@@ -131,3 +142,13 @@ def new_rows(table, rows):
             out[count] = i
             count += 1
     return out[:count]
+
+
+@njit(cache=True)
+def places_of(digits, tables, firsts, real):
+    """Return the places of digits, (n, d): themselves where they are real, else a table's entries from `firsts` on."""
+    out = np.empty_like(digits)
+    for i in range(len(digits)):
+        for j in range(digits.shape[1]):
+            out[i, j] = digits[i, j] if real[j] else tables[firsts[j] + int(digits[i, j])]
+    return out

@@ -3,8 +3,10 @@
 Source: Wan et al., "Think Global and Act Local", ICML 2021 (arXiv:2102.07188): a process whose kernel falls with the
 distance of designs is fitted, and expected improvement (Jones, Schonlau and Welch, 1998,
 doi:10.1023/A:1008306431147) is maximised over moves of an incumbent; a search that is stuck starts elsewhere. The
-process holds about a thousand trials, those near the incumbent once there are more; each costs it no more than one
-solve, because improvement is worked out with the variance that the nearest trial alone leaves.
+process holds about a thousand trials, those near the incumbent once there are more. Improvement is worked out with the
+variance that the nearest trial alone leaves, so that no candidate costs a solve, and several candidates are taken at a
+time, each as if those before it had come to what is expected of them (Ginsbourger, Le Riche and Carraro, 2010, "Kriging
+is well-suited to parallelize optimization", doi:10.1007/978-3-642-10701-6_6).
 With several objectives each pool of candidates is ranked by other weights (Knowles, ParEGO, 2006, see `scalarising`).
 """
 
@@ -26,8 +28,8 @@ ELITES = 16  # best trials: they are always in the fit, and candidates and resta
 FITTED = 96  # trials that rates are fitted to: half of them the best ones
 KEPT_SHARE = 0.67  # of the trials that the process can hold, those it begins anew with when it is full
 REDRAWS = 20  # random designs drawn in the hope of a new one
-MOST_AT_ONCE = 10  # candidates taken from one pool; early in a run fewer, for then every trial changes the model
-TRIALS_PER_CANDIDATE = 50  # after so many trials one more
+# Candidates taken from one pool: few early in a run, when every trial changes the model, one more after so many trials.
+LEAST_AT_ONCE, MOST_AT_ONCE, TRIALS_PER_CANDIDATE = 4, 10, 50
 Proposal = tuple[Columns, NDArray[np.float64], Any]  # a batch of one, its places, its digits where known
 GROWTH = 1.5  # the rates are fitted anew when there are so many times as many trials; of late, when it begins anew
 
@@ -37,10 +39,9 @@ class Bayesian(Agent):
 
     Defaults were chosen on NK landscapes of 2, 3, 4 and 6 letters (n = 18, 12, 9, 7; k = 5, 2, 4, 3; instances from
     100 on), LABS of lengths 16, 17 and 19, and SystolicGemms-v0's space with ResNet-18, MobileNetV2 and AlexNet in
-    place of its multiplies, for EDP, energy, and latency under a bound on area; seeds from 1,000 on. Two things
-    move regret there at 1,000 designs: early restarts at random designs lower it, and so do a process that holds all
-    trials and ranks many candidates (on NK .063 with 384 trials and a pool of 64, .033 with 1,024 and 512; LABS .052
-    and .036). Where a proposal must be quick, trials=256 and pool=64 take a third of the time.
+    place of its multiplies, for EDP, energy, and latency under a bound on area; seeds from 1,000 on. At 1,000 designs
+    early restarts at random designs lower regret there, and so does a process that holds all trials (NK .054, standard
+    error .004; with 512 trials .063). Of 64, 32 and 16 candidates for each one asked the last alone is worse (.063).
     """
 
     summary = "Bayesian optimisation: a Gaussian process ranks moves of an incumbent; one or several objectives"
@@ -52,7 +53,7 @@ class Bayesian(Agent):
             default=1024,
             meaning="trials that the process holds",
         ),
-        Ordinal("pool", (16, 32, 64, 128, 256, 512), default=512, meaning="candidates ranked at a time"),
+        Ordinal("pool", (8, 16, 32, 64, 128, 256), default=32, meaning="candidates ranked for each one that is asked"),
         Integer("patience", 4, 4096, log=True, default=24, meaning="proposals without improvement before a restart"),
         Float("anew", 0.0, 1.0, default=0.4, meaning="share of restarts that begin at a random design"),
         Float(
@@ -81,6 +82,7 @@ class Bayesian(Agent):
         self._upto = 0  # rows of the archive that the process was told of
         self._held: NDArray[np.int64] | None = None  # rows of the archive that the process holds; None: begin anew
         self._seen = PlaceSet()
+        self._marked: list[NDArray[np.float64]] = []  # what was asked and is not in there yet
         self._queue: list[Proposal] = []
         self._begun = False
         self._next_fit = 3
@@ -92,12 +94,13 @@ class Bayesian(Agent):
         self._ordered = np.array([not isinstance(p, Categorical) for p in self.space.parameters])
 
     def ask(self, n: int) -> Columns:
-        asked = [self._next() for _ in range(n)]
+        asked = []
+        for _ in range(n):
+            asked.append(self._next())
+            self._marked.append(asked[-1][1])
         self._asked = asked[0] if n == 1 else None
         if n == 1:
-            self._seen.add(asked[0][1])
             return asked[0][0]
-        self._seen.add(np.concatenate([places for _, places, _ in asked]))
         return {name: np.concatenate([design[name] for design, _, _ in asked]) for name in self.space.columns}
 
     def _next(self) -> Proposal:
@@ -105,7 +108,7 @@ class Bayesian(Agent):
             self._begun = True
             first = self.space.sample(int(self.settings["first"]), self.rng)
             places = self._places.of(first)
-            rows = [slice(i, i + 1) for i in range(len(places))]
+            rows = [slice(row, row + 1) for row in self._new(places)]
             self._queue = [(rows_of(first, row), places[row], None) for row in rows]
         if self._archive.count < 2:
             return self._queue.pop() if self._queue else self._random()
@@ -127,9 +130,16 @@ class Bayesian(Agent):
         for _ in range(REDRAWS):
             design = self.space.sample(1, self.rng)
             places = self._places.of(design)
-            if len(self._seen.new(places)):
+            if len(self._new(places)):
                 break
         return design, places, None
+
+    def _new(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the rows that were neither asked nor told before, the first of equal ones."""
+        if self._marked:
+            self._seen.add(np.concatenate(self._marked))
+            self._marked.clear()
+        return self._seen.new(places)
 
     def _fill_queue(self) -> None:
         """Queue the candidates of highest expected improvement that were not asked before, the best last."""
@@ -143,17 +153,23 @@ class Bayesian(Agent):
         held = self._hold(elites)
         starts = np.append(elites, self._centre)
         pool, where, start = self._candidates(starts)
-        rows = self._seen.new(where)
+        rows = self._new(where)
         if not len(rows):
             return
         scores = normal_scores(archive.rewards[held])
         self._process.explain(scores)
-        most = min(2 + archive.total // TRIALS_PER_CANDIDATE, MOST_AT_ONCE)
-        chosen = self._process.promising(where[rows], archive.places[starts], start[rows], float(scores.max()), most)
+        chosen = self._process.promising(
+            where[rows], archive.places[starts], start[rows], float(scores.max()), self._most
+        )
         picked = rows[chosen][::-1]
         some = pool[picked] if self._places.flat else rows_of(pool, picked)
         for (design, digits), row in zip(archive.each(some), picked, strict=True):
             self._queue.append((design, where[row : row + 1], digits))
+
+    @property
+    def _most(self) -> int:
+        """How many candidates to take from one pool."""
+        return min(LEAST_AT_ONCE + self._archive.total // TRIALS_PER_CANDIDATE, MOST_AT_ONCE)
 
     def _fit(self) -> None:
         """Fit the rates to the best trials and to as many others."""
@@ -202,7 +218,7 @@ class Bayesian(Agent):
         """
         if self._places.flat:
             return self._flat_candidates(starts)
-        n, count, elites = int(self.settings["pool"]), len(self.space.parameters), len(starts) - 1
+        n, count, elites = self._most * int(self.settings["pool"]), len(self.space.parameters), len(starts) - 1
         start = np.full(n, elites)
         elsewhere = np.flatnonzero(self.rng.random(n) < self.settings["elite"])
         start[elsewhere] = self.rng.integers(0, elites, len(elsewhere))
@@ -224,8 +240,14 @@ class Bayesian(Agent):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         settings = self.settings
         shares = settings["elite"], settings["crossed"], settings["further"], settings["reach"]
+        seed = self.rng.integers(2**63)
         pool, start = self._kernel.candidates(
-            self.rng, self._archive.take(starts), int(settings["pool"]), self._cardinalities, self._ordered, *shares
+            seed,
+            self._archive.take(starts),
+            self._most * int(settings["pool"]),
+            self._cardinalities,
+            self._ordered,
+            *shares,
         )
         if self.space.constraints:
             valid = self.space.constraint_violation(self._archive.columns(pool)) == 0
@@ -238,7 +260,7 @@ class Bayesian(Agent):
             _, places, digits = self._asked
         else:
             places = self._places.of(designs)
-            self._seen.add(places)
+            self._marked.append(places)
         for i, reward in enumerate(evaluations.reward.tolist()):
             losses = evaluations.losses[i] if self._several > 1 and evaluations.feasible[i] else None
             design = designs if len(places) == 1 else rows_of(designs, slice(i, i + 1))
@@ -247,7 +269,6 @@ class Bayesian(Agent):
             if reward >= self._centre_reward or self._centre is None:
                 if reward > self._centre_reward:
                     self._idle = 0
-                    self._queue = self._queue if self._archive.total < self.settings["first"] else []
                 self._centre, self._centre_reward = row, reward
         before = self._archive.count
         self._centre = self._archive.compact(self._centre)

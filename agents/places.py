@@ -37,10 +37,9 @@ class Places:
 
     def of_digits(self, digits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the same for rows of digits, (n, parameters), of a space that is `flat`: one digit a parameter."""
-        if self._floats.any():
-            indices = np.where(self._floats, 0, digits).astype(np.int64)
-            return np.where(self._floats, digits, self._values[self._starts + indices])
-        return self._values[self._starts + digits.astype(np.int64)]
+        from designgym.agents import _pool_kernel as kernel
+
+        return kernel.places_of(digits, self._values, self._starts, self._floats)
 
 
 class PlaceSet:

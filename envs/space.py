@@ -177,6 +177,8 @@ class DesignSpace:
 
     def from_digits(self, digits: list[Array]) -> Columns:
         """Inverse of digits; entries of idle parameters are ignored."""
+        if self._tables is not None:
+            return {name: table[digit] for name, table, digit in zip(self.columns, self._tables, digits, strict=True)}
         columns: Columns = {}
         for parameter, names, own in self._places:
             columns.update(zip(names, parameter.from_digits(digits[own]), strict=True))

@@ -6,7 +6,7 @@ import pytest
 from designgym.agents import _gaussian_process_kernel as kernel
 from designgym.agents import _pool_kernel as pools
 from designgym.agents import _prediction_kernel as prediction
-from designgym.agents import search
+from designgym.agents import agent_class, search
 from designgym.agents.archive import KEPT, Archive
 from designgym.agents.gaussian_process import RankProcess, normal_scores
 from designgym.agents.places import Places, PlaceSet
@@ -147,7 +147,7 @@ def test_places_of_digits_are_those_of_columns(space: DesignSpace) -> None:
 def test_moves_stay_inside_and_change_what_they_should() -> None:
     cardinalities, ordered = np.array([5, 1, 3, 0]), np.array([True, True, False, True])
     starts = np.array([[0, 0, 1, 0.5], [4, 0, 2, 0.999]])
-    out, start = pools.candidates(RNG, starts, 1000, cardinalities, ordered, 0.5, 0.0, 0.0, 0.5)
+    out, start = pools.candidates(7, starts, 1000, cardinalities, ordered, 0.5, 0.0, 0.0, 0.5)
     centres = starts[start]
     assert 150 < (start == 0).sum() < 600, "half of them begin at one of the others, of which there is one"
     differs = out != centres
@@ -158,9 +158,17 @@ def test_moves_stay_inside_and_change_what_they_should() -> None:
     assert {0.0, 1.0, 2.0, 3.0} < set(out[start == 1, 0].tolist()) | {4.0}
 
 
+def test_the_pools_generator_is_uniform_and_that_of_the_paper() -> None:
+    state = np.array([1234567], np.uint64)
+    first = [int(pools.uniform(state) * 2**53) for _ in range(3)]
+    assert first == [word >> 11 for word in (6457827717110365317, 3203168211198807973, 9817491932198370423)]
+    draws = np.array([pools.uniform(state) for _ in range(20_000)])
+    assert np.histogram(draws, 10, (0, 1))[0] == pytest.approx(2000, abs=200)
+
+
 def test_crossed_candidates_are_of_both_parents() -> None:
     starts = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]])
-    out, start = pools.candidates(RNG, starts, 1000, np.full(3, 3), np.zeros(3, bool), 0.0, 1.0, 0.5, 0.5)
+    out, start = pools.candidates(7, starts, 1000, np.full(3, 3), np.zeros(3, bool), 0.0, 1.0, 0.5, 0.5)
     assert set(start.tolist()) == {2}
     assert ((out == 2).sum() / out.size) == pytest.approx(0.5, abs=0.05)
     assert not ((out == 0).any(axis=1) & (out == 1).any(axis=1)).any(), "one mate each"
@@ -170,7 +178,7 @@ def test_crossed_candidates_are_of_both_parents() -> None:
 
 def test_a_candidate_goes_on_changing_with_the_chance_given() -> None:
     starts = np.zeros((2, 30))
-    out, _ = pools.candidates(RNG, starts, 4000, np.full(30, 9), np.zeros(30, bool), 0.5, 0.0, 0.4, 0.5)
+    out, _ = pools.candidates(7, starts, 4000, np.full(30, 9), np.zeros(30, bool), 0.5, 0.0, 0.4, 0.5)
     assert (out != 0).sum(axis=1).mean() == pytest.approx(1 / (1 - 0.4), rel=0.05)
 
 
@@ -218,3 +226,12 @@ def test_several_objectives_are_covered_by_more_than_one_compromise() -> None:
     areas = front.evaluations.losses[:, 1]
     assert len(front) >= 8
     assert areas.max() > 2 * areas.min()
+
+
+def test_designs_asked_at_once_are_all_different() -> None:
+    problem = make_problem("NKLandscape-v0", letters=2, n=8, k=2)
+    agent = agent_class("bayesian")(problem, np.random.default_rng(0))
+    first = agent.ask(12)
+    agent.tell(first, problem.evaluate(first))
+    ranks = problem.space.rank(agent.ask(40))
+    assert len(np.unique(np.concatenate([ranks, problem.space.rank(first)]))) == 52
