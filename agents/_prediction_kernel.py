@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-from designgym.agents._gaussian_process_kernel import FEW, ONE, ZERO, come_closer, correlate, product, raise_up
+from designgym.agents._gaussian_process_kernel import FEW, ONE, ZERO, come_closer, correlate, raise_up
 
 
 @njit(cache=True)
@@ -19,26 +19,35 @@ def greater(one, other):
 
 
 @njit(cache=True)
-def greatest(values, room):
-    """Return the greatest of values that are at least 0, by quarters as `product` adds them. room: for a quarter."""
-    n, peak = len(values), ZERO
+def weigh(alike, weights, room, peaks):
+    """Return the sum of values times weights, and the greatest of the values, which are at least 0.
+
+    Both by quarters, as `product` adds them. room, peaks: for a quarter of as many.
+    """
+    n, total, peak = len(alike), ZERO, ZERO
     left = n // 4
     for i in range(left):
-        room[i] = greater(greater(values[i], values[left + i]), greater(values[2 * left + i], values[3 * left + i]))
+        a, b, c, d = alike[i], alike[left + i], alike[2 * left + i], alike[3 * left + i]
+        room[i] = (a * weights[i] + b * weights[left + i]) + (c * weights[2 * left + i] + d * weights[3 * left + i])
+        peaks[i] = greater(greater(a, b), greater(c, d))
     for i in range(4 * left, n):
-        peak = greater(values[i], peak)
+        total += alike[i] * weights[i]
+        peak = greater(alike[i], peak)
     while left >= FEW:
         quarter = left // 4
         for i in range(4 * quarter, left):
-            peak = greater(room[i], peak)
+            total += room[i]
+            peak = greater(peaks[i], peak)
         for i in range(quarter):
-            room[i] = greater(
-                greater(room[i], room[quarter + i]), greater(room[2 * quarter + i], room[3 * quarter + i])
-            )
+            room[i] = (room[i] + room[quarter + i]) + (room[2 * quarter + i] + room[3 * quarter + i])
+        for i in range(quarter):
+            a, b, c, d = peaks[i], peaks[quarter + i], peaks[2 * quarter + i], peaks[3 * quarter + i]
+            peaks[i] = greater(greater(a, b), greater(c, d))
         left = quarter
     for i in range(left):
-        peak = greater(room[i], peak)
-    return peak
+        total += room[i]
+        peak = greater(peaks[i], peak)
+    return total, peak
 
 
 @njit(cache=True)
@@ -65,7 +74,7 @@ def predict(places, n, rates, weights, pool, starts, start, factors, inverses):
     known = len(factors) // f
     values, counts = np.empty(len(factors), places.dtype), np.zeros(f, np.int64)
     mean, nearest = np.empty(m, places.dtype), np.empty(m, places.dtype)
-    alike, room = np.empty(n, places.dtype), np.empty(n, places.dtype)
+    alike, room, peaks = np.empty(n, places.dtype), np.empty(n, places.dtype), np.empty(n, places.dtype)
     # Written out, for a slice or a call in here costs as much as two hundred trials.
     for j in range(m):
         s = start[j]
@@ -90,7 +99,7 @@ def predict(places, n, rates, weights, pool, starts, start, factors, inverses):
             # No product exceeds exp(10) on the way.
             for i in range(n):
                 alike[i] *= factors[new_row, i] * inverses[old, i]
-        mean[j], nearest[j] = product(alike, weights, room), greatest(alike, room)
+        mean[j], nearest[j] = weigh(alike, weights, room, peaks)
     return mean, nearest
 
 

@@ -103,10 +103,9 @@ class Archive:
         """Designs in the archive's form to columns."""
         if not self._flat:
             return designs
-        digits = zip(designs.T, self._floats, strict=True)
-        return self._space.from_digits(
-            [digit.copy() if is_float else digit.astype(np.int64) for digit, is_float in digits]
-        )
+        whole = designs.astype(np.int64)
+        digits = zip(designs.T, whole.T, self._floats, strict=True)
+        return self._space.from_digits([real.copy() if is_float else digit for real, digit, is_float in digits])
 
     def each(self, designs: Any) -> list[tuple[Columns, NDArray[np.float64] | None]]:
         """Return a few of them as batches of one, each with its digits where the archive keeps digits."""
