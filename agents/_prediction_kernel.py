@@ -89,8 +89,11 @@ def predict(places, n, rates, weights, pool, starts, start, factors, inverses):
                 row, last = k * known, k * known + min(counts[k], known)
                 while row < last and values[row] != value:
                     row += 1
-                if row == last:  # the oldest one gives way
+                if row == last:  # the oldest one gives way, but not to its own partner
                     row = k * known + counts[k] % known
+                    if not new and row == rows[0]:
+                        counts[k] += 1
+                        row = k * known + counts[k] % known
                     counts[k] += 1
                     values[row] = value
                     make_row(value, places[k, :n], rates[k], factors[row, :n], inverses[row, :n])

@@ -98,7 +98,6 @@ class RankProcess:
 
         starts: places that the pool's differ little from, (s, width), at which that is quick; start: which, (m,).
         """
-
         pool, starts = pool.astype(Single), starts.astype(Single)
         mean, nearest = self._prediction.predict(
             self._places, self.held, self.rates, self._weights, pool, starts, start, *self._factors

@@ -37,7 +37,7 @@ def held(places: np.ndarray, rates: np.ndarray, scores: np.ndarray, noise: float
 
 
 def predicted(process: RankProcess, pool: np.ndarray, starts=None, start=None) -> tuple[np.ndarray, np.ndarray]:
-    """What it expects of a pool, by default in double precision as its own starts."""
+    """What it expects of a pool, by default as its own starts."""
     starts, start = (pool, np.arange(len(pool))) if starts is None else (starts, start)
     kind = process._places.dtype
     return prediction.predict(
@@ -86,6 +86,22 @@ def test_a_prediction_does_not_depend_on_where_a_candidate_starts() -> None:
         found = predicted(process, pool, starts, RNG.integers(0, len(starts), len(pool)))
         assert found[0] == pytest.approx(directly[0], abs=2e-3)
         assert found[1] == pytest.approx(directly[1], abs=2e-4)
+
+
+def test_a_prediction_survives_more_values_than_are_kept() -> None:
+    places, rates, scores = RNG.random((50, 2)), np.array([3.0, 2.0]), RNG.normal(size=50)
+    process, _ = held(places, rates, scores, 0.1)
+    values = np.linspace(0.0, 1.0, 60)
+    starts = np.column_stack([values[:40], np.full(40, 0.5)])
+    # Among all orders is the one in which a value is found in the very row that its start's would take.
+    start = RNG.integers(0, 40, 3000)
+    pool = np.column_stack([RNG.choice(values, 3000), np.full(3000, 0.5)])
+    found = predicted(process, pool, starts, start)
+    truth = predicted(process, pool, pool[:1], np.zeros(3000, np.int64))
+    one_by_one = [predicted(process, row[None]) for row in pool[:200]]
+    assert found[0][:200] == pytest.approx([mean[0] for mean, _ in one_by_one], abs=2e-3)
+    assert found[0] == pytest.approx(truth[0], abs=2e-3)
+    assert found[1] == pytest.approx(truth[1], abs=2e-4)
 
 
 def test_of_two_candidates_alike_one_is_picked_and_then_another() -> None:
