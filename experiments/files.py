@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+BROKEN = (OSError, ValueError, KeyError, TypeError)  # what reading a damaged file may raise, besides ArrowException
 META = b"designgym"
 META_CRC = b"designgym.meta-crc32"
 

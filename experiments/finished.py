@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from designgym.experiments.files import LogError, damaged, packed, unpacked, written_safely
+from designgym.experiments.files import BROKEN, LogError, damaged, packed, unpacked, written_safely
 from designgym.experiments.footer import UNSEALED, read_footer, sealed
 from designgym.experiments.rows import checksum
 
@@ -22,7 +22,6 @@ GROUP_CRCS = b"designgym.rows-crc32"
 FILE_CRC = b"designgym.file-crc32"
 GROUP = 2**17  # rows of a group: what is in memory at a time
 CHUNK_BYTE = 2**22
-BROKEN = (OSError, ValueError, KeyError, TypeError)  # what reading a damaged file may raise, besides ArrowException
 
 
 class FinishedWriter:

@@ -64,8 +64,9 @@ class Active:
     def close(self) -> None:
         """Close its part of the log."""
         if self.writer is not None:
-            self.writer.close()
-            self.writer = None
+            with uninterrupted():
+                writer, self.writer = self.writer, None
+                writer.close()
 
 
 class Ledger:

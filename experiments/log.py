@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from designgym.cost_models.base import Metric
 
 FORMAT = 1
-OWN = frozenset({"sweep.yaml", "sweep.json", "lock", "sweep.yaml.tmp", "sweep.json.tmp"})
+OWN = frozenset({"sweep.yaml", "sweep.json", "lock", "sweep.yaml.tmp", "sweep.json.tmp", "report.html"})
 
 
 @dataclass(frozen=True)

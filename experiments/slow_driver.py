@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from designgym.experiments.executor import Id
+from designgym.experiments.files import damaged
 from designgym.experiments.flight import Flight, numbered
 from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory, read_index
@@ -44,7 +45,10 @@ def settle_in_flight(
         return spec
     known = None
     if (directory.path / "sweep.json").exists():
-        known = read_index(directory.path).get("spec", {}).get("in_flight")
+        spec_then = read_index(directory.path).get("spec")
+        if not isinstance(spec_then, dict):
+            raise damaged(directory.path / "sweep.json")
+        known = spec_then.get("in_flight")
     if known is None:
         from designgym.experiments.cluster import available_cores, cluster
 

@@ -62,7 +62,11 @@ class AgentEntry(Strict):
 
 PROBLEM = "a problem's id, or a mapping with the keys id and options"
 AGENT = "an agent's name, or a mapping with the keys name and hyperparameters"
-SEEDS = "an integer of at least 1 (n stands for 0 ... n - 1), or a list of different integers of at least 0"
+MOST_SEEDS = 100_000  # a date or a random number is meant as one seed, in brackets
+SEEDS = (
+    f"an integer from 1 to {MOST_SEEDS:,} (n stands for 0 ... n - 1), "
+    "or a list of different integers from 0 to 2^63 - 1"
+)
 
 Problems = Annotated[
     list[Annotated[ProblemEntry, _named("id"), Field(description=PROBLEM)]],
@@ -75,8 +79,9 @@ Agents = Annotated[
 
 
 def _seeds(given: Any) -> tuple[int, ...]:
-    seeds = tuple(range(given)) if type(given) is int else tuple(given) if isinstance(given, list | tuple) else ()
-    good = all(type(seed) is int and seed >= 0 for seed in seeds) and len(set(seeds)) == len(seeds)
+    count = given if type(given) is int and given <= MOST_SEEDS else 0
+    seeds = tuple(given) if isinstance(given, list | tuple) else tuple(range(count))
+    good = all(type(seed) is int and 0 <= seed < 2**63 for seed in seeds) and len(set(seeds)) == len(seeds)
     if not seeds or not good:
         raise ValueError("no seeds")
     return seeds

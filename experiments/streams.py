@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import io
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from designgym.experiments.files import LogError, damaged, explained, packed, unpacked
+from designgym.experiments.files import BROKEN, META, META_CRC, LogError, damaged, explained, packed, unpacked
 from designgym.experiments.rows import checksum
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_CRC = b"designgym.rows-crc32"
+COLUMNS_CRC = b"designgym.columns-crc32"
 # "Encapsulated message format" and "IPC streaming format" of arrow.apache.org/docs/format/Columnar.html.
 CONTINUATION = b"\xff\xff\xff\xff"
 END = CONTINUATION + bytes(4)
@@ -37,7 +39,7 @@ class PartWriter:
         self._path = path
         with explained(path):
             self._file = open(path, "xb", buffering=0)  # noqa: SIM115
-        self._schema = schema.with_metadata(packed(meta))
+        self._schema = schema.with_metadata(packed(meta) | {COLUMNS_CRC: _columns_crc(schema)})
         self._sink = io.BytesIO()
         self._writer = pa.ipc.new_stream(self._sink, self._schema)
         self._length, self._empty = 0, True
@@ -97,8 +99,9 @@ class PartReader:
             reader = pa.ipc.open_stream(self._source)
             self.schema = reader.schema
             self.meta = unpacked(reader.schema.metadata)
+            _check_columns(reader.schema)
             self._reader, self._place = reader, self._source.tell()
-        except (pa.ArrowException, OSError, ValueError, KeyError):
+        except (pa.ArrowException, *BROKEN):
             self._check_rest(torn=True)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -112,7 +115,7 @@ class PartReader:
                 batch = _next_batch(self._reader, self._path)
             except LogError:
                 raise
-            except (pa.ArrowException, OSError, ValueError, KeyError):
+            except (pa.ArrowException, *BROKEN):
                 torn = True
             else:
                 if batch is None:
@@ -152,8 +155,20 @@ def _next_batch(reader: Any, path: Path) -> pa.RecordBatch | None:
     try:
         batch.validate(full=True)
         right = str(checksum(batch)).encode() == (custom or {}).get(BATCH_CRC)
-    except ValueError:
+    except BROKEN:
         right = False
     if not right:
         raise damaged(path)
     return batch
+
+
+def _columns_crc(schema: pa.Schema) -> bytes:
+    """Return a CRC-32 of the columns' names and types: the sums of batches are of values, whatever their types."""
+    return str(zlib.crc32("\n".join(map(str, schema)).encode())).encode()
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    """ValueError where columns are not those that were written. Early logs do not say which those were."""
+    told = {name: text for name, text in (schema.metadata or {}).items() if name not in (META, META_CRC)}
+    if told not in ({}, {COLUMNS_CRC: _columns_crc(schema)}):
+        raise ValueError("checksum of the columns")

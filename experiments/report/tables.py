@@ -243,7 +243,7 @@ def glossary(problem: ProblemStudy) -> str:
         meaning = f"{metric.meaning} ({metric.better} is better)" if metric.meaning else f"{metric.better} is better"
         rows.append([code(metric.name), escape(pretty(metric.unit)), escape(meaning)])
     inside = table(["name", "unit", "meaning"], rows, left=(0, 1, 2), css="prose")
-    return f"<details><summary>What the columns mean</summary>{inside}</details>"
+    return f'<details class="printed"><summary>What the columns mean</summary>{inside}</details>'
 
 
 # -- how runs ended ---------------------------------------------------------------------------------------------------

@@ -201,6 +201,14 @@ def test_a_damaged_index_stops_its_sweep_in_one_line(tmp_path) -> None:
         sweep(spec_of(), tmp_path)
 
 
+def test_a_damaged_index_is_mended_as_its_message_says(tmp_path) -> None:
+    assert sweep(spec_of(), tmp_path, silent=True).failed == ()
+    (tmp_path / "report.html").write_text("")
+    (tmp_path / "sweep.json").unlink()
+    outcome = sweep(spec_of(), tmp_path, silent=True)
+    assert outcome.finished == outcome.runs
+
+
 def test_a_sweep_that_cannot_start_leaves_nothing(tmp_path, monkeypatch) -> None:
     def fails(*_):
         raise ClusterError("no Ray today.")

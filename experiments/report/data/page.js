@@ -126,6 +126,7 @@
   // Printing does not wait: what was not drawn yet is drawn here, all before the first page is laid out.
   function drawForPrint() {
     printing = true;
+    for (const one of document.querySelectorAll("details.printed:not([open])")) one.open = true;
     redraw(printedWidth);
     for (const node of nodes()) draw(node).catch(failed);
   }
