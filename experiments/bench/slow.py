@@ -7,7 +7,8 @@ none. The end of the sweep, where fewer evaluations are left than there are work
 
 A run that is told in order has to wait for its slowest evaluation once it is in_flight designs ahead of it. Simulated
 without any overhead, a run alone keeps 2 workers 99.6 % busy and 8 workers 93.1 % with lognormal times and 8 designs a
-worker in flight; other runs of the sweep fill the gap.
+worker in flight; other runs of the sweep fill the gap, until the last of them: 8 workers with lognormal times told in
+order were measured 91.9 % busy in a sweep of 30 s, 92.8 % in one of 60 s and 93.7 % in one of 90 s.
 """
 
 from __future__ import annotations
