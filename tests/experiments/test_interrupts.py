@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import tiny_problems
@@ -15,7 +16,7 @@ from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import RunFiles
 from designgym.experiments.progress import Progress
-from designgym.experiments.runs import runs
+from designgym.experiments.runs import RunSpec, runs
 from designgym.experiments.spec import SweepSpec, make_spec
 from designgym.experiments.streams import PartWriter
 
@@ -45,12 +46,15 @@ def ctrl_c_after(monkeypatch, owner, name) -> None:
     monkeypatch.setattr(owner, name, interrupted)
 
 
+def opened(folder: Path, run: RunSpec) -> tuple[SweepDirectory, Ledger, Active]:
+    directory = SweepDirectory(folder)
+    return directory, Ledger(directory, Progress([run], 1, silent=True)), Active(run, directory.run(run.key))
+
+
 def test_a_batch_that_is_written_is_counted(spec, tmp_path, monkeypatch) -> None:
     (run,) = runs(spec)
     rows, _ = undisturbed(run)
-    directory = SweepDirectory(tmp_path)
-    ledger = Ledger(directory, Progress([run], 1, silent=True))
-    active = Active(run, directory.run(run.key))
+    directory, ledger, active = opened(tmp_path, run)
     ctrl_c_after(monkeypatch, PartWriter, "append")
     with pytest.raises(KeyboardInterrupt):
         ledger.append(active, rows.to_batches()[0])
@@ -63,9 +67,7 @@ def test_a_batch_that_is_written_is_counted(spec, tmp_path, monkeypatch) -> None
 def test_a_run_that_is_put_into_its_file_is_counted(spec, tmp_path, monkeypatch) -> None:
     (run,) = runs(spec)
     rows, ended = undisturbed(run)
-    directory = SweepDirectory(tmp_path)
-    ledger = Ledger(directory, Progress([run], 1, silent=True))
-    active = Active(run, directory.run(run.key))
+    directory, ledger, active = opened(tmp_path, run)
     ledger.append(active, rows.to_batches()[0])
     ctrl_c_after(monkeypatch, RunFiles, "drop_parts")
     with pytest.raises(KeyboardInterrupt):
