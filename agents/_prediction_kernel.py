@@ -61,18 +61,18 @@ def make_row(value, column, rate, factors, inverses):
 
 
 @njit(cache=True)
-def predict(places, n, rates, weights, pool, starts, start, factors, inverses):
+def predict(places, n, rates, weights, pool, starts, start, values, counts, factors, inverses):
     """Return the mean at each place of the pool, (m, f), and its correlation with the nearest of n trials, (m,) each.
 
     weights: what `solved` returns, of the trials at the first n columns of places. starts: places from which the pool's
-    differ little, (s, f); start: which of them, (m,). factors, inverses: room, (f times values of a place kept, most).
+    differ little, (s, f); start: which of them, (m,). values, counts, factors, inverses: what is known of each place,
+    (f times values kept,), (f,), and (f times values kept, most); all counts are 0 when the trials have changed.
     """
     m, f = pool.shape
     whole = np.empty((len(starts), n), places.dtype)
     for s in range(len(starts)):
         correlate(places, 0, rates, starts[s], whole[s])
     known = len(factors) // f
-    values, counts = np.empty(len(factors), places.dtype), np.zeros(f, np.int64)
     mean, nearest = np.empty(m, places.dtype), np.empty(m, places.dtype)
     alike, room, peaks = np.empty(n, places.dtype), np.empty(n, places.dtype), np.empty(n, places.dtype)
     # Written out, for a slice or a call in here costs as much as two hundred trials.
@@ -116,6 +116,15 @@ def expected_improvement(mean, nearest, noise, target):
     u = (mean - target) / deviation
     density = math.exp(-0.5 * u * u) / math.sqrt(2.0 * math.pi)
     return deviation * (u * 0.5 * math.erfc(-u / math.sqrt(2.0)) + density)
+
+
+@njit(cache=True)
+def most_improving(mean, nearest, noise, target, count):
+    """Return the rows of the highest expected improvement, the least of them first, (count,)."""
+    improvement = np.empty(len(mean))
+    for j in range(len(mean)):
+        improvement[j] = expected_improvement(mean[j], nearest[j], noise, target)
+    return np.argsort(improvement)[-count:]
 
 
 @njit(cache=True)

@@ -11,6 +11,7 @@ ROUNDS = 3  # steps of the rates at each fit
 LEAST_STEP, MOST_STEP = 0.02, 1.0  # of a rate's logarithm
 KNOWN = 24  # values of one place whose factors are kept while a pool is ranked
 ODD = 16  # columns more than needed: rows that lie a power of two apart would share the same few lines of the cache
+Guess = NDArray[np.float32]
 Single = np.float32  # twice as many numbers at a time; the noise keeps the process well conditioned
 LEAST_RATE, MOST_RATE = 1e-3, 10.0  # beyond them a parameter means nothing, or every value is a world of its own
 
@@ -39,6 +40,7 @@ class RankProcess:
         self._places = np.zeros((len(group), most), Single)
         self._upper = np.zeros((most, most + ODD), Single)
         self._factors = np.empty((2, len(group) * KNOWN, most), Single)
+        self._values, self._counts = np.empty(len(group) * KNOWN, Single), np.zeros(len(group), np.int64)
         self._weights = np.empty(0, Single)
         self.held = 0
 
@@ -85,24 +87,31 @@ class RankProcess:
     def explain(self, scores: NDArray[np.float64]) -> None:
         """Tell it the scores of the trials that it holds, in their order, (held,)."""
         self._weights = self._kernel.solved(self._upper, self.held, scores.astype(Single))
+        self._counts[:] = 0
 
-    def promising(
-        self,
-        pool: NDArray[np.float64],
-        starts: NDArray[np.float64],
-        start: NDArray[np.int64],
-        target: float,
-        count: int,
-    ) -> NDArray[np.int64]:
-        """Return which rows of the pool, (m, width), are expected to exceed a score most, the best first, (count,).
+    def predict(
+        self, pool: NDArray[np.float64], starts: NDArray[np.float64], start: NDArray[np.int64]
+    ) -> tuple[Guess, Guess]:
+        """Return the mean at places, (m, width), and their correlation with the nearest trial, (m,) each.
 
         starts: places that the pool's differ little from, (s, width), at which that is quick; start: which, (m,).
         """
+        known = self._values, self._counts, *self._factors
         pool, starts = pool.astype(Single), starts.astype(Single)
-        mean, nearest = self._prediction.predict(
-            self._places, self.held, self.rates, self._weights, pool, starts, start, *self._factors
-        )
-        return self._prediction.promising(mean, nearest, pool, self.rates, self._noise, target, count)
+        return self._prediction.predict(self._places, self.held, self.rates, self._weights, pool, starts, start, *known)
+
+    def most_improving(self, mean: Guess, nearest: Guess, target: float, count: int) -> NDArray[np.int64]:
+        """Return which predictions, (m,), promise to exceed a score most, the best last, (count,)."""
+        return self._prediction.most_improving(mean, nearest, self._noise, target, count)
+
+    def promising(
+        self, pool: NDArray[np.float64], mean: Guess, nearest: Guess, target: float, count: int
+    ) -> NDArray[np.int64]:
+        """Return which rows of the pool, (m, width), are expected to exceed a score most, the best first, (count,).
+
+        mean, nearest: what is predicted of them. Each is taken as if those before it had been tried.
+        """
+        return self._prediction.promising(mean, nearest, pool.astype(Single), self.rates, self._noise, target, count)
 
 
 def normal_scores(rewards: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from designgym.agents import _gaussian_process_kernel as kernel
-from designgym.agents import _pool_kernel as pools
 from designgym.agents import _prediction_kernel as prediction
 from designgym.agents import agent_class, search
 from designgym.agents.archive import KEPT, Archive
@@ -39,11 +38,7 @@ def held(places: np.ndarray, rates: np.ndarray, scores: np.ndarray, noise: float
 def predicted(process: RankProcess, pool: np.ndarray, starts=None, start=None) -> tuple[np.ndarray, np.ndarray]:
     """What it expects of a pool, by default as its own starts."""
     starts, start = (pool, np.arange(len(pool))) if starts is None else (starts, start)
-    kind = process._places.dtype
-    return prediction.predict(
-        process._places, process.held, process.rates.astype(kind), process._weights, pool.astype(kind),
-        starts.astype(kind), start, *process._factors,
-    )  # fmt: skip
+    return process.predict(pool, starts, start)
 
 
 def test_the_process_predicts_as_the_textbook_does() -> None:
@@ -112,8 +107,10 @@ def test_of_two_candidates_alike_one_is_picked_and_then_another() -> None:
     process._weights[:] = 0.0
     process._weights[1] = 0.5
     starts, start = np.zeros((1, 2)), np.zeros(4, np.int64)
-    assert process.promising(pool, starts, start, 0.0, 2).tolist() == [0, 2]
-    assert sorted(process.promising(pool, starts, start, 0.0, 9).tolist()) == [0, 1, 2, 3]
+    guess = process.predict(pool, starts, start)
+    assert process.most_improving(*guess, 0.0, 2).tolist() == [1, 0], "the best last, each for itself"
+    assert process.promising(pool, *guess, 0.0, 2).tolist() == [0, 2]
+    assert sorted(process.promising(pool, *guess, 0.0, 9).tolist()) == [0, 1, 2, 3]
 
 
 def test_slopes_are_those_of_the_likelihood() -> None:
@@ -160,44 +157,6 @@ def test_places_of_digits_are_those_of_columns(space: DesignSpace) -> None:
     assert (places.of_digits(digits) == places.of(designs)).all()
 
 
-def test_moves_stay_inside_and_change_what_they_should() -> None:
-    cardinalities, ordered = np.array([5, 1, 3, 0]), np.array([True, True, False, True])
-    starts = np.array([[0, 0, 1, 0.5], [4, 0, 2, 0.999]])
-    out, start = pools.candidates(7, starts, 1000, cardinalities, ordered, 0.5, 0.0, 0.0, 0.5)
-    centres = starts[start]
-    assert 150 < (start == 0).sum() < 600, "half of them begin at one of the others, of which there is one"
-    differs = out != centres
-    assert set(differs.sum(axis=1).tolist()) <= {0, 1}
-    assert (out >= 0).all()
-    assert (out < [5, 1, 3, 1]).all()
-    assert differs.any(axis=0).tolist() == [True, False, True, True]
-    assert {0.0, 1.0, 2.0, 3.0} < set(out[start == 1, 0].tolist()) | {4.0}
-
-
-def test_the_pools_generator_is_uniform_and_that_of_the_paper() -> None:
-    state = np.array([1234567], np.uint64)
-    first = [int(pools.uniform(state) * 2**53) for _ in range(3)]
-    assert first == [word >> 11 for word in (6457827717110365317, 3203168211198807973, 9817491932198370423)]
-    draws = np.array([pools.uniform(state) for _ in range(20_000)])
-    assert np.histogram(draws, 10, (0, 1))[0] == pytest.approx(2000, abs=200)
-
-
-def test_crossed_candidates_are_of_both_parents() -> None:
-    starts = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]])
-    out, start = pools.candidates(7, starts, 1000, np.full(3, 3), np.zeros(3, bool), 0.0, 1.0, 0.5, 0.5)
-    assert set(start.tolist()) == {2}
-    assert ((out == 2).sum() / out.size) == pytest.approx(0.5, abs=0.05)
-    assert not ((out == 0).any(axis=1) & (out == 1).any(axis=1)).any(), "one mate each"
-    assert (out == 0).any(), "any of the others"
-    assert (out == 1).any()
-
-
-def test_a_candidate_goes_on_changing_with_the_chance_given() -> None:
-    starts = np.zeros((2, 30))
-    out, _ = pools.candidates(7, starts, 4000, np.full(30, 9), np.zeros(30, bool), 0.5, 0.0, 0.4, 0.5)
-    assert (out != 0).sum(axis=1).mean() == pytest.approx(1 / (1 - 0.4), rel=0.05)
-
-
 def test_a_set_of_places_knows_what_it_was_given() -> None:
     places = RNG.integers(0, 4, (5000, 6)) / 3.0
     seen, truth = PlaceSet(), set()
@@ -242,6 +201,15 @@ def test_several_objectives_are_covered_by_more_than_one_compromise() -> None:
     areas = front.evaluations.losses[:, 1]
     assert len(front) >= 8
     assert areas.max() > 2 * areas.min()
+
+
+def test_it_asks_what_is_two_moves_from_anything_told() -> None:
+    problem = make_problem("NKLandscape-v0", letters=4, n=9, k=2)
+    # Of one move each, so that what is farther is a move of a candidate.
+    found = search(problem, "bayesian", 120, seed=0, crossed=0.0, further=0.0, patience=4096)
+    digits = np.stack(problem.space.digits(found.designs), axis=1)
+    away = [(digits[:i] != digits[i]).sum(axis=1).min() for i in range(8, 120)]
+    assert set(away) == {1, 2}
 
 
 def test_designs_asked_at_once_are_all_different() -> None:

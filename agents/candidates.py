@@ -1,0 +1,105 @@
+"""Candidates near a few designs, and what a model guesses of them: moves and crosses, in the archive's own form."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.agents.archive import Archive
+from designgym.agents.moves import cross, mutate, rows_of
+from designgym.agents.places import Places
+from designgym.cost_models.base import Columns, batch_length
+from designgym.envs import Categorical, DesignSpace
+
+
+class Pool(NamedTuple):
+    """Candidates in the archive's form, their places, (n, width), and what the process guesses, (n,) each."""
+
+    designs: Any
+    places: NDArray[np.float64]
+    mean: NDArray[np.float32]
+    nearest: NDArray[np.float32]
+
+    def take(self, rows: Any) -> "Pool":
+        """Return some of them."""
+        return Pool(some(self.designs, rows), self.places[rows], self.mean[rows], self.nearest[rows])
+
+    def join(self, other: "Pool") -> "Pool":
+        """Return these and others."""
+        if isinstance(self.designs, dict):
+            designs: Any = {
+                name: np.concatenate([column, other.designs[name]]) for name, column in self.designs.items()
+            }
+        else:
+            designs = np.concatenate([self.designs, other.designs])
+        return Pool(
+            designs,
+            np.concatenate([self.places, other.places]),
+            np.concatenate([self.mean, other.mean]),
+            np.concatenate([self.nearest, other.nearest]),
+        )
+
+
+def some(designs: Any, rows: Any) -> Any:
+    """Return these rows of designs in the archive's form."""
+    return rows_of(designs, rows) if isinstance(designs, dict) else designs[rows]
+
+
+class Candidates:
+    """Makes them out of other designs, of which the last is the incumbent.
+
+    elite: share that start from any of the others. crossed: share that take each parameter from their start or from
+    another design; the rest change one parameter, and with the chance `further` one more, and so on. reach: of an
+    ordered parameter's moves the share that go anywhere.
+    """
+
+    def __init__(
+        self,
+        space: DesignSpace,
+        places: Places,
+        archive: Archive,
+        rng: np.random.Generator,
+        *,
+        elite: float,
+        crossed: float,
+        further: float,
+        reach: float,
+    ) -> None:
+        from designgym.agents import _pool_kernel as kernel
+
+        self._kernel, self._space, self._places = kernel, space, places
+        self._archive, self._rng = archive, rng
+        self._elite, self._crossed, self._further, self._reach = elite, crossed, further, reach
+        self._state = rng.integers(2**63, size=1, dtype=np.uint64)  # of the kernel's own generator
+        self._cardinalities = np.array(space.cardinalities)
+        self._ordered = np.array([not isinstance(p, Categorical) for p in space.parameters])
+
+    def near(self, starts: Any, n: int) -> tuple[Any, NDArray[np.float64], NDArray[np.int64]]:
+        """Return about n candidates, their places, (n, width), and which of the designs each starts from, (n,).
+
+        Fewer where they would break a constraint.
+        """
+        if self._places.flat:
+            shares = self._elite, self._crossed, self._further, self._reach
+            pool, start = self._kernel.candidates(self._state, starts, n, self._cardinalities, self._ordered, *shares)
+        else:
+            pool, start = self._moved(starts, n)
+        if self._space.constraints:
+            valid = self._space.constraint_violation(self._archive.columns(pool)) == 0
+            pool, start = some(pool, valid), start[valid]
+        return pool, self._places.of_digits(pool) if self._places.flat else self._places.of(pool), start
+
+    def _moved(self, starts: Columns, n: int) -> tuple[Columns, NDArray[np.int64]]:
+        """The same for designs in columns, constraints apart."""
+        count, others, rng = len(self._space.parameters), batch_length(starts) - 1, self._rng
+        start = np.full(n, others)
+        elsewhere = np.flatnonzero(rng.random(n) < self._elite)
+        start[elsewhere] = rng.integers(0, max(others, 1), len(elsewhere))
+        crossed = rng.random(n) < self._crossed
+        mates = rng.integers(0, max(others, 1), int(crossed.sum()))
+        changes = np.minimum(rng.geometric(1.0 - self._further, n), count)
+        mask = rng.random((n, count)).argsort(axis=1) < changes[:, None]
+        moved = mutate(self._space, rows_of(starts, start[~crossed]), mask[~crossed], self._reach, rng)
+        children = cross(self._space, rows_of(starts, start[crossed]), rows_of(starts, mates), rng)
+        pool = {name: np.concatenate([moved[name], children[name]]) for name in moved}
+        return pool, np.concatenate([start[~crossed], start[crossed]])
