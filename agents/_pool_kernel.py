@@ -27,9 +27,9 @@ def uniform(state):
 def candidates(state, starts, n, cardinalities, ordered, elite, crossed, further, reach):
     """Return n candidates, (n, d), and the number of the start that each comes from, (n,); state: see `uniform`.
 
-    starts: digits, (s, d), the incumbent's last. elite: share that begin at another one; crossed: share that take each
-    digit from their start or from any other; the others take one digit to another value, and with the chance `further`
-    one more, and so on. A cardinality of 0 stands for a real number in [0, 1); reach: see `moved`.
+    starts: digits, (s, d). elite: share that begin at another one than the last; crossed: share that take each digit
+    from where they begin or from another one than the last; the others take one digit to another value, and with the
+    chance `further` one more, and so on. A cardinality of 0 stands for a real number in [0, 1); reach: see `moved`.
     """
     others, d = len(starts) - 1, starts.shape[1]
     pool, start = np.empty((n, d), starts.dtype), np.empty(n, np.int64)

@@ -66,7 +66,8 @@ def predict(places, n, rates, weights, pool, starts, start, values, counts, fact
 
     weights: what `solved` returns, of the trials at the first n columns of places. starts: places from which the pool's
     differ little, (s, f); start: which of them, (m,). values, counts, factors, inverses: what is known of each place,
-    (f times values kept,), (f,), and (f times values kept, most); all counts are 0 when the trials have changed.
+    (f times values kept,), (f,), and (f times values kept, most), to which more is added; counts are 0 when the trials
+    or the rates have changed.
     """
     m, f = pool.shape
     whole = np.empty((len(starts), n), places.dtype)
@@ -120,7 +121,7 @@ def expected_improvement(mean, nearest, noise, target):
 
 @njit(cache=True)
 def most_improving(mean, nearest, noise, target, count):
-    """Return the rows of the highest expected improvement, the least of them first, (count,)."""
+    """Return the rows of the highest expected improvement, the least of them first, at most (count,)."""
     improvement = np.empty(len(mean))
     for j in range(len(mean)):
         improvement[j] = expected_improvement(mean[j], nearest[j], noise, target)

@@ -26,10 +26,10 @@ from designgym.agents.scalarising import draw_weights
 from designgym.cost_models.base import Columns
 from designgym.envs import DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
 
-ELITES = 16  # best trials: they are always in the fit, and candidates and restarts begin at them
+ELITES = 16  # best trials: they are always in the fit, and a pool's first half and restarts begin at them
 FITTED = 96  # trials that rates are fitted to: half of them the best ones
 KEPT_SHARE = 0.67  # of the trials that the process can hold, those it begins anew with when it is full
-PARENTS = 2  # of the first half of a pool, near which the other half is made, for each candidate to take from it
+PARENTS = 2  # for each candidate to take from a pool, as many of its first half are what its second half begins at
 REDRAWS = 20  # random designs drawn in the hope of a new one
 # Candidates taken from one pool: few early in a run, when every trial changes the model, one more after so many trials.
 LEAST_AT_ONCE, MOST_AT_ONCE, TRIALS_PER_CANDIDATE = 4, 16, 50
@@ -46,7 +46,8 @@ class Bayesian(Agent):
     designs there, by means of 320 runs or more (in brackets the standard error): a process that holds all trials NK
     .054, one of 512 .063 (.004). With half of the candidates near the other half's best .046 (.002), LABS .039 (.004),
     without .054, .046 (.003). A share of restarts at random designs of .1 / .4 / .7 / 1 NK .053 / .047 / .045 / .045
-    (.002), LABS .043 / .045 / .040 / .053 (.004).
+    (.002), LABS .043 / .045 / .040 / .053 (.004). At most 10, 12 and 16 candidates from a pool are
+    alike (NK .046, .047, .046).
     """
 
     summary = "Bayesian optimisation: a Gaussian process ranks moves of an incumbent; one or several objectives"
@@ -62,7 +63,7 @@ class Bayesian(Agent):
             "pool",
             (8, 16, 32, 64, 128, 256),
             default=32,
-            meaning="candidates ranked for each asked, half near the other half's best",
+            meaning="candidates ranked for each asked, half near the best of the other half",
         ),
         Integer("patience", 4, 4096, log=True, default=24, meaning="proposals without improvement before a restart"),
         Float("anew", 0.0, 1.0, default=0.7, meaning="share of restarts that begin at a random design"),
@@ -71,9 +72,13 @@ class Bayesian(Agent):
         ),
         Float("reach", 0.0, 1.0, default=0.5, meaning="share of an ordered parameter's moves that go anywhere"),
         Float(
-            "elite", 0.0, 1.0, default=0.5, meaning="share of candidates that start from another of the best designs"
+            "elite",
+            0.0,
+            1.0,
+            default=0.5,
+            meaning="share of candidates that begin at another than the best of their starts",
         ),
-        Float("crossed", 0.0, 1.0, default=0.2, meaning="share of candidates that cross one of the best designs"),
+        Float("crossed", 0.0, 1.0, default=0.2, meaning="share of candidates that cross two of their starts"),
         Float("noise", 1e-4, 1.0, log=True, default=0.03, meaning="variance of what the process does not explain"),
         Float("rate", 0.1, 20.0, log=True, default=2.0, meaning="first guess of how fast the process forgets, in all"),
     )
@@ -167,7 +172,7 @@ class Bayesian(Agent):
         best = self._process.most_improving(first.mean, first.nearest, target, PARENTS * self._most)
         pool = first.join(self._pool_near(some(first.designs, best), first.places[best]))
         pool = pool.take(self._new(pool.places))
-        picked = pool.take(self._process.promising(*pool[1:], target, self._most)[::-1])
+        picked = pool.take(self._process.promising(pool.places, pool.mean, pool.nearest, target, self._most)[::-1])
         for row, (design, digits) in enumerate(archive.each(picked.designs)):
             self._queue.append((design, picked.places[row : row + 1], digits))
 

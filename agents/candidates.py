@@ -1,4 +1,7 @@
-"""Candidates near a few designs, and what a model guesses of them: moves and crosses, in the archive's own form."""
+"""Candidates near a few designs, and what a model guesses of them: moves and crosses, in the archive's own form.
+
+Source of the crosses: uniform crossover (Syswerda, ICGA 1989). Moves are those of `moves`, compiled for plain spaces.
+"""
 
 from typing import Any, NamedTuple
 
@@ -46,11 +49,11 @@ def some(designs: Any, rows: Any) -> Any:
 
 
 class Candidates:
-    """Makes them out of other designs, of which the last is the incumbent.
+    """Makes candidates of a few starts, designs of which the last counts most.
 
-    elite: share that start from any of the others. crossed: share that take each parameter from their start or from
-    another design; the rest change one parameter, and with the chance `further` one more, and so on. reach: of an
-    ordered parameter's moves the share that go anywhere.
+    elite: share that begin at any of the other starts. crossed: share that take each parameter from where they begin or
+    from one of the other starts; the rest change one parameter, and with the chance `further` one more, and so on.
+    reach: of an ordered parameter's moves the share that go anywhere.
     """
 
     def __init__(
@@ -75,9 +78,9 @@ class Candidates:
         self._ordered = np.array([not isinstance(p, Categorical) for p in space.parameters])
 
     def near(self, starts: Any, n: int) -> tuple[Any, NDArray[np.float64], NDArray[np.int64]]:
-        """Return about n candidates, their places, (n, width), and which of the designs each starts from, (n,).
+        """Return n candidates, their places, (n, width), and at which of the starts each began, (n,).
 
-        Fewer where they would break a constraint.
+        Fewer where some would be illegal or break a constraint.
         """
         if self._places.flat:
             shares = self._elite, self._crossed, self._further, self._reach
@@ -85,7 +88,9 @@ class Candidates:
         else:
             pool, start = self._moved(starts, n)
         if self._space.constraints:
-            valid = self._space.constraint_violation(self._archive.columns(pool)) == 0
+            # Digits are legal values, columns that were told may not be.
+            broken = self._space.constraint_violation if self._places.flat else self._space.violation
+            valid = broken(self._archive.columns(pool)) == 0
             pool, start = some(pool, valid), start[valid]
         return pool, self._places.of_digits(pool) if self._places.flat else self._places.of(pool), start
 

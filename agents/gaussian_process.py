@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 ROUNDS = 3  # steps of the rates at each fit
 LEAST_STEP, MOST_STEP = 0.02, 1.0  # of a rate's logarithm
-KNOWN = 24  # values of one place whose factors are kept while a pool is ranked
+KNOWN = 24  # values of one place whose factors are kept until the trials or the rates change
 ODD = 16  # columns more than needed: rows that lie a power of two apart would share the same few lines of the cache
-Guess = NDArray[np.float32]
+Guess = NDArray[np.float32]  # what is predicted, in single precision
 Single = np.float32  # twice as many numbers at a time; the noise keeps the process well conditioned
 LEAST_RATE, MOST_RATE = 1e-3, 10.0  # beyond them a parameter means nothing, or every value is a world of its own
 
@@ -72,13 +72,15 @@ class RankProcess:
         return np.argpartition(away, count - 1)[:count]
 
     def hold(self, places: NDArray[np.float64]) -> None:
-        """Hold the trials at these places, (n, width), n at most `most`, and no others."""
+        """Hold the trials at these places, (n, width), n at most `most`, and no others; `explain` must follow."""
         self.held = len(places)
+        self._counts[:] = 0
         self._places[:, : self.held] = places.T
         self._kernel.refactorise(self._upper, self._places, self.held, self.rates, self._noise)
 
     def add(self, places: NDArray[np.float64]) -> None:
-        """Hold a few more trials, (n, width): all at once cost hardly more than one."""
+        """Hold a few more trials, (n, width): all at once cost hardly more than one; `explain` must follow."""
+        self._counts[:] = 0
         more = len(places)
         self._places[:, self.held : self.held + more] = places.T
         self._kernel.append(self._upper, self._places, self.held, more, self.rates, self._noise)
@@ -87,7 +89,6 @@ class RankProcess:
     def explain(self, scores: NDArray[np.float64]) -> None:
         """Tell it the scores of the trials that it holds, in their order, (held,)."""
         self._weights = self._kernel.solved(self._upper, self.held, scores.astype(Single))
-        self._counts[:] = 0
 
     def predict(
         self, pool: NDArray[np.float64], starts: NDArray[np.float64], start: NDArray[np.int64]
@@ -101,7 +102,7 @@ class RankProcess:
         return self._prediction.predict(self._places, self.held, self.rates, self._weights, pool, starts, start, *known)
 
     def most_improving(self, mean: Guess, nearest: Guess, target: float, count: int) -> NDArray[np.int64]:
-        """Return which predictions, (m,), promise to exceed a score most, the best last, (count,)."""
+        """Return which predictions, (m,), promise to exceed a score most, the best last, at most (count,)."""
         return self._prediction.most_improving(mean, nearest, self._noise, target, count)
 
     def promising(

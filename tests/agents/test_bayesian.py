@@ -99,6 +99,22 @@ def test_a_prediction_survives_more_values_than_are_kept() -> None:
     assert found[1] == pytest.approx(truth[1], abs=2e-4)
 
 
+def test_what_is_kept_of_values_is_forgotten_with_the_trials() -> None:
+    places, pool, rates, scores = RNG.random((60, 3)), RNG.random((20, 3)), RNG.random(3) * 3, RNG.normal(size=60)
+    pool[:, 1:] = 0.5
+    starts, start = np.full((1, 3), 0.5), np.zeros(20, np.int64)
+    process, _ = held(places[::-1], rates, scores[::-1], 0.1)
+    predicted(process, pool, starts, start)
+    process.hold(places[:40])
+    process.explain(scores[:40])
+    predicted(process, pool, starts, start)
+    process.add(places[40:])
+    process.explain(scores)
+    other, _ = held(places, rates, scores, 0.1)
+    for got, wanted in zip(predicted(process, pool, starts, start), predicted(other, pool, starts, start), strict=True):
+        assert got == pytest.approx(wanted, abs=1e-3)
+
+
 def test_of_two_candidates_alike_one_is_picked_and_then_another() -> None:
     process, _ = held(
         np.array([[0.0, 0.0], [0.2, 0.0]] + [[1.0, 1.0]] * 28), np.array([2.0, 2.0]), RNG.normal(size=30), 0.1
@@ -210,6 +226,27 @@ def test_it_asks_what_is_two_moves_from_anything_told() -> None:
     digits = np.stack(problem.space.digits(found.designs), axis=1)
     away = [(digits[:i] != digits[i]).sum(axis=1).min() for i in range(8, 120)]
     assert set(away) == {1, 2}
+
+
+def test_both_halves_of_a_pool_are_predicted_where_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = make_problem("NKLandscape-v0", letters=4, n=9, k=2)
+    agent = agent_class("bayesian")(problem, np.random.default_rng(0))
+    pools = []
+
+    def kept(pool: np.ndarray, mean: np.ndarray, nearest: np.ndarray, target: float, count: int) -> np.ndarray:
+        direct = agent._process.predict(pool, pool, np.arange(len(pool)))
+        pools.append((pool, mean - direct[0], nearest - direct[1]))
+        return RankProcess.promising(agent._process, pool, mean, nearest, target, count)
+
+    monkeypatch.setattr(agent._process, "promising", kept)
+    for _ in range(60):
+        designs = agent.ask(1)
+        agent.tell(designs, problem.evaluate(designs))
+    assert len(pools) > 8
+    for pool, mean, nearest in pools:
+        assert len(np.unique(pool, axis=0)) == len(pool), "no candidate of the second half is one of the first"
+        assert mean == pytest.approx(0, abs=5e-3)
+        assert nearest == pytest.approx(0, abs=1e-3)
 
 
 def test_designs_asked_at_once_are_all_different() -> None:

@@ -39,12 +39,21 @@ def test_candidates_are_legal_and_lie_where_they_say(space: DesignSpace, count: 
     assert set(start.tolist()) == set(range(count))
 
 
+def test_of_an_illegal_design_legal_candidates_are_made() -> None:
+    candidates, archive, _ = setting(CONDITIONAL, 5)
+    starts = {name: column.copy() for name, column in archive.take(np.arange(5)).items()}
+    starts["method"][:], starts["effort"][:] = 1, -3
+    found, *_ = candidates.near(starts, 400)
+    assert CONDITIONAL.contains(found).all()
+
+
 @pytest.mark.parametrize("space", [FLAT, CONTINUOUS, CONSTRAINED])
 def test_a_candidate_differs_from_its_start_in_one_place(space: DesignSpace) -> None:
     candidates, archive, _ = setting(space, 5)
     _, where, start = candidates.near(archive.take(np.arange(5)), 400)
     assert ((where != archive.places[start]).sum(axis=1) <= 1).all()
-    assert (start == 4).mean() == pytest.approx(0.5, abs=0.15), "the incumbent's, which is the last"
+    if not space.constraints:
+        assert (start == 4).mean() == pytest.approx(0.5, abs=0.1), "half of them begin at the last"
 
 
 @pytest.mark.parametrize("space", [FLAT, CONDITIONAL])
