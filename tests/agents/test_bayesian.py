@@ -239,7 +239,7 @@ def test_both_halves_of_a_pool_are_predicted_where_they_lie(monkeypatch: pytest.
         return RankProcess.promising(agent._process, pool, mean, nearest, target, count)
 
     monkeypatch.setattr(agent._process, "promising", kept)
-    for _ in range(60):
+    for _ in range(100):
         designs = agent.ask(1)
         agent.tell(designs, problem.evaluate(designs))
     assert len(pools) > 8
