@@ -69,11 +69,17 @@ def subtract(out, factor, row):
 
 
 @njit(cache=True)
-def subtract_four(out, factors, first, second, third, fourth):
-    """Subtract four rows, each times its factor, from out."""
-    a, b, c, d = factors[0], factors[1], factors[2], factors[3]
-    for i in range(len(out)):
-        out[i] -= a * first[i] + b * second[i] + c * third[i] + d * fourth[i]
+def subtract_four(out, r, upper, first, factors, begin, n):
+    """Subtract four rows of a matrix, from `first` on, each times its factor, from row r of out, in columns begin to n.
+
+    Unsigned numbers of rows and columns can not count from the end: a loop over them vectorises as it stands, where
+    slices would cost as much as a hundred columns.
+    """
+    a, b, c, d = factors
+    one = np.uint64(first)
+    two, three, four, row = one + np.uint64(1), one + np.uint64(2), one + np.uint64(3), np.uint64(r)
+    for i in range(np.uint64(begin), np.uint64(n)):
+        out[row, i] -= a * upper[one, i] + b * upper[two, i] + c * upper[three, i] + d * upper[four, i]
 
 
 @njit(cache=True)
@@ -105,15 +111,12 @@ def product(one, other, room):
 @njit(cache=True)
 def subtract_rows(matrix, first, last, i, begin, n):
     """Subtract from row i of the matrix, from column `begin` on, rows first to last, each times its own column i."""
-    out = matrix[i, begin:n]
     whole = last - (last - first) % FOUR
     for k in range(first, whole, FOUR):
-        # Row by row: Numba knows that one row is contiguous, and of several it does not.
-        one, two = matrix[k, begin:n], matrix[k + 1, begin:n]
-        three, four = matrix[k + 2, begin:n], matrix[k + 3, begin:n]
-        subtract_four(out, matrix[k : k + FOUR, i], one, two, three, four)
+        factors = matrix[k, i], matrix[k + 1, i], matrix[k + 2, i], matrix[k + 3, i]
+        subtract_four(matrix, i, matrix, k, factors, begin, n)
     for k in range(whole, last):
-        subtract(out, matrix[k, i], matrix[k, begin:n])
+        subtract(matrix[i, begin:n], matrix[k, i], matrix[k, begin:n])
 
 
 @njit(cache=True)
@@ -133,48 +136,65 @@ def factorise(matrix, n):
 
 
 @njit(cache=True)
-def eliminate(upper, n, first, rows):
-    """Solve four steps of U' x = row, from `first` on, in place and for each of the rows; U = upper[:n, :n]."""
-    last = min(first + FOUR, n)
+def eliminate(upper, n, rows):
+    """Solve U' x = row in place for each of the rows, (m, n or more); U = upper[:n, :n]. Four steps at a time."""
+    whole = n - n % FOUR
+    for k in range(0, whole, FOUR):
+        two, three, four = k + 1, k + 2, k + 3
+        # Divisions take long: one for all rows.
+        inverses = ONE / upper[k, k], ONE / upper[two, two], ONE / upper[three, three], ONE / upper[four, four]
+        for r in range(len(rows)):
+            a = rows[r, k] * inverses[0]
+            b = (rows[r, two] - upper[k, two] * a) * inverses[1]
+            c = (rows[r, three] - upper[k, three] * a - upper[two, three] * b) * inverses[2]
+            d = rows[r, four] - upper[k, four] * a - upper[two, four] * b - upper[three, four] * c
+            d *= inverses[3]
+            rows[r, k], rows[r, two], rows[r, three], rows[r, four] = a, b, c, d
+            subtract_four(rows, r, upper, k, (a, b, c, d), k + FOUR, n)
     for r in range(len(rows)):
-        for k in range(first, last):
+        for k in range(whole, n):
+            for i in range(whole, k):
+                rows[r, k] -= rows[r, i] * upper[i, k]
             rows[r, k] /= upper[k, k]
-            for i in range(k + 1, last):
-                rows[r, i] -= rows[r, k] * upper[k, i]
-    if last == n:
-        return
-    one, two, three, four = (
-        upper[first, last:n], upper[first + 1, last:n], upper[first + 2, last:n], upper[first + 3, last:n]
-    )  # fmt: skip
-    for r in range(len(rows)):
-        subtract_four(rows[r, last:n], rows[r, first:last], one, two, three, four)
+
+
+@njit(cache=True)
+def back_substitute(upper, row):
+    """Solve U x = row in place; U = upper[:n, :n] for a row of n."""
+    n, room = len(row), np.empty_like(row)
+    for k in range(n - 1, -1, -1):
+        row[k] = (row[k] - product(upper[k, k + 1 : n], row[k + 1 :], room)) / upper[k, k]
 
 
 @njit(cache=True)
 def solved(upper, n, scores):
-    """Return (U' U)^-1 scores for the factor upper[:n, :n], (n,)."""
-    row, room = scores.copy().reshape(1, n), np.empty(n, scores.dtype)
-    for first in range(0, n, FOUR):
-        eliminate(upper, n, first, row)
-    out = row[0]
-    for k in range(n - 1, -1, -1):
-        out[k] = (out[k] - product(upper[k, k + 1 : n], out[k + 1 :], room)) / upper[k, k]
-    return out
+    """Return (U' U)^-1 scores for the factor U = upper[:n, :n], (n,)."""
+    rows = scores.copy().reshape(1, n)
+    eliminate(upper, n, rows)
+    back_substitute(upper, rows[0])
+    return rows[0]
 
 
 @njit(cache=True)
 def inverse_of(upper):
     """Return (U' U)^-1, (n, n), on and below the diagonal."""
     n = len(upper)
-    lower = np.zeros((n, n), upper.dtype)  # U'^-1
+    lower = np.eye(n, dtype=upper.dtype)  # U'^-1
     for k in range(n):
-        lower[k, k] = ONE
-        for j in range(k):
+        whole = k - k % FOUR
+        for j in range(0, whole, FOUR):
+            factors = upper[j, k], upper[j + 1, k], upper[j + 2, k], upper[j + 3, k]
+            subtract_four(lower, k, lower, j, factors, 0, j + FOUR)
+        for j in range(whole, k):
             subtract(lower[k, : j + 1], upper[j, k], lower[j, : j + 1])
         row = lower[k, : k + 1]
         row /= upper[k, k]
-    out = np.zeros((n, n), upper.dtype)
-    for k in range(n):
+    out, whole = np.zeros((n, n), upper.dtype), n - n % FOUR
+    for k in range(0, whole, FOUR):
+        for i in range(k + FOUR):
+            factors = -lower[k, i], -lower[k + 1, i], -lower[k + 2, i], -lower[k + 3, i]
+            subtract_four(out, i, lower, k, factors, 0, i + 1)
+    for k in range(whole, n):
         for i in range(k + 1):
             subtract(out[i, : i + 1], -lower[k, i], lower[k, : i + 1])
     return out
@@ -210,40 +230,57 @@ def slopes(places, rates, group, groups, scores, noise):
 
 
 @njit(cache=True)
-def append(upper, places, n, more, rates, noise):
-    """Extend the factor of the first n places, columns of (f, most), by the next ones: upper[:n + more] is whole."""
-    columns = np.empty((more, n + more), places.dtype)
+def append(upper, places, n, rates, noise, scores):
+    """Extend the factor of the first n places, columns of (f, most), by the next ones, to as many as there are scores.
+
+    Return (U' U)^-1 scores for the whole factor. Scores are eliminated along with what is new: the factor, which fits
+    in no near cache, is read once for both.
+    """
+    total = len(scores)
+    more = total - n
+    rows = np.empty((more + 1, total), places.dtype)
     for b in range(more):
-        correlate(places, 0, rates, places[:, n + b].copy(), columns[b])
-        columns[b, n + b] += noise
-    for b in range(0, n, FOUR):
-        eliminate(upper, n, b, columns)
-    for b in range(more):
-        for k in range(n):
-            upper[k, n + b] = columns[b, k]
-    corner, room = np.empty((more, more), places.dtype), np.empty(n, places.dtype)
-    for b in range(more):
-        for c in range(b, more):
-            corner[b, c] = columns[b, n + c] - product(columns[b, :n], columns[c, :n], room)
+        correlate(places, 0, rates, places[:, n + b].copy(), rows[b])
+        rows[b, n + b] += noise
+    rows[more] = scores
+    eliminate(upper, n, rows)
+    for k in range(n):
+        for b in range(more):
+            upper[k, n + b] = rows[b, k]
+    corner, tail, room = np.empty((more, more), places.dtype), rows[more:, n:].copy(), np.empty(n, places.dtype)
+    for c in range(more):
+        for b in range(c + 1):
+            corner[b, c] = rows[b, n + c] - product(rows[b, :n], rows[c, :n], room)
+        tail[0, c] -= product(rows[more, :n], rows[c, :n], room)
     factorise(corner, more)
     for b in range(more):
-        upper[n + b, n + b : n + more] = corner[b, b:]
+        upper[n + b, n + b : total] = corner[b, b:]
+    eliminate(corner, more, tail)
+    weights = rows[more].copy()
+    weights[n:] = tail[0]
+    back_substitute(upper, weights)
+    return weights
 
 
 @njit(cache=True)
-def refactorise(upper, places, n, rates, noise):
-    """Write the factor of the first n places, columns of (f, most), into upper[:n, :n]."""
+def refactorise(upper, places, rates, noise, scores):
+    """Write the factor of the first places, columns of (f, most), into upper[:n, :n], as many as there are scores.
+
+    Return (U' U)^-1 scores, (n,).
+    """
+    n = len(scores)
     for j in range(n):
         correlate(places, j, rates, places[:, j].copy(), upper[j, j:n])
         upper[j, j] += noise
     factorise(upper, n)
+    return solved(upper, n, scores)
 
 
 @njit(cache=True)
 def logistic_scores(rewards, order):
     """Return the logistic distribution's quantiles of the ranks of rewards, scaled to variance 1, equal ones alike.
 
-    order: what sorts the rewards, (n,).
+    order: what sorts the rewards, the highest first, (n,).
     """
     n = len(order)
     out = np.empty(n)
@@ -253,6 +290,8 @@ def logistic_scores(rewards, order):
         while last < n and rewards[order[last]] == rewards[order[first]]:
             last += 1
         share = (first + last) / (2.0 * n)
-        out[order[first:last]] = math.log(share / (1.0 - share)) * (math.sqrt(3.0) / math.pi)
+        score = math.log((1.0 - share) / share) * (math.sqrt(3.0) / math.pi)
+        for i in range(first, last):
+            out[order[i]] = score
         first = last
     return out

@@ -152,3 +152,19 @@ def places_of(digits, tables, firsts, real):
         for j in range(digits.shape[1]):
             out[i, j] = digits[i, j] if real[j] else tables[firsts[j] + int(digits[i, j])]
     return out
+
+
+@njit(cache=True)
+def rank(order, rewards, known):
+    """Sort rows `known` and on into order[:known], rows by their rewards, (n,): the highest first, then the earlier."""
+    for row in range(known, len(rewards)):
+        low, high = 0, row
+        while low < high:
+            middle = (low + high) // 2
+            if rewards[order[middle]] >= rewards[row]:
+                low = middle + 1
+            else:
+                high = middle
+        for i in range(row, low, -1):
+            order[i] = order[i - 1]
+        order[low] = row

@@ -17,13 +17,16 @@ class Archive:
     """Keeps designs as digits, float64 (n, parameters), where places are `flat`, else as columns: its own form."""
 
     def __init__(self, space: DesignSpace, places: Places, objectives: int = 1) -> None:
-        self._space, self._flat = space, places.flat
+        from designgym.agents import _pool_kernel as kernel
+
+        self._kernel, self._space, self._flat = kernel, space, places.flat
         self._floats = [c == 0 for c in space.cardinalities]
         self._places = np.empty((64, len(places.group)))
         self._rewards = np.empty(64)
         self._digits = np.empty((64, len(space.cardinalities) if places.flat else 0))
         self._columns = {} if places.flat else {name: np.empty(64, dtype) for name, dtype in space.dtypes.items()}
         self._told = np.empty((64, objectives + 1 if objectives > 1 else 0))  # losses, NaN if infeasible; own reward
+        self._ranked, self._sorted = np.empty(64, np.int64), 0  # rows by reward, and how many of them are sorted
         self.count = 0
         self.total = 0  # trials ever added
 
@@ -37,13 +40,20 @@ class Archive:
         """Rewards, (count,)."""
         return self._rewards[: self.count]
 
+    def ranked(self) -> NDArray[np.int64]:
+        """Return all rows, (count,), the highest reward first, earlier ones first among equals; not to be changed."""
+        if self._sorted == 0:
+            self._ranked = np.argsort(-self._rewards[: self.count], kind="stable")
+        elif self._sorted < self.count:
+            if len(self._ranked) < self.count:
+                self._ranked = np.append(self._ranked, np.empty(len(self._rewards) - len(self._ranked), np.int64))
+            self._kernel.rank(self._ranked, self.rewards, self._sorted)
+        self._sorted = self.count
+        return self._ranked[: self.count]
+
     def best(self, n: int) -> NDArray[np.int64]:
         """Return the rows of the n highest rewards, best first, earlier ones first among equals."""
-        if self.count <= 4 * n:
-            return np.argsort(-self.rewards, kind="stable")[:n]
-        least = np.partition(self.rewards, self.count - n)[self.count - n]
-        rows = np.flatnonzero(self.rewards >= least)
-        return rows[np.argsort(-self.rewards[rows], kind="stable")[:n]]
+        return self.ranked()[:n].copy()
 
     def add(
         self, design: Columns, places: NDArray[np.float64], reward: float, digits: Any = None, losses: Any = None
@@ -60,8 +70,7 @@ class Archive:
             self._told[row, :-1] = np.nan if losses is None else losses
             self._told[row, -1] = reward
         if self._flat:
-            known = digits is not None
-            self._digits[row] = digits if known else [digit.item() for digit in self._space.digits(design)]
+            self._digits[row] = self.digits(design) if digits is None else digits
         for name, column in self._columns.items():
             column[row] = design[name][0]
         self.count += 1
@@ -75,6 +84,7 @@ class Archive:
         """
         losses, own = self._told[: self.count, :-1], self._told[: self.count, -1]
         feasible = ~np.isnan(losses[:, 0])
+        self._sorted = 0
         self._rewards[: self.count] = own
         if feasible.any():
             found = chebyshev_rewards(losses[feasible], weights, scales(losses[feasible]))
@@ -87,13 +97,17 @@ class Archive:
             return row
         kept = np.unique(np.concatenate([self.best(KEPT), np.arange(self.count - KEPT, self.count), [row]]))
         self._apply(lambda array: np.concatenate([array[kept], np.empty_like(array[: 4 * KEPT - len(kept)])]))
-        self.count = len(kept)
+        self.count, self._sorted = len(kept), 0
         return int(np.searchsorted(kept, row))
 
     def _apply(self, change: Any) -> None:
         arrays = (self._places, self._rewards, self._digits, self._told)
         self._places, self._rewards, self._digits, self._told = map(change, arrays)
         self._columns = {name: change(column) for name, column in self._columns.items()}
+
+    def digits(self, designs: Columns) -> NDArray[np.float64] | None:
+        """Return designs as digits, (n, parameters), where the archive keeps digits, else None."""
+        return np.stack(self._space.digits(designs), axis=1).astype(np.float64) if self._flat else None
 
     def take(self, rows: NDArray[np.int64]) -> Any:
         """Return the designs of these rows, in the archive's form."""
@@ -110,8 +124,7 @@ class Archive:
     def each(self, designs: Any) -> list[tuple[Columns, NDArray[np.float64] | None]]:
         """Return a few of them as batches of one, each with its digits where the archive keeps digits."""
         columns = self.columns(designs)
-        rows = range(len(designs) if self._flat else batch_length(columns))
-        return [
-            ({name: column[row : row + 1] for name, column in columns.items()}, designs[row] if self._flat else None)
-            for row in rows
-        ]
+        ones = zip(*(column[:, None] for column in columns.values()), strict=True)
+        digits = designs if self._flat else [None] * batch_length(columns)
+        # zip's own check of lengths would cost a third more.
+        return [(dict(zip(columns, one, strict=False)), own) for one, own in zip(ones, digits, strict=False)]

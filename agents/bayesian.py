@@ -120,9 +120,10 @@ class Bayesian(Agent):
         if not self._begun:
             self._begun = True
             first = self.space.sample(int(self.settings["first"]), self.rng)
-            places = self._places.of(first)
-            rows = [slice(row, row + 1) for row in self._new(places)]
-            self._queue = [(rows_of(first, row), places[row], None) for row in rows]
+            places, own = self._located(first)
+            for row in self._new(places):
+                design = rows_of(first, slice(row, row + 1))
+                self._queue.append((design, places[row : row + 1], None if own is None else own[row]))
         if self._archive.count < 2:
             return self._queue.pop() if self._queue else self._random()
         if not self._queue and self._idle >= self.settings["patience"] and self._several == 1:
@@ -142,10 +143,15 @@ class Bayesian(Agent):
     def _random(self) -> Proposal:
         for _ in range(REDRAWS):
             design = self.space.sample(1, self.rng)
-            places = self._places.of(design)
+            places, digits = self._located(design)
             if len(self._new(places)):
                 break
-        return design, places, None
+        return design, places, digits
+
+    def _located(self, designs: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Return the places of legal designs, (n, width), and their digits where the archive keeps digits."""
+        digits = self._archive.digits(designs)
+        return self._places.of(designs) if digits is None else self._places.of_digits(digits), digits
 
     def _new(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the rows that were neither asked nor told before, the first of equal ones."""
@@ -163,9 +169,7 @@ class Bayesian(Agent):
         elites = archive.best(ELITES)
         if archive.total >= self._next_fit and (self._full or 2 * archive.total <= self.settings["trials"]):
             self._fit()
-        scores = normal_scores(archive.rewards[self._hold(elites)])
-        self._process.explain(scores)
-        target = float(scores.max())
+        target = self._hold(elites)
         starts = np.append(elites, self._centre)
         first = self._pool_near(archive.take(starts), archive.places[starts])
         if not len(first.places):
@@ -207,18 +211,20 @@ class Bayesian(Agent):
         held = 0 if self._held is None else len(self._held)
         return bool(self._archive.count - self._upto + held > self.settings["trials"])
 
-    def _hold(self, elites: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Let the process hold all trials, or as many as it can; return their rows in the archive, in its order."""
+    def _hold(self, elites: NDArray[np.int64]) -> float:
+        """Let the process hold all trials, or as many as it can; return the highest score of those."""
         archive, most = self._archive, int(self.settings["trials"])
-        if self._held is not None and not self._full:
-            new = np.arange(self._upto, archive.count)
-            self._process.add(archive.places[new])
-            self._held = np.concatenate([self._held, new])
+        new = np.arange(self._upto, archive.count)
+        anew = self._held is None or self._full
+        rows = self._rows_to_hold(elites, most) if anew else np.concatenate([self._held, new])
+        order = archive.ranked() if len(rows) == archive.count else None
+        scores = normal_scores(archive.rewards[rows], order)
+        if anew:
+            self._process.hold(archive.places[rows], scores)
         else:
-            self._held = self._rows_to_hold(elites, most)
-            self._process.hold(archive.places[self._held])
-        self._upto = archive.count
-        return self._held
+            self._process.add(archive.places[new], scores)
+        self._held, self._upto = rows, archive.count
+        return float(scores.max())
 
     def _rows_to_hold(self, elites: NDArray[np.int64], most: int) -> NDArray[np.int64]:
         """All rows of the archive; of too many, those nearest to the incumbent, and the elites."""

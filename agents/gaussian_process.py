@@ -71,24 +71,26 @@ class RankProcess:
         self._kernel.distances(places.T.astype(Single, order="C"), self.rates, one.astype(Single), away)
         return np.argpartition(away, count - 1)[:count]
 
-    def hold(self, places: NDArray[np.float64]) -> None:
-        """Hold the trials at these places, (n, width), n at most `most`, and no others; `explain` must follow."""
+    def hold(self, places: NDArray[np.float64], scores: NDArray[np.float64]) -> None:
+        """Hold the trials at these places, (n, width), n at most `most`, of these scores, (n,), and no others."""
         self.held = len(places)
         self._counts[:] = 0
         self._places[:, : self.held] = places.T
-        self._kernel.refactorise(self._upper, self._places, self.held, self.rates, self._noise)
+        self._weights = self._kernel.refactorise(
+            self._upper, self._places, self.rates, self._noise, scores.astype(Single)
+        )
 
-    def add(self, places: NDArray[np.float64]) -> None:
-        """Hold a few more trials, (n, width): all at once cost hardly more than one; `explain` must follow."""
+    def add(self, places: NDArray[np.float64], scores: NDArray[np.float64]) -> None:
+        """Hold a few more trials, (n, width): all at once cost hardly more than one.
+
+        scores: of all that are held then, in their order, (held + n,).
+        """
+        before, self.held = self.held, self.held + len(places)
         self._counts[:] = 0
-        more = len(places)
-        self._places[:, self.held : self.held + more] = places.T
-        self._kernel.append(self._upper, self._places, self.held, more, self.rates, self._noise)
-        self.held += more
-
-    def explain(self, scores: NDArray[np.float64]) -> None:
-        """Tell it the scores of the trials that it holds, in their order, (held,)."""
-        self._weights = self._kernel.solved(self._upper, self.held, scores.astype(Single))
+        self._places[:, before : self.held] = places.T
+        self._weights = self._kernel.append(
+            self._upper, self._places, before, self.rates, self._noise, scores.astype(Single)
+        )
 
     def predict(
         self, pool: NDArray[np.float64], starts: NDArray[np.float64], start: NDArray[np.int64]
@@ -115,11 +117,12 @@ class RankProcess:
         return self._prediction.promising(mean, nearest, pool.astype(Single), self.rates, self._noise, target, count)
 
 
-def normal_scores(rewards: NDArray[np.float64]) -> NDArray[np.float64]:
+def normal_scores(rewards: NDArray[np.float64], order: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
     """Return scores that depend on the order of the rewards alone, equal ones alike, (n,).
 
-    The logistic distribution's quantiles, scaled to variance 1, stand in for the normal one's: they have a closed form.
+    order: what sorts the rewards, the highest first, (n,), where it is known. The logistic distribution's quantiles,
+    scaled to variance 1, stand in for the normal one's: they have a closed form.
     """
     from designgym.agents import _gaussian_process_kernel as kernel
 
-    return kernel.logistic_scores(rewards, np.argsort(rewards))
+    return kernel.logistic_scores(rewards, np.argsort(-rewards) if order is None else order)

@@ -28,10 +28,9 @@ def log_likelihood(places: np.ndarray, rates: np.ndarray, scores: np.ndarray, no
 def held(places: np.ndarray, rates: np.ndarray, scores: np.ndarray, noise: float) -> tuple[RankProcess, np.ndarray]:
     process = RankProcess(np.arange(places.shape[1]), rates.sum(), noise, len(places))
     process._set_rates(rates)
-    process.hold(places[:25])
-    process.add(places[25:26])
-    process.add(places[26:])
-    process.explain(scores)
+    process.hold(places[:25], -scores[:25])  # scores change as trials are added
+    process.add(places[25:26], scores[:26] + 1.0)
+    process.add(places[26:], scores)
     return process, covariance(places, places, rates) + noise * np.eye(len(places))
 
 
@@ -60,8 +59,7 @@ def test_trials_added_one_by_one_are_those_held_at_once() -> None:
     places, rates, scores = RNG.random((60, 4)), RNG.random(4), RNG.normal(size=60)
     one, _ = held(places, rates, scores, 0.03)
     other, _ = held(places, rates, scores, 0.03)
-    other.hold(places)
-    other.explain(scores)
+    other.hold(places, scores)
     assert other._weights == pytest.approx(one._weights, abs=1e-3)
 
 
@@ -105,11 +103,9 @@ def test_what_is_kept_of_values_is_forgotten_with_the_trials() -> None:
     starts, start = np.full((1, 3), 0.5), np.zeros(20, np.int64)
     process, _ = held(places[::-1], rates, scores[::-1], 0.1)
     predicted(process, pool, starts, start)
-    process.hold(places[:40])
-    process.explain(scores[:40])
+    process.hold(places[:40], scores[:40])
     predicted(process, pool, starts, start)
-    process.add(places[40:])
-    process.explain(scores)
+    process.add(places[40:], scores)
     other, _ = held(places, rates, scores, 0.1)
     for got, wanted in zip(predicted(process, pool, starts, start), predicted(other, pool, starts, start), strict=True):
         assert got == pytest.approx(wanted, abs=1e-3)
@@ -154,6 +150,8 @@ def test_scores_depend_on_the_order_alone_and_have_unit_variance() -> None:
     assert scores.mean() == pytest.approx(0, abs=1e-9)
     assert scores.std() == pytest.approx(1, abs=0.02)
     assert len(set(normal_scores(np.array([1.0, 2.0, 2.0, 3.0])).tolist())) == 3
+    assert (normal_scores(rewards, np.argsort(-rewards)) == scores).all()
+    assert (np.argsort(scores) == np.argsort(rewards)).all(), "the highest reward has the highest score"
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -200,6 +198,20 @@ def test_an_archive_forgets_poor_old_trials_alone() -> None:
     assert {name: column[0] for name, column in archive.columns(archive.take(np.array([row]))).items()} == {
         name: column[7] for name, column in designs.items()
     }
+
+
+def test_an_archive_ranks_rewards_as_a_stable_sort_does() -> None:
+    archive, places = Archive(FLAT, Places(FLAT), objectives=2), Places(FLAT)
+    designs = FLAT.sample(700, RNG)
+    where, rewards = places.of(designs), RNG.integers(0, 40, 700).astype(float)
+    for i in range(700):
+        design = {name: column[i : i + 1] for name, column in designs.items()}
+        archive.add(design, where[i], rewards[i], losses=RNG.random(2) if i % 5 else None)
+        if i % 7 == 0:
+            assert archive.ranked().tolist() == np.argsort(-rewards[: i + 1], kind="stable").tolist()
+    for weights in ((0.2, 0.8), (0.8, 0.2)):
+        archive.reweigh(np.array(weights))
+        assert archive.ranked().tolist() == np.argsort(-archive.rewards, kind="stable").tolist()
 
 
 def test_it_comes_closer_than_random_search() -> None:
