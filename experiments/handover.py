@@ -5,8 +5,8 @@ import time
 
 from designgym.experiments.rows import Heard
 
-GATHER_S = 0.2  # rows are handed out when the first of them is this old
-GATHER_ROWS = 50_000  # or when there are this many; an agent that is further ahead waits
+GATHER_S = 0.2  # rows are handed out when the first of them is this old and another comes, at twice that age anyway
+GATHER_ROWS = 50_000  # or when there are this many
 
 
 class Abandoned(BaseException):
@@ -14,39 +14,50 @@ class Abandoned(BaseException):
 
 
 class Buffer:
-    """Rows between the agent's thread and the generator. It holds little: an agent that runs ahead waits."""
+    """Rows between the agent's thread and the generator. It holds little.
+
+    The agent waits while rows are sent off: both are Python, of which one runs at a time, and each would be charged
+    with the other's work.
+    """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._heard: list[Heard] = []
         self._rows = 0
         self._since = 0.0
-        self._ended = self._abandoned = False
+        self._due = self._ended = self._abandoned = False
 
     def put(self, heard: Heard) -> float:
-        """Add rows; return the seconds waited for room, which are not the agent's."""
+        """Add rows; return the seconds waited until gathered ones were sent off, which are not the agent's."""
         begun = time.perf_counter()
         with self._condition:
-            self._condition.wait_for(lambda: self._rows < GATHER_ROWS or self._abandoned)
             if self._abandoned:
                 raise Abandoned
             if not self._heard:
-                self._since = time.perf_counter()
+                self._since = begun
+                self._condition.notify_all()
             self._heard.append(heard)
             self._rows += len(heard.evaluations)
-            if len(self._heard) == 1 or self._rows >= GATHER_ROWS:
+            if self._rows >= GATHER_ROWS or begun >= self._since + GATHER_S:
+                self._due = True
                 self._condition.notify_all()
+                self._condition.wait_for(lambda: not self._due or self._abandoned)
         return time.perf_counter() - begun
 
     def take(self) -> list[Heard]:
-        """Wait until rows have gathered, and return them; [] once the run has ended and all are taken."""
+        """Wait until rows have gathered, and return them; [] once the run has ended and all are taken.
+
+        Those taken before must have been sent off.
+        """
         with self._condition:
-            self._condition.wait_for(lambda: self._heard or self._ended)
-            left = self._since + GATHER_S - time.perf_counter()
-            if self._heard and left > 0:
-                self._condition.wait_for(lambda: self._ended or self._rows >= GATHER_ROWS, left)
-            taken, self._heard, self._rows = self._heard, [], 0
+            self._due = False
             self._condition.notify_all()
+            self._condition.wait_for(lambda: self._heard or self._ended)
+            # An agent that thinks for long does not hold its rows back.
+            left = self._since + 2 * GATHER_S - time.perf_counter()
+            if self._heard and left > 0:
+                self._condition.wait_for(lambda: self._ended or self._due, left)
+            taken, self._heard, self._rows = self._heard, [], 0
             return taken
 
     def end(self) -> None:

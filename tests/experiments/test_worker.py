@@ -3,6 +3,8 @@
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,8 @@ import tiny_problems
 from runs_in_process import AGENTS, same_trials, spec_of, undisturbed
 
 from designgym.envs import optimum
-from designgym.experiments import handover
+from designgym.experiments import handover, worker
+from designgym.experiments.rows import to_batch
 from designgym.experiments.runs import runs
 from designgym.experiments.watch import CloseEnough, of_fidelity
 from designgym.experiments.worker import Ended, Failed, run_trials, task_of
@@ -158,6 +161,32 @@ def test_a_slow_taker_holds_the_agent_back(monkeypatch) -> None:
         last = item
     assert rows == 3000 or last.reason == "complete"
     assert last.elapsed_s < 0.4, "waiting for the taker is not the agent's time"
+
+
+def test_sending_trials_off_is_not_charged_to_the_agent(monkeypatch) -> None:
+    monkeypatch.setattr(handover, "GATHER_S", 0.005)
+    sizes = []
+
+    def busily(*given: Any) -> Any:
+        until = time.perf_counter() + 0.05
+        while time.perf_counter() < until:  # holding the interpreter, as making batches does
+            pass
+        sizes.append(len(given[-1]))
+        return to_batch(*given)
+
+    monkeypatch.setattr(worker, "to_batch", busily)
+    (run,) = runs(spec_of(problems=[{"id": "Tiny", "options": {"design_s": 0.001}}], budget=200))
+    *_, last = run_trials(run.problem.problem, task_of(run))
+    assert len(sizes) > 10
+    assert last.agent_s < 0.2 < 0.05 * len(sizes)
+    assert last.elapsed_s < 0.8 * 0.05 * len(sizes)
+
+
+def test_an_agent_that_thinks_for_long_holds_no_rows_back(monkeypatch) -> None:
+    monkeypatch.setattr(handover, "GATHER_S", 0.05)
+    buffer, heard = handover.Buffer(), SimpleNamespace(evaluations=range(3))
+    buffer.put(heard)  # type: ignore[arg-type]
+    assert buffer.take() == [heard]
 
 
 def test_a_taker_that_leaves_ends_the_thread() -> None:
