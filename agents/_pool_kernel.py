@@ -1,4 +1,4 @@
-"""Compiled parts of `bayesian`: candidates made of digits, and a set of those known."""
+"""Compiled parts of `bayesian`: candidates made of digits, a set of those known, and ranks."""
 
 import math
 

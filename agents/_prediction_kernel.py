@@ -64,10 +64,10 @@ def make_row(value, column, rate, factors, inverses):
 def predict(places, n, rates, weights, pool, starts, start, values, counts, factors, inverses):
     """Return the mean at each place of the pool, (m, f), and its correlation with the nearest of n trials, (m,) each.
 
-    weights: what `solved` returns, of the trials at the first n columns of places. starts: places from which the pool's
-    differ little, (s, f); start: which of them, (m,). values, counts, factors, inverses: what is known of each place,
-    (f times values kept,), (f,), and (f times values kept, most), to which more is added; counts are 0 when the trials
-    or the rates have changed.
+    weights: what `refactorise` and `append` return, of the trials at the first n columns of places. starts: places from
+    which the pool's differ little, (s, f); start: which of them, (m,). values, counts, factors, inverses: what is known
+    of each place, (f times values kept,), (f,), and (f times values kept, most), to which more is added; counts are 0
+    when the trials or the rates have changed.
     """
     m, f = pool.shape
     whole = np.empty((len(starts), n), places.dtype)

@@ -160,6 +160,10 @@ class Bayesian(Agent):
             self._marked.clear()
         return self._seen.new(places)
 
+    def _leave_queued_that_are_new(self) -> None:
+        if self._queue:
+            self._queue = [self._queue[i] for i in self._new(np.concatenate([places for _, places, _ in self._queue]))]
+
     def _fill_queue(self) -> None:
         """Queue the candidates of highest expected improvement that were not asked before, the best last."""
         archive = self._archive
@@ -241,6 +245,7 @@ class Bayesian(Agent):
         else:
             places = self._places.of(designs)
             self._marked.append(places)
+            self._leave_queued_that_are_new()
         for i, reward in enumerate(evaluations.reward.tolist()):
             losses = evaluations.losses[i] if self._several > 1 and evaluations.feasible[i] else None
             design = designs if len(places) == 1 else rows_of(designs, slice(i, i + 1))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 SHARE_OF_SUM = 0.05  # of the weighted sum beside the largest part: no weakly dominated design ties with a better one
 
+LARGEST = 1e100  # stands for an infinite loss: the difference of two of them is a number
 Floats = NDArray[np.float64]
 
 
@@ -36,4 +37,5 @@ def chebyshev_rewards(losses: Floats, weights: Floats, scale: tuple[Floats, Floa
 
 
 def _taken(losses: Floats, positive: NDArray[np.bool_]) -> Floats:
+    losses = np.clip(losses, -LARGEST, LARGEST)
     return np.where(positive, np.log(np.where(positive, np.maximum(losses, 1e-300), 1.0)), losses)

@@ -148,7 +148,7 @@ def _first(problem: DesignProblem, trials: Trials, rows: Any) -> str:
 
 
 def check_same_seed(
-    name: str, label: str, problem: DesignProblem, trials: Trials, budget: int, **hyperparameters: Any
+    name: str, label: str, problem: DesignProblem, trials: Trials, budget: int, /, **hyperparameters: Any
 ) -> None:
     """The same seed gives the same trials whatever the global generators hold, and leaves them alone."""
     random.seed(12345)  # to catch an agent that draws from them
@@ -166,7 +166,7 @@ def check_same_seed(
 
 
 def check_resume(
-    name: str, label: str, problem: DesignProblem, trials: Trials, budget: int, **hyperparameters: Any
+    name: str, label: str, problem: DesignProblem, trials: Trials, budget: int, /, **hyperparameters: Any
 ) -> None:
     """A run continued from its first trials ends in the trials of one that was never interrupted."""
     rule = f"{name} continued from its log must end as uninterrupted on the {label} problem"

@@ -9,6 +9,7 @@ from designgym.agents import agent_class, search
 from designgym.agents.archive import KEPT, Archive
 from designgym.agents.gaussian_process import RankProcess, normal_scores
 from designgym.agents.places import Places, PlaceSet
+from designgym.agents.scalarising import chebyshev_rewards, scales
 from designgym.agents.testing import CONDITIONAL, CONTINUOUS, FLAT
 from designgym.envs import DesignSpace, make_problem
 
@@ -150,7 +151,10 @@ def test_scores_depend_on_the_order_alone_and_have_unit_variance() -> None:
     assert scores.mean() == pytest.approx(0, abs=1e-9)
     assert scores.std() == pytest.approx(1, abs=0.02)
     assert len(set(normal_scores(np.array([1.0, 2.0, 2.0, 3.0])).tolist())) == 3
-    assert (normal_scores(rewards, np.argsort(-rewards)) == scores).all()
+    tied = RNG.integers(0, 50, 1000).astype(float)
+    either = np.argsort(tied, kind="stable")[::-1]
+    assert (normal_scores(tied, either) == normal_scores(tied)).all(), "in whatever order equal ones come"
+    assert (normal_scores(tied, np.arange(1000)) != normal_scores(tied)).any(), "the order is used where it is given"
     assert (np.argsort(scores) == np.argsort(rewards)).all(), "the highest reward has the highest score"
 
 
@@ -209,9 +213,23 @@ def test_an_archive_ranks_rewards_as_a_stable_sort_does() -> None:
         archive.add(design, where[i], rewards[i], losses=RNG.random(2) if i % 5 else None)
         if i % 7 == 0:
             assert archive.ranked().tolist() == np.argsort(-rewards[: i + 1], kind="stable").tolist()
+    best = archive.best(16)
+    before = best.tolist()
+    archive.add(design, where[0], 99.0)
+    assert archive.ranked()[0] == 700
+    assert best.tolist() == before, "the best are not changed any more"
     for weights in ((0.2, 0.8), (0.8, 0.2)):
         archive.reweigh(np.array(weights))
         assert archive.ranked().tolist() == np.argsort(-archive.rewards, kind="stable").tolist()
+
+
+def test_infinite_losses_are_the_worst_and_leave_the_others_in_order() -> None:
+    losses = np.array([[1.0, 5.0], [2.0, 2.0], [np.inf, 1.0], [3.0, np.inf], [np.inf, np.inf]])
+    for some in (losses, losses[2:], losses - 4.0, losses[4:]):  # the third takes no logarithms
+        rewards = chebyshev_rewards(some, np.array([0.5, 0.5]), scales(some))
+        assert np.isfinite(rewards).all()
+        finite = np.isfinite(some).all(axis=1)
+        assert rewards[finite].min(initial=np.inf) > rewards[~finite].max(initial=-np.inf)
 
 
 def test_it_comes_closer_than_random_search() -> None:
@@ -229,6 +247,18 @@ def test_several_objectives_are_covered_by_more_than_one_compromise() -> None:
     areas = front.evaluations.losses[:, 1]
     assert len(front) >= 8
     assert areas.max() > 2 * areas.min()
+
+
+def test_what_is_told_is_not_asked_any_more() -> None:
+    problem = make_problem("NKLandscape-v0", letters=3, n=6, k=2)
+    agent = agent_class("bayesian")(problem, np.random.default_rng(0))
+    for _ in range(12):
+        agent.tell(design := agent.ask(1), problem.evaluate(design))
+    known = problem.space.sample(400, np.random.default_rng(1))
+    agent.tell(known, problem.evaluate(known))
+    rows = {tuple(row) for row in np.stack(problem.space.digits(known), axis=1).tolist()}
+    asked = np.stack(problem.space.digits(agent.ask(10)), axis=1).tolist()
+    assert not rows & {tuple(row) for row in asked}
 
 
 def test_it_asks_what_is_two_moves_from_anything_told() -> None:
