@@ -81,8 +81,9 @@ class Agent(ABC):
     def search(self) -> None:
         """Ask and tell until the run is over (RunOver), or nothing is left to ask."""
         while not (isinstance(self.problem, MeteredProblem) and self.problem.finished):
+            before = self.asked
             designs = self.ask_on(self.batch)
-            if not batch_length(designs):
+            if self.asked == before:
                 return
             self.tell(designs, self.problem.evaluate(designs))
 

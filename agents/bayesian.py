@@ -179,16 +179,21 @@ class Bayesian(Agent):
         if not len(first.places):
             return
         best = self._process.most_improving(first.mean, first.nearest, target, PARENTS * self._most)
-        pool = first.join(self._pool_near(some(first.designs, best), first.places[best]))
-        pool = pool.take(self._new(pool.places))
+        pool = first.join(self._pool_near(some(first.designs, best), first.places[best], first.places))
         picked = pool.take(self._process.promising(pool.places, pool.mean, pool.nearest, target, self._most)[::-1])
         for row, (design, digits) in enumerate(archive.each(picked.designs)):
             self._queue.append((design, picked.places[row : row + 1], digits))
 
-    def _pool_near(self, designs: Any, places: NDArray[np.float64]) -> Pool:
-        """Half of a pool: candidates near some designs, of which the last counts most, that were not asked before."""
+    def _pool_near(self, designs: Any, places: NDArray[np.float64], known: NDArray[np.float64] | None = None) -> Pool:
+        """Half of a pool: candidates near some designs, of which the last counts most, that were not asked before.
+
+        known: places of the other half, (m, width), all new, which are left out too.
+        """
         pool, where, start = self._candidates.near(designs, self._most * int(self.settings["pool"]) // 2)
-        rows = self._new(where)
+        if known is None:
+            rows = self._new(where)
+        else:
+            rows = self._new(np.concatenate([known, where]))[len(known) :] - len(known)
         return Pool(some(pool, rows), where[rows], *self._process.predict(where[rows], places, start[rows]))
 
     @property
