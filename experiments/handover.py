@@ -5,7 +5,7 @@ import time
 
 from designgym.experiments.rows import Heard
 
-GATHER_S = 0.2  # rows are handed out when the first of them is this old and another comes, at twice that age anyway
+GATHER_S = 0.2  # rows are handed out when the first of them is this old, or half as old and another comes
 GATHER_ROWS = 50_000  # or when there are this many
 
 
@@ -38,7 +38,7 @@ class Buffer:
                 self._condition.notify_all()
             self._heard.append(heard)
             self._rows += len(heard.evaluations)
-            if self._rows >= GATHER_ROWS or begun >= self._since + GATHER_S:
+            if self._rows >= GATHER_ROWS or begun >= self._since + GATHER_S / 2:
                 self._due = True
                 self._condition.notify_all()
                 self._condition.wait_for(lambda: not self._due or self._abandoned)
@@ -54,7 +54,7 @@ class Buffer:
             self._condition.notify_all()
             self._condition.wait_for(lambda: self._heard or self._ended)
             # An agent that thinks for long does not hold its rows back.
-            left = self._since + 2 * GATHER_S - time.perf_counter()
+            left = self._since + GATHER_S - time.perf_counter()
             if self._heard and left > 0:
                 self._condition.wait_for(lambda: self._ended or self._due, left)
             taken, self._heard, self._rows = self._heard, [], 0

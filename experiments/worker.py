@@ -115,9 +115,8 @@ def run_remotely(problem: DesignProblem, task: Task, *logged: pa.Buffer) -> Iter
 
 
 def run_trials(problem: DesignProblem, task: Task, logged: Any = None) -> Iterator[Any]:
-    """Yield the run's new trials as record batches, then `Ended` or `Failed`.
+    """Yield the run's new trials as record batches, gathered for at most 0.2 s, then `Ended` or `Failed`.
 
-    Trials are gathered for 0.2 s, or 0.4 s while the agent thinks.
     logged: table of the trials that an earlier part of the run left; they are answered from it and not yielded.
     """
     buffer = Buffer()
