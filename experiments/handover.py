@@ -1,7 +1,8 @@
-"""Hand a run's trials from the thread that makes them to the one that sends them off, a fifth of a second at a time."""
+"""Hand a run's trials from the thread that makes them to the one that sends them off, within a fifth of a second."""
 
 import threading
 import time
+from collections.abc import Callable
 
 from designgym.experiments.rows import Heard
 
@@ -14,10 +15,11 @@ class Abandoned(BaseException):
 
 
 class Buffer:
-    """Rows between the agent's thread and the generator. It holds little.
+    """Rows between the agent's thread and the generator: at most GATHER_ROWS and one batch.
 
-    The agent waits while rows are sent off: both are Python, of which one runs at a time, and each would be charged
-    with the other's work.
+    Rows are handed over while the agent waits in `put`, wherever it comes there in time: making batches is Python as
+    its asking is, of which one runs at a time, and each would be charged with the other's work. A generator that is
+    kept up elsewhere does not hold it back until the buffer is full.
     """
 
     def __init__(self) -> None:
@@ -26,13 +28,13 @@ class Buffer:
         self._rows = 0
         self._since = 0.0
         self._due = self._ended = self._abandoned = False
+        self._taking = self._making = False  # the generator waits for rows, or makes a batch of those taken
 
     def put(self, heard: Heard) -> float:
-        """Add rows; return the seconds waited until gathered ones were sent off, which are not the agent's."""
+        """Add rows; return the seconds waited, which are not the agent's. Abandoned where nobody takes them now."""
         begun = time.perf_counter()
         with self._condition:
-            if self._abandoned:
-                raise Abandoned
+            self._wait(lambda: not self._making and self._rows < GATHER_ROWS)
             if not self._heard:
                 self._since = begun
                 self._condition.notify_all()
@@ -41,24 +43,37 @@ class Buffer:
             if self._rows >= GATHER_ROWS or begun >= self._since + GATHER_S / 2:
                 self._due = True
                 self._condition.notify_all()
-                self._condition.wait_for(lambda: not self._due or self._abandoned)
+                if self._taking:
+                    self._wait(lambda: not self._due and not self._making)
         return time.perf_counter() - begun
+
+    def _wait(self, until: Callable[[], bool]) -> None:
+        self._condition.wait_for(lambda: self._abandoned or until())
+        if self._abandoned:
+            raise Abandoned
 
     def take(self) -> list[Heard]:
         """Wait until rows have gathered, and return them; [] once the run has ended and all are taken.
 
-        Those taken before must have been sent off.
+        `made` must follow when a batch is made of them.
         """
         with self._condition:
-            self._due = False
-            self._condition.notify_all()
+            self._taking = True
             self._condition.wait_for(lambda: self._heard or self._ended)
             # An agent that thinks for long does not hold its rows back.
             left = self._since + GATHER_S - time.perf_counter()
             if self._heard and left > 0:
                 self._condition.wait_for(lambda: self._ended or self._due, left)
             taken, self._heard, self._rows = self._heard, [], 0
+            self._taking = self._due = False
+            self._making = bool(taken)
             return taken
+
+    def made(self) -> None:
+        """A batch is made of what was taken: the agent may go on."""
+        with self._condition:
+            self._making = False
+            self._condition.notify_all()
 
     def end(self) -> None:
         """No more rows will come."""

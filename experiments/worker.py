@@ -143,6 +143,7 @@ def run_trials(problem: DesignProblem, task: Task, logged: Any = None) -> Iterat
                 yield Failed(str(error), traceback.format_exc())
                 return
             index += batch.num_rows
+            buffer.made()
             yield batch
         thread.join()
         yield last[0]

@@ -182,11 +182,58 @@ def test_sending_trials_off_is_not_charged_to_the_agent(monkeypatch) -> None:
     assert last.elapsed_s < 0.8 * 0.05 * len(sizes)
 
 
-def test_an_agent_that_thinks_for_long_holds_no_rows_back(monkeypatch) -> None:
-    monkeypatch.setattr(handover, "GATHER_S", 0.05)
-    buffer, heard = handover.Buffer(), SimpleNamespace(evaluations=range(3))
-    buffer.put(heard)  # type: ignore[arg-type]
+class Watched(threading.Condition):
+    """Notes how long it is waited on, and refuses to wait for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float | None] = []
+
+    def wait_for(self, predicate: Any, timeout: float | None = None) -> Any:
+        assert timeout is not None or predicate(), "nobody will come"
+        self.waits.append(timeout)
+        return super().wait_for(predicate, timeout)
+
+
+def rows(count: int = 3) -> Any:
+    return SimpleNamespace(evaluations=range(count))
+
+
+def test_an_agent_that_thinks_for_long_holds_its_rows_back_for_a_fifth_of_a_second_at_most() -> None:
+    buffer, heard = handover.Buffer(), rows()
+    buffer._condition = watched = Watched()
+    buffer.put(heard)
     assert buffer.take() == [heard]
+    assert 0 < watched.waits[-1] <= 0.2
+
+
+def test_a_taker_that_is_kept_up_holds_back_no_more_than_the_bound_and_one_batch(monkeypatch) -> None:
+    monkeypatch.setattr(handover, "GATHER_ROWS", 100)
+    monkeypatch.setattr(handover, "GATHER_S", 0.0)
+    buffer, gone = handover.Buffer(), []
+
+    def agent() -> None:
+        try:
+            for _ in range(5):
+                buffer.put(rows(80))
+                gone.append(80)
+        except handover.Abandoned:
+            gone.append(-1)
+
+    thread = threading.Thread(target=agent, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 5
+    while len(gone) < 2:  # it is due, but nobody waits for its rows: it goes on until the buffer is full
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    time.sleep(0.05)
+    assert gone == [80, 80]
+    assert len(buffer.take()) == 2
+    time.sleep(0.05)
+    assert gone == [80, 80], "a batch is being made"
+    buffer.abandon()
+    thread.join(5)
+    assert gone == [80, 80, -1], "an agent that waits ends at once when its rows are not taken any more"
 
 
 def test_a_taker_that_leaves_ends_the_thread() -> None:
