@@ -81,9 +81,8 @@ class Agent(ABC):
     def search(self) -> None:
         """Ask and tell until the run is over (RunOver), or nothing is left to ask."""
         while not (isinstance(self.problem, MeteredProblem) and self.problem.finished):
-            before = self.asked
             designs = self.ask_on(self.batch)
-            if self.asked == before:
+            if not len(next(iter(designs.values()), ())):  # `evaluate` checks that columns are of one length
                 return
             self.tell(designs, self.problem.evaluate(designs))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 SHARE_OF_SUM = 0.05  # of the weighted sum beside the largest part: no weakly dominated design ties with a better one
 
-LARGEST = 1e100  # stands for an infinite loss: the difference of two of them is a number
+FAR = 1e3  # how far an infinite loss is beyond the largest finite one, in spans; not so far that rounding eats the rest
 Floats = NDArray[np.float64]
 
 
@@ -37,5 +37,18 @@ def chebyshev_rewards(losses: Floats, weights: Floats, scale: tuple[Floats, Floa
 
 
 def _taken(losses: Floats, positive: NDArray[np.bool_]) -> Floats:
-    losses = np.clip(losses, -LARGEST, LARGEST)
+    losses = _finite(losses)
     return np.where(positive, np.log(np.where(positive, np.maximum(losses, 1e-300), 1.0)), losses)
+
+
+def _finite(losses: Floats) -> Floats:
+    """Return losses whose infinite ones are far beyond the others of their column: differences are numbers then."""
+    infinite = np.isinf(losses)
+    if not infinite.any():
+        return losses
+    high = np.where(infinite, -np.inf, losses).max(axis=0)
+    low = np.where(infinite, np.inf, losses).min(axis=0)
+    high, low = np.where(np.isfinite(high), high, 1.0), np.where(np.isfinite(low), low, 1.0)
+    beyond = FAR * np.maximum(high - low, np.maximum(np.abs(high), np.abs(low)))
+    beyond = np.where(beyond > 0, beyond, FAR)
+    return np.where(infinite, np.where(losses > 0, high + beyond, low - beyond), losses)

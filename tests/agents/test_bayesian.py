@@ -232,6 +232,19 @@ def test_infinite_losses_are_the_worst_and_leave_the_others_in_order() -> None:
         assert rewards[finite].min(initial=np.inf) > rewards[~finite].max(initial=-np.inf)
 
 
+def test_infeasible_designs_stay_below_infinite_losses_and_in_their_own_order() -> None:
+    archive, places = Archive(FLAT, Places(FLAT), objectives=2), Places(FLAT)
+    designs = FLAT.sample(6, RNG)
+    where = places.of(designs)
+    told = [([0.0, 5.0], 1.0), ([2.0, 2.0], 1.0), ([np.inf, 1.0], 1.0), (None, -1.0), (None, -2.0), (None, -3.0)]
+    for i, (losses, own) in enumerate(told):
+        design = {name: column[i : i + 1] for name, column in designs.items()}
+        archive.add(design, where[i], own, losses=None if losses is None else np.array(losses))
+    archive.reweigh(np.array([0.5, 0.5]))
+    rewards = archive.rewards.tolist()
+    assert min(rewards[:2]) > rewards[2] > rewards[3] > rewards[4] > rewards[5]
+
+
 def test_it_comes_closer_than_random_search() -> None:
     problem = make_problem("NKLandscape-v0", letters=3, n=9, k=2, instance=77)
     found = {
