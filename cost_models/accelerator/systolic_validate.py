@@ -3,8 +3,6 @@
 The table's form is that of tests/reference/accelerator/scalesim.csv: one layer on one array a row.
 """
 
-import csv
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from designgym.cost_models.accelerator.dram_counted import counted_words
 from designgym.cost_models.accelerator.layers import GEOMETRY, Layer
 from designgym.cost_models.accelerator.systolic_array import touches
 from designgym.cost_models.accelerator.systolic_kernel import DATAFLOWS, count_layers
+from designgym.cost_models.reference_table import agreement, given, measured, read_rows, whole
 
 LAYER = ("ifmap_h", "ifmap_w", "filt_h", "filt_w", "channels", "num_filters", "stride_h", "stride_w")
 SRAMS = ("ifmap_kB", "filter_kB", "ofmap_kB")
@@ -33,7 +32,6 @@ QUANTITIES = {  # name: the table's column, what it is divided by, and the SRAM 
     "dram_filter_words_closed": ("dram_filter_reads", 1, "filter_kB"),
     "dram_ofmap_words_closed": ("dram_ofmap_writes", 1, "ofmap_kB"),
 }
-WITHIN = {"within_0.1pct": 1e-3, "within_1pct": 1e-2, "within_5pct": 5e-2}
 
 
 def validate(table: str | Path) -> dict[str, Any]:
@@ -46,17 +44,17 @@ def validate(table: str | Path) -> dict[str, Any]:
     ValueError in one line names the file, the row (the header is row 1) and what is wrong.
     """
     path = Path(table)
-    rows = _read(path)
-    whole = [(number, cells) for number, cells in rows if all(_given(cells, name) for name in (*LAYER, *ARRAY))]
-    if not whole:
+    rows = read_rows(path, (*LAYER, *ARRAY), "SCALE-Sim runs")
+    filled = [(number, cells) for number, cells in rows if all(given(cells, name) for name in (*LAYER, *ARRAY))]
+    if not filled:
         raise ValueError(f"{path}: the table must have at least one row with a layer and an array, got none. Add one.")
-    priced = _price([_parse(path, number, cells) for number, cells in whole])
+    priced = _price([_parse(path, number, cells) for number, cells in filled])
     quantities = {}
     for name, (column, divisor, sram) in QUANTITIES.items():
-        told = np.array([_reference(path, number, cells, column) for number, cells in whole]) / divisor
+        told = np.array([measured(path, number, cells, column) for number, cells in filled]) / divisor
         if sram:
-            told[[not _given(cells, sram) for _, cells in whole]] = np.nan
-        quantities[name] = _agreement(priced[name], told, tolerance=1e-9 if name == "utilization" else 0.0)
+            told[[not given(cells, sram) for _, cells in filled]] = np.nan
+        quantities[name] = agreement(priced[name], told, tolerance=1e-9 if name == "utilization" else 0.0)
     return {"rows": len(rows), "quantities": quantities}
 
 
@@ -77,49 +75,13 @@ def _parse(path: Path, number: int, cells: dict[str, str]) -> _Row:
         raise ValueError(
             f"{path} row {number}: dataflow must be one of {', '.join(DATAFLOWS)}, got {dataflow!r}. Correct it."
         )
-    sizes = {name: _whole(path, number, cells, name) for name in (*LAYER, "rows", "cols")}
-    kb = [_whole(path, number, cells, name) if _given(cells, name) else 1 for name in SRAMS]
+    sizes = {name: whole(path, number, cells, name) for name in (*LAYER, "rows", "cols")}
+    kb = [whole(path, number, cells, name) if given(cells, name) else 1 for name in SRAMS]
     try:
         layer = Layer(cells.get("layer") or f"row {number}", *(sizes[name] for name in LAYER))
     except ValueError as error:
         raise ValueError(f"{path} row {number}: {error}") from None
     return _Row(layer, sizes["rows"], sizes["cols"], DATAFLOWS.index(dataflow), tuple(kb))
-
-
-def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ValueError(f"{path} cannot be read: {reason}. Give the path of a table of SCALE-Sim runs.") from None
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    missing = [name for name in (*LAYER, *ARRAY) if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ValueError(f"{path}: the header must name {', '.join(missing)}. Add what is missing.")
-    return [(reader.line_num, row) for row in reader if any(_given(row, name) for name in (*LAYER, *ARRAY))]
-
-
-def _given(cells: dict[str, str], name: str) -> bool:
-    return bool((cells.get(name) or "").strip())
-
-
-def _whole(path: Path, number: int, cells: dict[str, str], name: str) -> int:
-    text = (cells[name] or "").strip()
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not (value >= 1 and value.is_integer()):
-        raise ValueError(f"{path} row {number}: {name} must be an integer >= 1, got {text!r}. Correct it.")
-    return int(value)
-
-
-def _reference(path: Path, number: int, cells: dict[str, str], name: str) -> float:
-    text = (cells.get(name) or "").strip()
-    try:
-        return float(text or "nan")
-    except ValueError:
-        raise ValueError(f"{path} row {number}: {name} must be a number or empty, got {text!r}. Correct it.") from None
 
 
 def _price(rows: list[_Row]) -> dict[str, NDArray[np.float64]]:
@@ -136,16 +98,3 @@ def _price(rows: list[_Row]) -> dict[str, NDArray[np.float64]]:
         utilization = m * k * n / ((cycles - 1) * height * width)
     values = [cycles - 1, utilization, *sram, *counted]
     return dict(zip(QUANTITIES, [*values, ifmap_dram, filter_dram, ofmap_dram], strict=True))
-
-
-def _agreement(model: NDArray[np.float64], tool: NDArray[np.float64], tolerance: float) -> dict[str, Any]:
-    given = np.isfinite(tool)
-    model, tool = model[given], tool[given]
-    error = np.abs(model - tool) / np.where(tool == 0, 1.0, np.abs(tool))
-    return {
-        "rows": len(error),
-        "exact": int(np.sum(error <= tolerance)),
-        **{name: int(np.sum(error <= bound)) for name, bound in WITHIN.items()},
-        "mean_error": float(error.mean()) if len(error) else math.nan,
-        "worst_error": float(error.max()) if len(error) else math.nan,
-    }
