@@ -35,7 +35,14 @@ def _outside(space: DesignSpace, design: Columns) -> list[str]:
         return [f"{name} has no value {design[name].item():g}" for p in illegal for name in p.columns]
     functions = [f for f in space.constraints if not isinstance(f, str)]
     clauses = [clause for clause, _ in _broken(space._texts, design)]
-    return clauses + [f"{f.__name__} does not hold" for f in functions if not f(design)[0]]
+    return clauses + [_says(f, design) for f in functions if not f(design)[0]]
+
+
+def _says(constraint: Any, design: Columns) -> str:
+    """Return what an object that is called as a constraint says of one design that breaks it, else its name."""
+    reason = getattr(constraint, "reason", None)
+    name = getattr(constraint, "__name__", type(constraint).__name__)
+    return str(reason(design)) if reason is not None else f"{name} does not hold"
 
 
 def _model_says(problem: Problem, design: Columns, violation: float, explained: float) -> str:

@@ -34,7 +34,8 @@ class DesignSpace:
     """All choices of the parameters that satisfy the constraints.
 
     constraints: short texts over column names ("tile_m * tile_n <= 4096"), or functions at module level that take
-    columns and return where the constraint holds, bool (n,). Constraints see an idle parameter's default.
+    columns and return where the constraint holds, bool (n,), or frozen objects that are called so, whose
+    `reason(design)`, where they have one, says in words why one design breaks it. They see an idle parameter's default.
     """
 
     def __init__(self, *parameters: Parameter, constraints: tuple[str | Predicate, ...] = ()) -> None:

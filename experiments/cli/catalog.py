@@ -192,7 +192,6 @@ def _parameter_rows(space: Any) -> list[dict[str, Any]]:
     for parameter in space.parameters:
         names = space.describe(space.parse({}))
         defaults = [names[column][0] for column in parameter.columns]
-        when = "" if parameter.when is None else f"{parameter.when[0]} in {', '.join(map(str, parameter.when[1]))}"
         rows.append(
             {
                 "name": parameter.name,
@@ -201,10 +200,22 @@ def _parameter_rows(space: Any) -> list[dict[str, Any]]:
                 "default": defaults[0] if len(defaults) == 1 else defaults,
                 "unit": parameter.unit,
                 "meaning": parameter.meaning,
-                "when": when,
+                "when": _when(space, parameter),
             }
         )
     return rows
+
+
+def _when(space: Any, parameter: Any) -> str:
+    """Return when a parameter matters, by the shorter of two lists; "" where it always does."""
+    if parameter.when is None:
+        return ""
+    name, awake = parameter.when
+    parent = next(p for p in space.parameters if p.name == name)
+    asleep = [choice for choice in getattr(parent, "choices", ()) if choice not in awake]
+    if 0 < len(asleep) < len(awake):
+        return f"{name} not in {', '.join(asleep)}"
+    return f"{name} in {', '.join(map(str, awake))}"
 
 
 def _values(parameter: Any) -> str:
