@@ -156,6 +156,8 @@ def _objective_of_text(text: str, function: Callable[..., DesignProblem], option
         model, default = problem.cost_model, problem.objective
     better = _directions(model.metrics)
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not better.keys() >= set(names):
+        better |= _priced_when_asked(function, others, names)
     for name in names:
         if name not in better:
             raise ValueError(f"objective {text!r}: the cost model has no metric {name!r}. {nearest(name, better)}")
@@ -167,6 +169,17 @@ def _objective_of_text(text: str, function: Callable[..., DesignProblem], option
         weights={},
         targets={},
     )
+
+
+def _priced_when_asked(
+    function: Callable[..., DesignProblem], options: Mapping[str, Any], names: list[str]
+) -> dict[str, str]:
+    """The directions of metrics that cost so much that a problem prices them only where its objective names them."""
+    try:
+        problem = function(**options, objective=Objective(minimize=tuple(dict.fromkeys(names))))
+    except ValueError:
+        return {}
+    return _directions(problem.cost_model.metrics)
 
 
 def _directions(metrics: tuple[Metric, ...]) -> dict[str, str]:
