@@ -33,3 +33,8 @@ register_cost_model(
 )
 register_cost_model("NKLandscape", "designgym.cost_models.landscapes.nk:NKLandscape")
 register_cost_model("LABS", "designgym.cost_models.landscapes.labs:LABS")
+register_cost_model(
+    "DiffusionSampling",
+    "designgym.cost_models.solver_schedule.diffusion_sampling:DiffusionSampling",
+    validate="designgym.cost_models.solver_schedule.diffusion_validate:validate",
+)

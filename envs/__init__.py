@@ -65,3 +65,4 @@ register_problem("SystolicArray-v0", "designgym.envs.accelerator.systolic_array:
 register_problem("SystolicGemms-v0", "designgym.envs.accelerator.systolic_gemms:systolic_gemms")
 register_problem("NKLandscape-v0", "designgym.envs.landscapes.nk_landscape:nk_landscape")
 register_problem("LABS-v0", "designgym.envs.landscapes.labs:labs")
+register_problem("DiffusionSampling-v0", "designgym.envs.solver_schedule.diffusion_sampling:diffusion_sampling")

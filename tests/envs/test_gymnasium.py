@@ -12,7 +12,15 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import vector
 
-from designgym.envs import DesignEnv, DesignProblem, DesignVectorEnv, StepwiseDesignEnv, gymnasium_id, problem_ids
+from designgym.envs import (
+    DesignEnv,
+    DesignProblem,
+    DesignVectorEnv,
+    StepwiseDesignEnv,
+    gymnasium_id,
+    make_problem,
+    problem_ids,
+)
 
 SAME_STEP = AutoresetMode.SAME_STEP
 COPIES = 4
@@ -61,7 +69,8 @@ def test_the_checker_passes_every_face(problem: DesignProblem, face: Callable[[D
 @pytest.mark.parametrize("stepwise", [False, True])
 @pytest.mark.parametrize("problem_id", problem_ids())
 def test_make_gives_a_checked_environment(problem_id: str, stepwise: bool) -> None:
-    env = gymnasium.make(gymnasium_id(problem_id, stepwise))
+    bins = {"bins": 8} if stepwise and make_problem(problem_id).space.has_floats else {}
+    env = gymnasium.make(gymnasium_id(problem_id, stepwise), **bins)
     assert isinstance(env.unwrapped, StepwiseDesignEnv if stepwise else DesignEnv)
     assert len(list(steps(env, 5))) == 5
     again = gymnasium.make(gymnasium.envs.registration.EnvSpec.from_json(env.spec.to_json()))

@@ -1,0 +1,1 @@
+"""Schedules of numerical solvers: where and how they spend their evaluations."""

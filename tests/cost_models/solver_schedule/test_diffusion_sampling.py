@@ -1,0 +1,126 @@
+"""The cost model of samplers: one design alone or in a batch, what the grids are, and what is refused."""
+
+import numpy as np
+import pytest
+
+from designgym.cost_models.solver_schedule.diffusion_sampling import DiffusionSampling, even, left_of
+from designgym.cost_models.solver_schedule.distances import frechet2, quantiles, sliced_w2
+from designgym.cost_models.solver_schedule.mixtures import mixture
+from designgym.cost_models.solver_schedule.paths import PATHS, path_of
+from designgym.envs import make_problem, reason_of
+from designgym.envs.solver_schedule.diffusion_sampling import space_of
+
+RNG = np.random.default_rng(0)
+
+
+def rows_of(designs, row):
+    return {name: column[row : row + 1] for name, column in designs.items()}
+
+
+@pytest.mark.parametrize("grid", ["free", "parametric", "karras7"])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_design_is_priced_alone_as_in_a_batch(path: str, grid: str) -> None:
+    model = DiffusionSampling("gmm8d", path, 5, grid, points=50)
+    designs = space_of(model).sample(60, RNG)
+    priced = model.evaluate(designs)
+    assert (priced["violation"] == 0).all()
+    assert (priced["rms"] > 0).all()
+    assert (priced["evaluations"] == 5).all()
+    for row in range(0, 60, 7):
+        alone = model.evaluate(rows_of(designs, row))
+        assert all(alone[name][0] == column[row] for name, column in priced.items())
+
+
+def test_default_fractions_are_the_even_grid_and_uniform_ones_make_all_grids_alike() -> None:
+    model = DiffusionSampling(evaluations=6)
+    space = space_of(model)
+    design = space.parse({parameter.name: parameter.default for parameter in space.parameters})
+    assert model.schedule(design).times == pytest.approx(path_of("vp").grid("logsnr", 6), rel=1e-9)
+    assert left_of(even(4), 4) == pytest.approx(4 / 5)
+    left = np.array([np.cumprod([left_of(u, 4 - i) for i, u in enumerate(row)]) for row in RNG.random((20_000, 4))])
+    parts = -np.diff(np.column_stack([np.ones(20_000), left, np.zeros(20_000)]), axis=1)
+    assert parts.mean(axis=0) == pytest.approx(np.full(5, 0.2), abs=0.005)
+    assert parts.std(axis=0) == pytest.approx(np.full(5, np.sqrt(4 / 150)), rel=0.02)
+
+
+def test_a_heun_step_skips_the_time_between_its_evaluations() -> None:
+    model = DiffusionSampling(evaluations=4)
+    space = space_of(model)
+    given = {f"solver_{i}": name for i, name in enumerate(("heun", "heun_end", "deis1", "ddim"), 1)}
+    design = space.parse({**given, "fraction_2": 0.5, "fraction_3": 0.5})
+    schedule = model.schedule(design)
+    assert schedule.solvers == ("heun", "deis1", "ddim")
+    assert len(schedule.times) == 4
+    assert space.describe(design)["fraction_1"] == [None]
+
+
+def test_what_is_no_pattern_is_infeasible_and_says_why() -> None:
+    problem = make_problem("DiffusionSampling-v0", evaluations=3, points=20)
+    design = problem.space.parse({"solver_1": "ddim", "solver_2": "heun", "solver_3": "ddim"})
+    evaluation = problem.evaluate(design)
+    assert not evaluation.feasible[0]
+    assert "heun and heun_end must follow one another" in reason_of(problem, design, evaluation)
+    assert np.isnan(problem.cost_model.evaluate(design)["rms"][0])
+
+
+def test_distances_are_priced_where_an_objective_asks() -> None:
+    plain = make_problem("DiffusionSampling-v0", evaluations=3, points=50)
+    assert "sliced_w2" not in [metric.name for metric in plain.cost_model.metrics]
+    asked = make_problem("DiffusionSampling-v0", evaluations=3, points=50, objective="sliced_w2,frechet2")
+    evaluation = asked.evaluate(asked.space.sample(5, RNG))
+    assert (evaluation.metrics["sliced_w2"] > 0).all()
+    bound = make_problem(
+        "DiffusionSampling-v0", points=50, objective={"minimize": ["rms"], "subject_to": ["frechet2 <= 1"]}
+    )
+    assert bound.cost_model.distances
+    with pytest.raises(ValueError, match="no metric 'wasserstein'"):
+        make_problem("DiffusionSampling-v0", objective="wasserstein")
+
+
+def test_distances_of_the_mixtures_own_samples_are_small() -> None:
+    model, n = mixture("ring2d"), 4_000
+    picked = RNG.choice(8, n, p=model.weights)
+    own = (model.means[picked] + model.stds[picked, None] * RNG.normal(size=(n, 2))).T
+    assert sliced_w2(own, "ring2d") < 0.1
+    assert frechet2(own, model) < 0.01
+    moved = own + np.array([[0.3], [0.4]])
+    assert frechet2(moved, model) == pytest.approx(0.25, abs=0.07)
+    middle = quantiles("ring2d", 4_000)[0, 2_000]
+    assert np.mean(own[0] < middle) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"evaluations": 2}, r"evaluations must be in \[3, 20\], got 2. Choose one of them."),
+        ({"points": 1}, "points must be at least 2, got 1. Raise it."),
+        ({"grid": "cosine"}, "grid must be one of free, parametric, uniform_t, .*, got 'cosine'. Choose one of them."),
+        ({"path": "cosine"}, "path must be one of vp, ve, flow, got 'cosine'. Choose one of them."),
+        ({"model": "moons"}, "a mixture must be one of ring2d, gmm8d, digits, or the path of a .csv file"),
+        ({"solvers": "rk45"}, "solvers must be some of euler, .*, got rk45. Correct them."),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(options, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        DiffusionSampling(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mixture_of_a_users_own(tmp_path) -> None:
+    table = tmp_path / "two.csv"
+    table.write_text("weight,std,mu0,mu1,mu2\n1,.2,1,0,0\n3,.1,-1,0,.5\n")
+    own = mixture(str(table))
+    assert own.weights.tolist() == [0.25, 0.75]
+    assert own.means.shape == (2, 3)
+    problem = make_problem("DiffusionSampling-v0", model=str(table), points=20, evaluations=3)
+    assert problem.evaluate(problem.space.sample(4, RNG)).feasible.all()
+    for text, message in (
+        ("weight,mu0\n1,1\n", "the header must name std. Add what is missing."),
+        ("weight,std,mu0\n1,0,1\n", "weight and std must be above 0"),
+        ("weight,std,mu0\n1,x,1\n", "row 2: std must be a number, got 'x'. Correct it."),
+    ):
+        bad = tmp_path / f"{len(message)}.csv"
+        bad.write_text(text)
+        with pytest.raises(ValueError) as caught:
+            mixture(str(bad))
+        assert message in str(caught.value)
