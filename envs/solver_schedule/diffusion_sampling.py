@@ -52,7 +52,7 @@ def space_of(model: DiffusionSampling) -> DesignSpace:
                     0.001,
                     0.999,
                     meaning=f"how much of the log-SNR left goes by before evaluation {slot + 1}, a quantile",
-                    default=even(model.evaluations - slot),
+                    default=round(even(model.evaluations - slot), 4),
                     when=(name, awake) if "heun" in choices else None,
                 )
             )

