@@ -66,3 +66,4 @@ register_problem("SystolicGemms-v0", "designgym.envs.accelerator.systolic_gemms:
 register_problem("NKLandscape-v0", "designgym.envs.landscapes.nk_landscape:nk_landscape")
 register_problem("LABS-v0", "designgym.envs.landscapes.labs:labs")
 register_problem("DiffusionSampling-v0", "designgym.envs.solver_schedule.diffusion_sampling:diffusion_sampling")
+register_problem("SolverPattern-v0", "designgym.envs.solver_schedule.solver_pattern:solver_pattern")

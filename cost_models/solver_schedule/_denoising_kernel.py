@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit, prange
 
 BLOCK = 32  # points at a time
+RUN = 64  # schedules that one thread takes one after another, each from where it differs from the one before
 LEAST = -45.0  # a component this far below the likeliest, in the logarithm, has less than a double's last digit
 
 
@@ -72,43 +73,59 @@ def average(x, alpha, sigma, kind, weights, stds, means, logits, out):
 
 
 @njit(cache=True, error_model="numpy")
-def sample(matrix, alphas, sigmas, noise, weights, stds, means, logits, found, x):
-    """Carry a block of starting noise, (d, points), along a schedule; x holds the samples after it.
+def mix(shares, noise, found, x):
+    """Write what an evaluation is given, shares of the noise, (d, points), and of what was found, into x."""
+    for j in range(len(x)):
+        row, first, share = x[j], noise[j], shares[0]
+        for p in range(len(row)):
+            row[p] = share * first[p]
+        for i in range(len(shares) - 1):
+            share, before = shares[1 + i], found[i, j]
+            if share != 0.0:
+                for p in range(len(row)):
+                    row[p] += share * before[p]
 
-    found: room for what is denoised at each evaluation, (evaluations, d, points).
-    """
-    d, points = noise.shape
-    for e in range(len(alphas) + 1):
-        for j in range(d):
-            row, first = x[j], noise[j]
-            share = matrix[e, 0]
-            for p in range(points):
-                row[p] = share * first[p]
-            for i in range(e):
-                share, before = matrix[e, 1 + i], found[i, j]
-                if share != 0.0:
-                    for p in range(points):
-                        row[p] += share * before[p]
-        if e < len(alphas):
-            kind = (1.0, alphas[e], 0.0)
-            average(x, alphas[e], sigmas[e], kind, weights, stds, means, logits, found[e])
+
+@njit(cache=True)
+def begun_alike(matrices, alphas, sigmas):
+    """Return how many first evaluations of each schedule are given what the one before was given, (schedules,)."""
+    alike = np.zeros(len(matrices), np.int64)
+    for s in range(1, len(matrices)):
+        e = 0
+        while e < alphas.shape[1]:
+            same = alphas[s, e] == alphas[s - 1, e] and sigmas[s, e] == sigmas[s - 1, e]
+            for i in range(e + 1):
+                same = same and matrices[s, e, i] == matrices[s - 1, e, i]
+            if not same:
+                break
+            e += 1
+        alike[s] = e
+    return alike
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def samples(matrices, alphas, sigmas, noise, weights, stds, means):
-    """Return samples of every schedule, (schedules, d, n). noise: (d, n); matrices, alphas, sigmas: see `fill`."""
+    """Return samples of every schedule, (schedules, d, n). noise: (d, n); matrices, alphas, sigmas: see `fill`.
+
+    What a schedule begins with as the one before it did is evaluated once for both.
+    """
     schedules, evaluations = alphas.shape
     d, n = noise.shape
     out = np.empty((schedules, d, n))
-    blocks = -(-n // BLOCK)
-    for task in prange(schedules * blocks):
-        s, first = task // blocks, task % blocks * BLOCK
+    alike = begun_alike(matrices, alphas, sigmas)
+    blocks, runs = -(-n // BLOCK), -(-schedules // RUN)
+    for task in prange(runs * blocks):
+        run, first = task // blocks, task % blocks * BLOCK
         last = min(first + BLOCK, n)
-        own = noise[:, first:last].copy()
-        logits, x = np.empty((len(weights), last - first)), np.empty((d, last - first))
-        found = np.empty((evaluations, d, last - first))
-        sample(matrices[s], alphas[s], sigmas[s], own, weights, stds, means, logits, found, x)
-        out[s, :, first:last] = x
+        own, x = noise[:, first:last].copy(), np.empty((d, last - first))
+        logits, found = np.empty((len(weights), last - first)), np.empty((evaluations, d, last - first))
+        for s in range(run * RUN, min((run + 1) * RUN, schedules)):
+            for e in range(alike[s] if s > run * RUN else 0, evaluations):
+                mix(matrices[s, e, : e + 1], own, found, x)
+                kind = (1.0, alphas[s, e], 0.0)
+                average(x, alphas[s, e], sigmas[s, e], kind, weights, stds, means, logits, found[e])
+            mix(matrices[s, evaluations], own, found, x)
+            out[s, :, first:last] = x
     return out
 
 

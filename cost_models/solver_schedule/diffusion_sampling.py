@@ -4,7 +4,7 @@ Models are mixtures of Gaussians, whose score is exact, so that all error is the
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from designgym.cost_models.base import Columns, Metric
 from designgym.cost_models.solver_schedule.distances import frechet2, sliced_w2
 from designgym.cost_models.solver_schedule.mixtures import mixture
-from designgym.cost_models.solver_schedule.paths import GRIDS, path_of
+from designgym.cost_models.solver_schedule.paths import GRIDS, Path, path_of
 from designgym.cost_models.solver_schedule.patterns import NAMES, Patterns
 from designgym.cost_models.solver_schedule.sampler import Schedule, errors, noises, reference, sampled, summary
 from designgym.cost_models.solver_schedule.solvers import SOLVERS
@@ -33,6 +33,13 @@ DISTANCES = (
     Metric("sliced_w2", "1", "lower", "sliced Wasserstein-2 distance of the samples to the mixture"),
     Metric("frechet2", "1", "lower", "squared Frechet distance of the samples' moments to the mixture's"),
 )
+
+
+@lru_cache(64)
+def _fixed(path: Path, grid: str, steps: int) -> NDArray[np.float64]:
+    times = path.grid(grid, steps)
+    times.flags.writeable = False
+    return times
 
 
 def left_of(fraction: float, more: int) -> float:
@@ -122,7 +129,7 @@ class DiffusionSampling:
             left = [left_of(float(designs[f"fraction_{e}"][row]), self.evaluations - e) for e in ends]
             return Schedule(path.spread(1.0 - np.cumprod(left, dtype=np.float64)), solvers)
         if self.grid != "parametric":
-            return Schedule(path.grid(self.grid, len(solvers)), solvers)
+            return Schedule(_fixed(path, self.grid, len(solvers)), solvers)
         name = SEARCHED[int(designs["grid"][row])]
         column = {"karras": "rho", "power": "power"}.get(name)
         return Schedule(path.grid(name, len(solvers), float(designs[column][row]) if column else None), solvers)

@@ -13,7 +13,8 @@ from designgym.envs import make_problem
 from designgym.envs.optimum import Optimum, known_optimum
 from designgym.envs.pareto import nondominated
 
-FAMILIES = ("accelerator", "landscapes")
+FAMILIES = ("accelerator", "landscapes", "solver_schedule")
+DRAWN = {"SolverPattern-v0": 1000}  # a thousand samples at each of its designs
 ENTRIES: list[dict[str, Any]] = [
     entry
     for family in FAMILIES
@@ -58,11 +59,13 @@ def test_a_stored_optimum_is_priced_as_stored_and_not_beaten(entry: dict[str, An
     evaluations = problem.evaluate(best)
     assert evaluations.feasible.all()
     for name, column in evaluations.metrics.items():
-        assert column.tolist() == [metrics[name] for metrics in optimum.all_metrics]
+        stored = [metrics[name] for metrics in optimum.all_metrics]
+        # Exponentials may differ in their last bit from one library to the next.
+        assert column.tolist() == (pytest.approx(stored, rel=1e-9) if entry["problem"] in DRAWN else stored)
     around = problem.space.neighbours(designs[0])
-    anywhere = problem.space.sample(50_000, np.random.default_rng(0))
+    anywhere = problem.space.sample(DRAWN.get(entry["problem"], 50_000), np.random.default_rng(0))
     for others_drawn in (around, anywhere):
         others = problem.evaluate(others_drawn)
         drawn = others.losses[others.feasible]
         assert nondominated(np.concatenate([drawn, optimum.front_losses]))[len(drawn) :].all()
-    assert np.median(drawn, axis=0) == pytest.approx(optimum.median_losses, rel=0.05)
+    assert np.median(drawn, axis=0) == pytest.approx(optimum.median_losses, rel=0.05 if len(drawn) > 1000 else 0.15)

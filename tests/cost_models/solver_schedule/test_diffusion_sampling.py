@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from designgym.cost_models.solver_schedule import _denoising_kernel as kernel
 from designgym.cost_models.solver_schedule.diffusion_sampling import DiffusionSampling, even, left_of
 from designgym.cost_models.solver_schedule.distances import frechet2, quantiles, sliced_w2
 from designgym.cost_models.solver_schedule.mixtures import mixture
 from designgym.cost_models.solver_schedule.paths import PATHS, path_of
+from designgym.cost_models.solver_schedule.sampler import matrices
 from designgym.envs import make_problem, reason_of
 from designgym.envs.solver_schedule.diffusion_sampling import space_of
 
@@ -29,6 +31,19 @@ def test_a_design_is_priced_alone_as_in_a_batch(path: str, grid: str) -> None:
     for row in range(0, 60, 7):
         alone = model.evaluate(rows_of(designs, row))
         assert all(alone[name][0] == column[row] for name, column in priced.items())
+
+
+def test_patterns_that_begin_alike_share_their_evaluations_to_the_last_bit() -> None:
+    problem = make_problem("SolverPattern-v0", evaluations=4, points=40, solvers="ddim,heun,deis1,dpmpp2m,unipc2")
+    designs = next(iter(problem.space.enumerate(10_000)))
+    rms, order = problem.cost_model.evaluate(designs)["rms"], RNG.permutation(len(designs["solver_1"]))
+    assert len(rms) == problem.cost_model.patterns.count() == 68
+    shuffled = problem.cost_model.evaluate({name: column[order] for name, column in designs.items()})["rms"]
+    assert (shuffled == rms[order]).all()
+    made = matrices(path_of("vp"), [problem.cost_model.schedule(rows_of(designs, row)) for row in range(len(rms))])
+    assert kernel.begun_alike(*made).mean() > 2, "most of the four evaluations are those of the one before"
+    with pytest.raises(ValueError, match="grid must be a fixed one, got 'free'"):
+        make_problem("SolverPattern-v0", grid="free")
 
 
 def test_default_fractions_are_the_even_grid_and_uniform_ones_make_all_grids_alike() -> None:
