@@ -38,3 +38,4 @@ register_cost_model(
     "designgym.cost_models.solver_schedule.diffusion_sampling:DiffusionSampling",
     validate="designgym.cost_models.solver_schedule.diffusion_validate:validate",
 )
+register_cost_model("FlowStepSizes", "designgym.cost_models.solver_schedule.flow_step_sizes:FlowStepSizes")

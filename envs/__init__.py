@@ -67,3 +67,4 @@ register_problem("NKLandscape-v0", "designgym.envs.landscapes.nk_landscape:nk_la
 register_problem("LABS-v0", "designgym.envs.landscapes.labs:labs")
 register_problem("DiffusionSampling-v0", "designgym.envs.solver_schedule.diffusion_sampling:diffusion_sampling")
 register_problem("SolverPattern-v0", "designgym.envs.solver_schedule.solver_pattern:solver_pattern")
+register_problem("FlowStepSizes-v0", "designgym.envs.solver_schedule.flow_step_sizes:flow_step_sizes")
