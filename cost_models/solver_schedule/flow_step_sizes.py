@@ -61,13 +61,14 @@ class FlowStepSizes:
         paths = self.indices(designs)
         model = mixture(self.model)
         noise = noises(model.dimensions, self.points, self.noise_seed)
-        truth, parts = _fine_ends(self), []
+        out = {metric.name: np.full(len(paths), float(self.evaluations)) for metric in self.metrics}
         room = max(1, ROOM_BYTE // (8 * noise.size))
         for first in range(0, len(paths), room):
             schedules = [self.schedule(path) for path in paths[first : first + room]]
-            parts.append(summary(errors(sampled(FLOW, model, schedules, noise), truth)))
-        out = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return out | {"evaluations": np.full(len(paths), float(self.evaluations)), "violation": np.zeros(len(paths))}
+            own = errors(sampled(FLOW, model, schedules, noise), _fine_ends(self))
+            for name, column in summary(own).items():
+                out[name][first : first + room] = column
+        return out | {"violation": np.zeros(len(paths))}
 
     def schedule(self, path: NDArray[np.int64]) -> Schedule:
         """Return the sampler of a path of indices, (steps + 1,)."""
