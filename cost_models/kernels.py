@@ -38,6 +38,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_fork)
 
 
+def on_all_threads(parallel: Callable[..., Any], serial: Callable[..., Any], *args: Any) -> Any:
+    """Call compiled loops that run on Numba's threads, or their twin where these must not be entered, or are one."""
+    from numba import get_num_threads
+
+    if _forked or get_num_threads() == 1:
+        return serial(*args)
+    with _threads:
+        return parallel(*args)
+
+
 class KindsDiffer(Exception):
     """The compiled loops were called with arguments of other kinds than they were compiled for."""
 

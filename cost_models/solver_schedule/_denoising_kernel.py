@@ -103,60 +103,80 @@ def begun_alike(matrices, alphas, sigmas):
     return alike
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def samples(matrices, alphas, sigmas, noise, weights, stds, means):
-    """Return samples of every schedule, (schedules, d, n). noise: (d, n); matrices, alphas, sigmas: see `fill`.
-
-    What a schedule begins with as the one before it did is evaluated once for both.
-    """
+@njit(cache=True, error_model="numpy")
+def sample_some(task, matrices, alphas, sigmas, alike, noise, weights, stds, means, out):
+    """Write the samples of one run of schedules and one block of points into out, (schedules, d, n)."""
     schedules, evaluations = alphas.shape
     d, n = noise.shape
-    out = np.empty((schedules, d, n))
-    alike = begun_alike(matrices, alphas, sigmas)
-    blocks, runs = -(-n // BLOCK), -(-schedules // RUN)
-    for task in prange(runs * blocks):
-        run, first = task // blocks, task % blocks * BLOCK
-        last = min(first + BLOCK, n)
-        own, x = noise[:, first:last].copy(), np.empty((d, last - first))
-        logits, found = np.empty((len(weights), last - first)), np.empty((evaluations, d, last - first))
-        for s in range(run * RUN, min((run + 1) * RUN, schedules)):
-            for e in range(alike[s] if s > run * RUN else 0, evaluations):
-                mix(matrices[s, e, : e + 1], own, found, x)
-                kind = (1.0, alphas[s, e], 0.0)
-                average(x, alphas[s, e], sigmas[s, e], kind, weights, stds, means, logits, found[e])
-            mix(matrices[s, evaluations], own, found, x)
-            out[s, :, first:last] = x
-    return out
+    blocks = -(-n // BLOCK)
+    run, first = task // blocks, task % blocks * BLOCK
+    last = min(first + BLOCK, n)
+    own, x = noise[:, first:last].copy(), np.empty((d, last - first))
+    logits, found = np.empty((len(weights), last - first)), np.empty((evaluations, d, last - first))
+    for s in range(run * RUN, min((run + 1) * RUN, schedules)):
+        for e in range(alike[s] if s > run * RUN else 0, evaluations):
+            mix(matrices[s, e, : e + 1], own, found, x)
+            kind = (1.0, alphas[s, e], 0.0)
+            average(x, alphas[s, e], sigmas[s, e], kind, weights, stds, means, logits, found[e])
+        mix(matrices[s, evaluations], own, found, x)
+        out[s, :, first:last] = x
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def carried(alphas, sigmas, kinds, steps, noise, weights, stds, means):
-    """Carry points, (d, n), along the exact path by the classical Runge-Kutta method; return where they end, (d, n).
+def samples(tasks, matrices, alphas, sigmas, alike, noise, weights, stds, means, out):
+    """Write samples of every schedule into out, (schedules, d, n). noise: (d, n); matrices, alphas, sigmas: see `fill`.
+
+    What a schedule begins with as the one before it did, see `begun_alike`, is evaluated once for both.
+    """
+    for task in prange(tasks):
+        sample_some(task, matrices, alphas, sigmas, alike, noise, weights, stds, means, out)
+
+
+@njit(cache=True, error_model="numpy")
+def samples_serial(tasks, matrices, alphas, sigmas, alike, noise, weights, stds, means, out):
+    """The same on one thread."""
+    for task in range(tasks):
+        sample_some(task, matrices, alphas, sigmas, alike, noise, weights, stds, means, out)
+
+
+@njit(cache=True, error_model="numpy")
+def carry_some(task, alphas, sigmas, kinds, steps, noise, weights, stds, means, out):
+    """Write where the exact path carries one block of points into out, (d, n)."""
+    d, n = noise.shape
+    first = task * BLOCK
+    last = min(first + BLOCK, n)
+    x = noise[:, first:last].copy()
+    logits, at = np.empty((len(weights), last - first)), np.empty_like(x)
+    slopes = np.empty((4, d, last - first))
+    for i in range(len(steps)):
+        h = steps[i]
+        for stage in range(4):
+            place = 2 * i + (stage + 1) // 2
+            share = 0.0 if stage == 0 else h if stage == 3 else 0.5 * h
+            for j in range(d):
+                for p in range(last - first):
+                    at[j, p] = x[j, p] + (share * slopes[stage - 1, j, p] if stage else 0.0)
+            average(at, alphas[place], sigmas[place], kinds[place], weights, stds, means, logits, slopes[stage])
+        for j in range(d):
+            for p in range(last - first):
+                inner = slopes[1, j, p] + slopes[2, j, p]
+                x[j, p] += h / 6.0 * (slopes[0, j, p] + 2.0 * inner + slopes[3, j, p])
+    out[:, first:last] = x
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def carried(tasks, alphas, sigmas, kinds, steps, noise, weights, stds, means, out):
+    """Carry points, (d, n), along the exact path by the classical Runge-Kutta method; write where they end into out.
 
     alphas, sigmas: at the beginning, the middle and the end of each step, (2 steps + 1,). kinds: what the slope is
     there, see `average`, (2 steps + 1, 3); steps: their lengths, (steps,).
     """
-    d, n = noise.shape
-    out = np.empty((d, n))
-    blocks = -(-n // BLOCK)
-    for task in prange(blocks):
-        first = task * BLOCK
-        last = min(first + BLOCK, n)
-        x = noise[:, first:last].copy()
-        logits, at = np.empty((len(weights), last - first)), np.empty_like(x)
-        slopes = np.empty((4, d, last - first))
-        for i in range(len(steps)):
-            h = steps[i]
-            for stage in range(4):
-                place = 2 * i + (stage + 1) // 2
-                share = 0.0 if stage == 0 else h if stage == 3 else 0.5 * h
-                for j in range(d):
-                    for p in range(last - first):
-                        at[j, p] = x[j, p] + (share * slopes[stage - 1, j, p] if stage else 0.0)
-                average(at, alphas[place], sigmas[place], kinds[place], weights, stds, means, logits, slopes[stage])
-            for j in range(d):
-                for p in range(last - first):
-                    inner = slopes[1, j, p] + slopes[2, j, p]
-                    x[j, p] += h / 6.0 * (slopes[0, j, p] + 2.0 * inner + slopes[3, j, p])
-        out[:, first:last] = x
-    return out
+    for task in prange(tasks):
+        carry_some(task, alphas, sigmas, kinds, steps, noise, weights, stds, means, out)
+
+
+@njit(cache=True, error_model="numpy")
+def carried_serial(tasks, alphas, sigmas, kinds, steps, noise, weights, stds, means, out):
+    """The same on one thread."""
+    for task in range(tasks):
+        carry_some(task, alphas, sigmas, kinds, steps, noise, weights, stds, means, out)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.cost_models.kernels import on_all_threads
 from designgym.cost_models.solver_schedule.mixtures import Mixture, mixture
 from designgym.cost_models.solver_schedule.paths import Path
 from designgym.cost_models.solver_schedule.solvers import SOLVERS, evaluations_of
@@ -52,7 +53,13 @@ def sampled(path: Path, model: Mixture, schedules: list[Schedule], noise: Floats
     """Return where schedules carry noise, (d, n): (schedules, d, n)."""
     from designgym.cost_models.solver_schedule import _denoising_kernel as kernel
 
-    return kernel.samples(*matrices(path, schedules), noise, model.weights, model.stds, model.means)
+    made = matrices(path, schedules)
+    out = np.empty((len(schedules), *noise.shape))
+    tasks = -(-len(schedules) // kernel.RUN) * -(-noise.shape[1] // kernel.BLOCK)
+    alike = kernel.begun_alike(*made)
+    args = tasks, *made, alike, noise, model.weights, model.stds, model.means, out
+    on_all_threads(kernel.samples, kernel.samples_serial, *args)
+    return out
 
 
 @functools.lru_cache(16)
@@ -63,7 +70,9 @@ def reference(path: Path, name: str, count: int, seed: int, steps: int = REFEREN
     model = mixture(name)
     noise = noises(model.dimensions, count, seed)
     alphas, sigmas, kinds, lengths, before, after = path.exact(steps)
-    ends = kernel.carried(alphas, sigmas, kinds, lengths, noise * before, model.weights, model.stds, model.means)
+    ends = np.empty_like(noise)
+    args = alphas, sigmas, kinds, lengths, noise * before, model.weights, model.stds, model.means, ends
+    on_all_threads(kernel.carried, kernel.carried_serial, -(-count // kernel.BLOCK), *args)
     ends *= after
     ends.flags.writeable = False
     return ends

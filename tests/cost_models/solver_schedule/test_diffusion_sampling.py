@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from designgym.cost_models import kernels
 from designgym.cost_models.solver_schedule import _denoising_kernel as kernel
 from designgym.cost_models.solver_schedule.diffusion_sampling import DiffusionSampling, even, left_of
 from designgym.cost_models.solver_schedule.distances import frechet2, quantiles, sliced_w2
 from designgym.cost_models.solver_schedule.mixtures import mixture
 from designgym.cost_models.solver_schedule.paths import PATHS, path_of
-from designgym.cost_models.solver_schedule.sampler import matrices
+from designgym.cost_models.solver_schedule.sampler import matrices, reference
 from designgym.envs import make_problem, reason_of
 from designgym.envs.solver_schedule.diffusion_sampling import space_of
 
@@ -44,6 +45,15 @@ def test_patterns_that_begin_alike_share_their_evaluations_to_the_last_bit() -> 
     assert kernel.begun_alike(*made).mean() > 2, "most of the four evaluations are those of the one before"
     with pytest.raises(ValueError, match="grid must be a fixed one, got 'free'"):
         make_problem("SolverPattern-v0", grid="free")
+
+
+def test_one_thread_gives_the_same_bits_as_all(monkeypatch) -> None:
+    model = DiffusionSampling("gmm8d", "flow", 5, points=70, noise_seed=9)
+    designs = space_of(model).sample(100, RNG)
+    all_threads = model.evaluate(designs)["rms"]
+    reference.cache_clear()
+    monkeypatch.setattr(kernels, "_forked", True)
+    assert (model.evaluate(designs)["rms"] == all_threads).all()
 
 
 def test_default_fractions_are_the_even_grid_and_uniform_ones_make_all_grids_alike() -> None:
