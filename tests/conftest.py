@@ -1,11 +1,16 @@
 """Fixtures that tests of several layers share."""
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+# Before torch is imported: its threads spin while they wait, and where something else has a core, a Gaussian process of
+# forty trials takes minutes in place of seconds.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gymnasium
 import pytest
