@@ -12,6 +12,8 @@ from designgym.cost_models.solver_schedule.solvers import pattern
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # their own
+
 STEPS = 12
 VP, SHAPES = path_of("vp"), mixture("gmm8d")
 # Wide components: no basins between which the single precision of some of their steps could decide.
