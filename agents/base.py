@@ -28,6 +28,9 @@ class Agent(ABC):
     keeps two promises for that: its state follows from the sequence of designs told and what they came to alone, and
     everything it draws comes from the generator of its last `reseed`. It leaves `search` as it is.
 
+    needs_local_costs: whether it searches paths by `problem.local_costs()`, which its constructor asks for. A
+    ValueError that names the agent refuses other problems.
+
     A slow cost model has several designs under way: then an agent is asked again, one design at a time, before it was
     told all that it asked, and is told in the order asked.
     """
@@ -35,6 +38,7 @@ class Agent(ABC):
     hyperparameters: ClassVar[DesignSpace] = DesignSpace()
     summary: ClassVar[str] = ""
     told: ClassVar[bool] = False
+    needs_local_costs: ClassVar[bool] = False
     batch: int = 1
 
     def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: Any) -> None:

@@ -22,6 +22,7 @@ from designgym.agents.check_problems import (
     Sealed,
     SealedProblem,
     problems,
+    problems_for,
 )
 from designgym.agents.registry import agent_class, make_agent
 from designgym.agents.search import Trials, search
@@ -48,6 +49,7 @@ __all__ = [
     "check_told",
     "check_trials",
     "problems",
+    "problems_for",
 ]
 
 SAME_AGAIN = (
@@ -59,7 +61,7 @@ SAME_AGAIN = (
 def check_agent(name: str, budget: int = 120, **hyperparameters: Any) -> None:
     """Run every check of the contract for a registered agent."""
     check_declared(name)
-    for label, problem in problems().items():
+    for label, problem in problems_for(agent_class(name))[0].items():
         answers: list[Answer] = []
         try:
             trials = _searched(name, label, problem, budget, listener=answers.append, **hyperparameters)
@@ -134,7 +136,8 @@ def check_trials(name: str, label: str, problem: DesignProblem, trials: Trials, 
         len(rows) == len(trials),
         f"{name}: each design must be priced once, got {len(trials) - len(rows)} twice. Ask the meter alone.",
     )
-    full = len(trials) == min(budget, problem.space.size)
+    spent = len(trials) + agent_class(name).needs_local_costs  # which count as one design
+    full = spent >= min(budget, problem.space.size)
     require(
         full or trials.ended != "budget",
         f"{name} must spend its budget of {budget}, got {len(trials)} designs. Let BudgetSpent come from the meter.",
@@ -232,7 +235,7 @@ def _joined(parts: list[Columns]) -> Columns:
 
 def check_sealed(name: str, budget: int = 60, **hyperparameters: Any) -> None:
     """It prices nothing but through the meter: not on a cost model at hand, nor on the problem inside the meter."""
-    open_problem = problems()["flat"]
+    open_problem = next(iter(problems_for(agent_class(name))[0].values()))
     model = Sealed(open_problem.cost_model)
     sealed = SealedProblem(open_problem.space, model, open_problem.objective)
     trials = _searched(name, "sealed", sealed, budget, **hyperparameters)
@@ -245,11 +248,11 @@ def check_sealed(name: str, budget: int = 60, **hyperparameters: Any) -> None:
 
 def check_small_space(name: str, **hyperparameters: Any) -> None:
     """A space smaller than the budget ends the run, with no more designs than it has; one that repeats is stopped."""
-    metered = MeteredProblem(DesignProblem(TINY, Bowl(TINY), ONE), 1000)
-    ended = run(make_agent(name, metered, 0, **hyperparameters))
+    metered = MeteredProblem(small := problems_for(agent_class(name))[1], 1000)
+    ended, size = run(make_agent(name, metered, 0, **hyperparameters)), small.space.size
     require(
-        ended in {"complete", "repeats", "done"} and metered.spent() <= TINY.size,
-        f"{name} on {TINY.size} designs must end complete, on repeats or done, got {ended!r} after {metered.spent()}. "
+        ended in {"complete", "repeats", "done"} and metered.spent() <= size + agent_class(name).needs_local_costs,
+        f"{name} on {size} designs must end complete, on repeats or done, got {ended!r} after {metered.spent()}. "
         "Let what the meter raises pass.",
     )
 
@@ -258,9 +261,10 @@ def check_hyperparameters(name: str, settings: int = 4, budget: int = 40) -> Non
     """Settings drawn at random from its declared hyperparameter space work."""
     space = agent_class(name).hyperparameters
     drawn = space.describe(space.sample(settings, np.random.default_rng(0)))
+    label, problem = next(iter(problems_for(agent_class(name))[0].items()))
     for i in range(settings if space.parameters else 0):
         setting = {key: values[i] for key, values in drawn.items()}
-        trials = _searched(name, f"flat (with {setting})", problems()["flat"], budget, seed=0, **setting)
+        trials = _searched(name, f"{label} (with {setting})", problem, budget, seed=0, **setting)
         require(len(trials), f"{name} must work with {setting}, got no trials. Narrow the hyperparameter's range.")
 
 

@@ -58,6 +58,17 @@ class Explains(Protocol):
         """design: a batch of one. Return a clause in words, "" where the design can be built."""
 
 
+@runtime_checkable
+class LocalCosts(Protocol):
+    """A cost model whose designs are paths, with a stand-in for the loss that is a sum over their steps.
+
+    A path goes from 0 to m by steps that increase; its inner points are a design's one subset, each less one.
+    """
+
+    def local_costs(self) -> NDArray[Any]:
+        """Return what a step from i to j costs, float64 (m + 1, m + 1), inf unless i < j."""
+
+
 @dataclass(frozen=True)
 class ColumnSpec:
     """What a learned model may know of one column of a design space.

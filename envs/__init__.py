@@ -1,15 +1,8 @@
 """Design spaces, objectives, problems and their Gymnasium faces."""
 
 from designgym.envs.design_env import DesignEnv
-from designgym.envs.metered import (
-    Answer,
-    BudgetSpent,
-    MeteredProblem,
-    OnlyRepeats,
-    ReplayDiffers,
-    RunOver,
-    SpaceExhausted,
-)
+from designgym.envs.endings import BudgetSpent, OnlyRepeats, ReplayDiffers, RunOver, SpaceExhausted
+from designgym.envs.metered import Answer, MeteredProblem
 from designgym.envs.objective import Evaluations, Objective
 from designgym.envs.orders import Permutation, Subset
 from designgym.envs.parameters import Categorical, Float, Integer, Ordinal, Parameter

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns
+from designgym.envs.endings import BudgetSpent, OnlyRepeats, ReplayDiffers, SpaceExhausted
 from designgym.envs.memory import Keys, Memory, keys_of
 from designgym.envs.objective import Evaluations, Objective
 from designgym.envs.problem import Fidelity, Problem, evaluates_itself
@@ -39,45 +40,14 @@ class Answer:
 Listener = Callable[[Answer], None]
 
 
-class RunOver(Exception):
-    """The run ends here. evaluations: what the rows came to that could still be answered."""
-
-    reason: ClassVar[str] = "over"
-
-    def __init__(self, message: str, evaluations: Evaluations | None = None, designs: Columns | None = None) -> None:
-        super().__init__(message)
-        self.evaluations = evaluations
-        self.designs = designs
-
-
-class BudgetSpent(RunOver):
-    """The budget of distinct designs is spent. Carries the designs that still fitted and what they came to."""
-
-    reason = "budget"
-
-
-class SpaceExhausted(RunOver):
-    """Every valid design of the space has been priced."""
-
-    reason = "complete"
-
-
-class OnlyRepeats(RunOver):
-    """The agent has proposed nothing new for too long."""
-
-    reason = "repeats"
-
-
-class ReplayDiffers(Exception):
-    """A continued run asked for another design than the logged one, so it is not the same run."""
-
-
 class MeteredProblem:
     """A problem with a budget of distinct designs, each fidelity counted apart; a repeat is free.
 
     listener hears every answered batch. logged: designs and evaluations of an earlier part of the same run, in the
     order priced: they answer in place of the cost model and are not announced again. patience: repeats in a row after
     which the run is stopped.
+
+    local_costs: a problem's stand-in, where it has one, counts as one design however often it is asked for.
 
     asks: batches answered. asked: designs answered, repeats included. repeats_total: those of them that were repeats.
     evaluating_s: seconds spent in `evaluate`, the cost model and the listener included.
@@ -100,6 +70,7 @@ class MeteredProblem:
         self.asked = 0
         self.repeats_total = 0
         self.evaluating_s = 0.0
+        self._local_costs: NDArray[np.float64] | None = None
         self._listener = listener
         self._memories: dict[str, Memory] = {}
         self._repeats = 0
@@ -122,8 +93,26 @@ class MeteredProblem:
         return self.problem.objective
 
     def spent(self, fidelity: Fidelity = "faithful") -> int:
-        """Distinct designs priced so far."""
-        return self._memories[fidelity].count if fidelity in self._memories else 0
+        """Distinct designs priced so far, local costs among them."""
+        priced = self._memories[fidelity].count if fidelity in self._memories else 0
+        return priced + (fidelity == "faithful" and self._local_costs is not None)
+
+    def local_costs(self) -> NDArray[np.float64]:
+        """Return the problem's local costs, see `DesignProblem.local_costs`, metered as one design.
+
+        ValueError where it has none. Raises BudgetSpent when not even one design is left.
+        """
+        if self._local_costs is None:
+            if self.spent() >= self.budget:
+                raise BudgetSpent(f"the budget of {self.budget} distinct designs is spent.")
+            started = time.perf_counter()
+            self._local_costs = getattr(self.problem, "local_costs", _no_local_costs)()
+            self.evaluating_s += time.perf_counter() - started
+        return self._local_costs
+
+    def _room(self, fidelity: str) -> int:
+        """How many distinct designs the budget has for this fidelity, what is priced included."""
+        return self.budget - (fidelity == "faithful" and self._local_costs is not None)
 
     @property
     def exhausted(self) -> bool:
@@ -171,7 +160,7 @@ class MeteredProblem:
         own, rank = found
         before, exhausted = memory.count, self._exhausted(fidelity)
         key = np.array([[rank]], np.uint64) if rank is not None else keys_of(self.space, own, INSIDE)
-        places, new = memory.insert(key, int(not exhausted and before < self.budget))
+        places, new = memory.insert(key, int(not exhausted and before < self._room(fidelity)))
         place = places.item()
         if place < 0:
             return None  # over: nothing was inserted
@@ -196,7 +185,7 @@ class MeteredProblem:
         designs, outside, keys = self._keys(designs)
         memory = self._memories.setdefault(fidelity, Memory(keys.shape[1]))
         before, exhausted = memory.count, self._exhausted(fidelity)
-        places, new = memory.insert(keys, 0 if exhausted else max(0, self.budget - before))
+        places, new = memory.insert(keys, 0 if exhausted else max(0, self._room(fidelity) - before))
         answered = len(places) if places.min(initial=0) >= 0 else int(np.argmax(places < 0))
         places = places[:answered]
         designs = {name: column[:answered] for name, column in designs.items()}
@@ -296,3 +285,7 @@ class MeteredProblem:
             raise BudgetSpent(f"the budget of {self.budget} distinct designs is spent.", *carried)
         if weary:
             raise OnlyRepeats(f"the last {self._repeats} designs asked were all priced before.", *carried)
+
+
+def _no_local_costs() -> NDArray[np.float64]:
+    raise ValueError("the problem must offer local_costs(), got one without. FlowStepSizes-v0 does.")

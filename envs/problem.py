@@ -78,6 +78,14 @@ class DesignProblem:
         """The same for canonical designs that are known to lie in the space."""
         return self.objective(priced(self._model(fidelity), designs, self.space, batch_length(designs)))
 
+    def local_costs(self) -> NDArray[np.float64]:
+        """Return what each step of a path costs, see `LocalCosts`. ValueError where the model has no such costs."""
+        offered = getattr(self.cost_model, "local_costs", None)
+        if offered is None:
+            name = type(self.cost_model).__name__
+            raise ValueError(f"the cost model must offer local_costs(), got {name}. FlowStepSizes-v0's does.")
+        return np.asarray(offered(), np.float64)
+
     def _model(self, fidelity: Fidelity) -> CostModel:
         if fidelity == "faithful":
             return self.cost_model

@@ -18,6 +18,7 @@ from designgym.cost_models.solver_schedule.sampler import Schedule, errors, nois
 
 FLOW = PATHS["flow"]
 MOST_FINE = 1000
+LOCAL = Metric("local_cost", "1", "lower", "sum of the path's local costs, which stands in for the error at its end")
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +38,8 @@ class FlowStepSizes:
     points: int = 512
     noise_seed: int = 2
 
-    metrics: tuple[Metric, ...] = METRICS
-    version = "1"
+    metrics: tuple[Metric, ...] = (*METRICS, LOCAL)
+    version = "2"
 
     def __post_init__(self) -> None:
         if not 2 <= self.evaluations < self.fine <= MOST_FINE:
@@ -68,6 +69,10 @@ class FlowStepSizes:
             own = errors(sampled(FLOW, model, schedules, noise), _fine_ends(self))
             for name, column in summary(own).items():
                 out[name][first : first + room] = column
+        # One step after another: a row's sum does not depend on how NumPy would pair its terms.
+        costs, out["local_cost"] = _local_costs(self), np.zeros(len(paths))
+        for here, there in zip(paths.T[:-1], paths.T[1:], strict=True):
+            out["local_cost"] += costs[here, there]
         return out | {"violation": np.zeros(len(paths))}
 
     def schedule(self, path: NDArray[np.int64]) -> Schedule:
@@ -80,18 +85,24 @@ class FlowStepSizes:
         The mean over points of the squared distance between the Euler step from the fine trajectory's point at i, and
         that trajectory at j.
         """
-        model = mixture(self.model)
-        noise = noises(model.dimensions, self.points, self.noise_seed)
-        x = [noise]
-        for i in range(1, self.fine + 1):
-            x.append(sampled(FLOW, model, [self.schedule(np.arange(i + 1))], noise)[0])
-        costs = np.full((self.fine + 1, self.fine + 1), np.inf)
-        for i in range(self.fine):
-            velocity = (x[i + 1] - x[i]) * self.fine
-            for j in range(i + 1, self.fine + 1):
-                away = x[i] + (j - i) / self.fine * velocity - x[j]
-                costs[i, j] = np.mean((away**2).sum(axis=0))
-        return costs
+        return _local_costs(self)
+
+
+@lru_cache(16)
+def _local_costs(model: FlowStepSizes) -> Floats:
+    """See `FlowStepSizes.local_costs`."""
+    mixed = mixture(model.model)
+    x = [noises(mixed.dimensions, model.points, model.noise_seed)]
+    for i in range(model.fine):
+        x.append(sampled(FLOW, mixed, [model.schedule(np.array([i, i + 1]))], x[-1])[0])
+    costs = np.full((model.fine + 1, model.fine + 1), np.inf)
+    for i in range(model.fine):
+        velocity = (x[i + 1] - x[i]) * model.fine
+        for j in range(i + 1, model.fine + 1):
+            away = x[i] + (j - i) / model.fine * velocity - x[j]
+            costs[i, j] = np.mean((away**2).sum(axis=0))
+    costs.flags.writeable = False
+    return costs
 
 
 @lru_cache(16)

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from designgym.agents import agent_class, agent_names, search
-from designgym.agents.testing import problems
+from designgym.agents.testing import problems, problems_for
 from designgym.cost_models.base import Columns
 from designgym.envs import DesignProblem, DesignSpace, Evaluations, Integer, MeteredProblem, RunOver
 from designgym.envs.design_env import DesignEnv
+
+GENERAL = [name for name in agent_names() if not agent_class(name).needs_local_costs]
 
 
 class Door:
@@ -20,7 +22,7 @@ class Door:
         self.space, self.objective, self.evaluate = problem.space, problem.objective, problem.evaluate
 
 
-@pytest.mark.parametrize("agent", agent_names())
+@pytest.mark.parametrize("agent", GENERAL)
 def test_a_problem_may_be_anything_with_space_objective_and_evaluate(agent: str) -> None:
     problem = problems()["flat"]
     one, other = search(problem, agent, budget=40), search(Door(problem), agent, budget=40)
@@ -28,12 +30,19 @@ def test_a_problem_may_be_anything_with_space_objective_and_evaluate(agent: str)
         assert one.designs[name].tolist() == other.designs[name].tolist()
 
 
-@pytest.mark.parametrize("agent", agent_names())
+@pytest.mark.parametrize("agent", GENERAL)
 def test_an_agent_searches_behind_a_door_until_the_budget_is_spent(agent: str) -> None:
     metered = MeteredProblem(problems()["flat"], budget=30)
     with pytest.raises(RunOver):
         agent_class(agent)(Door(metered), np.random.default_rng(0)).search()
     assert metered.spent() == 30
+
+
+@pytest.mark.parametrize("agent", sorted(set(agent_names()) - set(GENERAL)))
+def test_an_agent_of_local_costs_refuses_a_problem_without_by_name(agent: str) -> None:
+    (path,) = problems_for(agent_class(agent))[0].values()
+    with pytest.raises(ValueError, match=rf"{agent} needs local_costs\(\)"):
+        search(Door(path), agent, budget=30)
 
 
 def test_what_overrides_evaluate_is_asked_by_its_evaluate() -> None:
@@ -54,7 +63,7 @@ def test_what_overrides_evaluate_is_asked_by_its_evaluate() -> None:
     assert asked[-1] == 1
 
 
-@pytest.mark.parametrize("agent", agent_names())
+@pytest.mark.parametrize("agent", GENERAL)
 def test_a_space_without_valid_designs_ends_complete_and_empty(agent: str) -> None:
     flat = problems()["flat"]
     empty = DesignSpace(Integer("rows", 0, 3), constraints=("rows > 3",))
