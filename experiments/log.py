@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from designgym.cost_models.base import Metric
 
 FORMAT = 1
-OWN = frozenset({"sweep.yaml", "sweep.json", "lock", "sweep.yaml.tmp", "sweep.json.tmp", "report.html"})
+OWN = frozenset({
+    "sweep.yaml", "sweep.json", "lock", "sweep.yaml.tmp", "sweep.json.tmp", "report.html", "verified.parquet",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

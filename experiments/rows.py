@@ -159,8 +159,9 @@ def checksum(rows: pa.Table | pa.RecordBatch) -> int:
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         if isinstance(array, pa.DictionaryArray):
             # Names by row would be slow: each row's number, and the names in order of their first row.
-            codes, first = _by_first_sight(array.indices.to_numpy(zero_copy_only=False))
-            crc = zlib.crc32("\n".join(array.dictionary.take(pa.array(first)).to_pylist()).encode(), crc)
+            codes, first = _by_first_sight(array.indices.fill_null(-1).to_numpy(zero_copy_only=False))
+            names = array.dictionary.take(pa.array(first[first >= 0], pa.int64())).to_pylist()
+            crc = zlib.crc32("\n".join(names).encode(), crc)
             values = codes
         else:
             values = array.to_numpy(zero_copy_only=False)

@@ -31,7 +31,7 @@ def load_trials(directory: Path | str, damage: dict[str, str] | None = None) -> 
     if not tables:
         raise no_trials(directory, damage)
     # One dictionary a column: Arrow's own files take no more.
-    return pa.concat_tables(_unified(tables), promote_options="permissive").unify_dictionaries()
+    return pa.concat_tables(unified(tables), promote_options="permissive").unify_dictionaries()
 
 
 def no_trials(directory: Path | str, damage: Mapping[str, str]) -> LogError:
@@ -73,7 +73,7 @@ def _labelled(rows: pa.Table, run: Mapping[str, Any]) -> pa.Table:
     return rows
 
 
-def _unified(tables: Sequence[pa.Table]) -> list[pa.Table]:
+def unified(tables: Sequence[pa.Table]) -> list[pa.Table]:
     """Turn a column that is names in one problem and numbers in another into texts everywhere."""
     import pyarrow as pa
 

@@ -26,13 +26,17 @@ from designgym.experiments.report.study import (
     Line,
     ProblemStudy,
     Run,
+    Verified,
     needed,
 )
 from designgym.experiments.report.trials import Trials, objectives_of, trials_of
 from designgym.experiments.report.truth import Truth, remake, truth_of
+from designgym.experiments.report.verified import read, verified_of
 from designgym.experiments.trials import run_tables
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from designgym.envs import DesignProblem
     from designgym.experiments.log import LoggedProblem, LoggedRun, Sweep
 
@@ -54,12 +58,15 @@ def study(directory: Path) -> tuple[Sweep, list[ProblemStudy]]:
     if not any(digest.priced for digest in digests.values()):
         raise LogError(next(iter(damage.values()), f"{directory} holds no trials yet. Run its sweep first."))
     sweep = sweep.with_damage(damage)
-    studied = [study_problem(sweep.problems[label], sweep, digest) for label, digest in digests.items()]
+    again, broken = read(directory)
+    studied = [study_problem(sweep.problems[label], sweep, digest, again) for label, digest in digests.items()]
+    if broken:
+        studied = [replace(problem, verified=Verified(damage=broken)) for problem in studied]
     return sweep, _with_slots(studied)
 
 
-def study_problem(logged: LoggedProblem, sweep: Sweep, digest: Digest) -> ProblemStudy:
-    """Study one problem."""
+def study_problem(logged: LoggedProblem, sweep: Sweep, digest: Digest, again: pa.Table | None = None) -> ProblemStudy:
+    """Study one problem. again: what was verified of the sweep."""
     runs = tuple(run for run in sweep.runs if run.problem == logged.label)
     good = (digest.best if len(digest.objectives) == 1 else digest.front).trials()
     problem, why = remake(logged, str(runs[0].definition.get("cost_model", "")))
@@ -70,7 +77,10 @@ def study_problem(logged: LoggedProblem, sweep: Sweep, digest: Digest) -> Proble
     agents = tuple(_agent(label, i, runs, curves, truth) for i, label in enumerate(labels))
     best, on_front = _best_designs(good, sweep.runs, problem)
     lines = _lines(good, problem)
-    return ProblemStudy(logged, runs, digest, good, truth, agents, best, on_front, _errors(sweep, runs), lines)
+    verified = None if again is None else verified_of(again, logged.label, lambda design: named(design, problem))
+    return ProblemStudy(
+        logged, runs, digest, good, truth, agents, best, on_front, _errors(sweep, runs), lines, verified
+    )  # fmt: skip
 
 
 def _with_slots(studied: list[ProblemStudy]) -> list[ProblemStudy]:

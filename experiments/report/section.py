@@ -13,6 +13,7 @@ from designgym.experiments.report.parallel import axes_of, parallel_figure
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, percent
 from designgym.experiments.report.values import values_figure
+from designgym.experiments.report.verified import verified_block
 from designgym.experiments.report.versus import versus_card
 
 POOR = 0.5  # explained variance below which importances are a hint at most
@@ -51,6 +52,7 @@ def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
         Block("versus", "Agents in pairs", versus_card(problem)),
         Block("progress", "Progress", _progress(problem, part)),
         Block("best", "Best designs" if problem.single else "Designs on the front", _best_designs(problem)),
+        Block("verified", "Verified", verified_block(problem, part)),
         Block("parallel", "Parallel coordinates", _parallel(problem, part)),
         Block("pareto", "Pareto front", "" if problem.single else _pareto(problem, part)),
         Block("matters", "What matters", _matters(problem, part)),

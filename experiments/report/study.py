@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from designgym.cost_models.base import Metric
     from designgym.experiments.log import LoggedProblem, LoggedRun
     from designgym.experiments.report.digest import Digest
+    from designgym.experiments.verified import Comparison
 
 MOST_BEST = 10
 MOST_FRONT = 20
@@ -131,6 +132,18 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Verified:
+    """What the best designs of a problem came to under options that search did not see, see `experiments.verified`.
+
+    designs: those of all agents together, by the numbers of their rows. damage: why it cannot be read, if it cannot.
+    """
+
+    comparisons: tuple[Comparison, ...] = ()
+    designs: dict[int, BestDesign] = field(default_factory=dict)
+    damage: str = ""
+
+
+@dataclass(frozen=True)
 class ProblemStudy:
     """One problem of a sweep, studied.
 
@@ -149,6 +162,7 @@ class ProblemStudy:
     front_designs: int
     errors: dict[str, str]
     lines: tuple[Line, ...] = ()
+    verified: Verified | None = None
 
     @property
     def single(self) -> bool:

@@ -166,9 +166,9 @@ def best_table(problem: ProblemStudy) -> str:
     distance = ["from the optimum" if problem.truth.known else "from the best"] if problem.single else []
     seeds = max(len(agent.runs) for agent in problem.agents)
     head = [
-        "#", *(_metric_head(problem, name) for name in wanted), *distance, f"found by <small>runs of {seeds}</small>",
-        *(_head(column, parameter_unit(problem, column), parameter_meaning(problem, column)) for column in columns),
-        *(_metric_head(problem, name) for name in others),
+        "#", *(metric_head(problem, name) for name in wanted), *distance, f"found by <small>runs of {seeds}</small>",
+        *(parameter_head(problem, column) for column in columns),
+        *(metric_head(problem, name) for name in others),
     ]  # fmt: skip
     rows = []
     for i, best in enumerate(problem.best):
@@ -187,12 +187,19 @@ def _metric_cell(problem: ProblemStudy, name: str, best: BestDesign) -> str:
     return escape(figure_only(best.metrics[name], metric_unit(problem, name)))
 
 
-def _metric_head(problem: ProblemStudy, name: str) -> str:
-    return _head(name, metric_unit(problem, name), metric_meaning(problem, name))
+def metric_head(problem: ProblemStudy, name: str, remark: str = "") -> str:
+    """Return the head of a metric's column, with its unit, its meaning where one points at it, and a remark below."""
+    return _head(name, metric_unit(problem, name), metric_meaning(problem, name), remark)
 
 
-def _head(name: str, unit: str, meaning: str) -> str:
-    small = f"<small>{escape(apart(unit))}</small>" if apart(unit) else ""
+def parameter_head(problem: ProblemStudy, column: str) -> str:
+    """Return the head of a parameter's column, as `metric_head` does."""
+    return _head(column, parameter_unit(problem, column), parameter_meaning(problem, column))
+
+
+def _head(name: str, unit: str, meaning: str, remark: str = "") -> str:
+    said = ", ".join(text for text in (remark, apart(unit)) if text)
+    small = f"<small>{escape(said)}</small>" if said else ""
     return f'<span title="{escape(meaning)}">{breakable(name)}{small}</span>'
 
 

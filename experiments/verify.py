@@ -1,0 +1,183 @@
+"""Price the best designs of a sweep again under options that search did not see, such as the seed of other noise.
+
+What search found is the best of many under its own options, and so partly luck under them. The designs are those of
+the log; their numbers under the other options go into DIR/verified.parquet alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from designgym.cost_models.base import Columns, batch_length
+from designgym.envs import DesignProblem, Evaluations
+from designgym.envs.problem import checked
+from designgym.envs.ranking import rows_of
+from designgym.experiments.executor import Id, Threads
+from designgym.experiments.log import Sweep, load_sweep
+from designgym.experiments.report.trials import Trials
+from designgym.experiments.verified import Comparison, add_verified, comparisons, joined, read_verified
+from designgym.experiments.verify_designs import Found, best_designs
+from designgym.experiments.verify_options import Again, options_text, problems_again
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+WAIT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` came to. options: the set, as text. skipped: why a problem was left out, by its label.
+
+    comparisons: of this set, all agents together before each of them. failed: designs whose evaluation failed.
+    """
+
+    sweep: Sweep
+    options: str
+    top: int
+    comparisons: tuple[Comparison, ...]
+    skipped: dict[str, str]
+    failed: int
+    path: Path
+
+
+def verify(
+    directory: Path | str,
+    options: Mapping[str, Any],
+    top: int = 10,
+    environments: Sequence[str] = (),
+    workers: int = 1,
+) -> Verification:
+    """Price again the `top` best distinct feasible designs of each agent, by each objective, with options replaced.
+
+    environments: ids or labels of the problems meant, all if empty; problems without one of the options, or that were
+    searched with it, are skipped. workers: designs of a slow cost model that are priced at a time. ValueError, in one
+    line, where the options change the space, where nothing is left to verify, and where the sweep's cost model is
+    another by now.
+    """
+    _check(options, top, workers)
+    directory, text = Path(directory), options_text(options)
+    sweep = load_sweep(directory)
+    read_verified(directory)  # what is damaged is said before anything is priced
+    again, skipped = problems_again(sweep, options, environments)
+    found = best_designs(sweep, {one.logged.label for one in again}, top)
+    tables, failed = [], 0
+    for one in again:
+        if one.logged.label not in found:
+            skipped[one.logged.label] = "none of its runs has found a feasible design yet"
+            continue
+        table, failures = _verified(one, sweep, text, found[one.logged.label], workers)
+        tables.append(table)
+        failed += failures
+    if not tables:
+        raise ValueError(f"nothing to verify in {directory}: {'; '.join(f'{k}: {v}' for k, v in skipped.items())}.")
+    new = joined(tables)
+    return Verification(sweep, text, top, tuple(comparisons(new)), skipped, failed, add_verified(directory, new))
+
+
+def _check(options: Mapping[str, Any], top: int, workers: int) -> None:
+    if not options:
+        raise ValueError("--set must name an option that search did not see, got none. Give --set noise_seed=1, say.")
+    for name, value in (("--top", top), ("--workers", workers)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}. Raise it.")
+
+
+def _verified(one: Again, sweep: Sweep, text: str, agents: Found, workers: int) -> tuple[pa.Table, int]:
+    """Return one problem's rows, and of how many designs the evaluation failed."""
+    space = one.problem.space
+    parts = [_columns(one.problem, trials) for trials in agents.values()]
+    designs = {name: np.concatenate([part[name] for part in parts]) for name in space.columns}
+    _refuse_outside(one, designs, text)
+    # Agents may have found the same designs: each is priced once.
+    places: dict[tuple[Any, ...], int] = {}
+    back = [places.setdefault(key, len(places)) for key in zip(*(c.tolist() for c in designs.values()), strict=True)]
+    once = np.unique(back, return_index=True)[1]
+    distinct = _priced(one, rows_of(designs, once), text, workers)
+    priced = distinct.take(np.array(back))
+    tables, begun = [], 0
+    for (agent, objective), trials in agents.items():
+        own = priced.take(slice(begun, begun + len(trials)))
+        begun += len(trials)
+        sign = -1.0 if objective in (one.logged.objective.get("maximize") or ()) else 1.0
+        head = {"set": text, "problem": one.logged.label, "environment": one.logged.id, "agent": agent}
+        tables.append(_rows(head | {"objective": objective}, sign, sweep, trials, own))
+    return joined(tables), int(np.isinf(distinct.violation).sum())
+
+
+def _columns(problem: DesignProblem, trials: Trials) -> Columns:
+    """Return the designs of trials as columns of the space."""
+    parsed = [problem.space.parse(trials.design(row)) for row in range(len(trials))]
+    return {name: np.concatenate([part[name] for part in parsed]) for name in problem.space.columns}
+
+
+def _refuse_outside(one: Again, designs: Columns, text: str) -> None:
+    """ValueError where a constraint that depends on the options leaves a design out."""
+    inside = one.problem.space.contains(designs)
+    if not inside.all():
+        names = one.problem.space.describe(rows_of(designs, ~inside))
+        first = ", ".join(f"{name}={values[0]}" for name, values in names.items())
+        raise ValueError(
+            f"{one.logged.label}: designs must be legal under {text} too, got {int((~inside).sum())} that are not, "
+            f"such as {first}. Verify under options that leave the space as it is."
+        )
+
+
+def _priced(one: Again, designs: Columns, text: str, workers: int) -> Evaluations:
+    if getattr(one.problem.cost_model, "slow", False):
+        return _priced_slowly(one.problem, designs, workers)
+    try:
+        return one.problem.evaluate_inside(designs)
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # as above, where a value shows only when it is used
+        raise ValueError(f"{one.logged.id} cannot price under {text}: {type(error).__name__}: {error}.") from error
+
+
+def _priced_slowly(problem: DesignProblem, designs: Columns, workers: int) -> Evaluations:
+    """Price with a slow cost model, several designs at a time, in threads as `designgym run` does."""
+    something, n = threading.Event(), batch_length(designs)
+    executor = Threads({"": problem.cost_model}, workers, something.set)
+    rows = [rows_of(designs, slice(row, row + 1)) for row in range(n)]
+    found: dict[int, Evaluations] = {}
+    try:
+        for number, row in enumerate(rows):
+            executor.submit(Id("", "", number), row)
+        while len(found) < n:
+            something.wait(WAIT_S)
+            something.clear()
+            for id, got in executor.finished():
+                sound = checked(problem.cost_model, got, rows[id.number], problem.space, 1)
+                found[id.number] = problem.objective(sound)
+    finally:
+        executor.close()
+    return Evaluations.concatenate([found[number] for number in range(n)])
+
+
+def _rows(head: Mapping[str, str], sign: float, sweep: Sweep, trials: Trials, priced: Evaluations) -> pa.Table:
+    import pyarrow as pa
+
+    n, runs = len(trials), [sweep.runs[place] for place in trials.run.tolist()]
+    columns: dict[str, Any] = {name: _texts([value] * n) for name, value in head.items()}
+    columns |= {"place": np.arange(1, n + 1), "run": _texts([run.key for run in runs])}
+    columns |= {"seed": np.array([run.seed for run in runs]), "number": trials.number}
+    columns |= {"loss.searched": trials.losses[:, 0], "loss.verified": sign * priced.metrics[head["objective"]]}
+    columns |= {"feasible": priced.feasible, "violation": priced.violation}
+    for name in trials.designs:
+        values = trials.values(name)
+        columns[f"design.{name}"] = _texts(values) if name in trials.names else values
+    columns |= {f"searched.{name}": values for name, values in trials.metrics.items()}
+    columns |= {f"verified.{name}": values for name, values in priced.metrics.items() if name != "violation"}
+    return pa.table(columns)
+
+
+def _texts(values: Iterable[str]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(list(values), pa.string()).dictionary_encode()
