@@ -39,3 +39,8 @@ register_cost_model(
     validate="designgym.cost_models.solver_schedule.diffusion_validate:validate",
 )
 register_cost_model("FlowStepSizes", "designgym.cost_models.solver_schedule.flow_step_sizes:FlowStepSizes")
+register_cost_model(
+    "OdeTolerance",
+    "designgym.cost_models.solver_schedule.ode_tolerance:OdeTolerance",
+    validate="designgym.cost_models.solver_schedule.ode_validate:validate",
+)

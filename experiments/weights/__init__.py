@@ -1,0 +1,1 @@
+"""Training of the networks whose weights are shipped: `python -m designgym.experiments.weights.NAME --out FILE`."""
