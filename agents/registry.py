@@ -52,6 +52,7 @@ register_agent("simulated_annealing", "designgym.agents.simulated_annealing:Simu
 register_agent("beam", "designgym.agents.beam:Beam")
 register_agent("dynamic_programming", "designgym.agents.dynamic_programming:DynamicProgramming")
 register_agent("bayesian", "designgym.agents.bayesian:Bayesian")
+register_agent("predictor_search", "designgym.agents.predictor_search:PredictorSearch")
 register_agent("optuna_tpe", "designgym.agents.optuna_tpe:OptunaTPE")
 register_agent("optuna_gp", "designgym.agents.optuna_gp:OptunaGP")
 register_agent("optuna_cmaes", "designgym.agents.optuna_cmaes:OptunaCmaEs")

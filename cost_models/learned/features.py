@@ -1,0 +1,54 @@
+"""Columns of designs as features of a regression: numbers in [0, 1], categories as indicators, orders as places."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.base import Columns, ColumnSpec, batch_length
+
+Floats = NDArray[np.float64]
+
+
+def features(specs: Sequence[ColumnSpec], designs: Columns) -> Floats:
+    """Return features of designs, float64 (n, f).
+
+    A number is its share of the way from low to high, in logarithms where the spec says log. A category has one
+    indicator a choice, or one for both of two. A permutation, whose column is its lexicographic rank, has for each item
+    the place that it stands at, as a share. ValueError where a column is missing.
+    """
+    missing = [spec.name for spec in specs if spec.name not in designs]
+    if missing:
+        raise ValueError(f"designs must have the columns of the specs, got none named {', '.join(missing)}.")
+    n = batch_length({spec.name: designs[spec.name] for spec in specs})
+    parts = [_features(spec, np.asarray(designs[spec.name])) for spec in specs]
+    return np.concatenate(parts, axis=1) if parts else np.empty((n, 0))
+
+
+def _features(spec: ColumnSpec, column: NDArray[np.float64]) -> Floats:
+    if spec.kind == "permutation":
+        return _places(column, spec.choices)
+    if spec.kind == "categorical" and spec.choices > 2:
+        return (column[:, None] == np.arange(spec.choices)).astype(np.float64)
+    values = column.astype(np.float64)
+    low, high = (math.log(spec.low), math.log(spec.high)) if spec.log else (spec.low, spec.high)
+    share = ((np.log(values) if spec.log else values) - low) / (high - low if high > low else 1.0)
+    return np.asarray(share)[:, None]
+
+
+def _places(ranks: NDArray[np.float64], orders: int) -> Floats:
+    """Return where each item stands in orders of these lexicographic ranks, as shares, (n, items)."""
+    items = 1
+    while math.factorial(items) < orders:
+        items += 1
+    left = np.tile(np.arange(items), (len(ranks), 1))
+    rest, rows = ranks.astype(np.int64), np.arange(len(ranks))
+    out = np.empty(left.shape)
+    for place in range(items):
+        digit, rest = np.divmod(rest, math.factorial(items - 1 - place))
+        out[rows, left[rows, digit]] = place / max(items - 1, 1)
+        # What is left keeps its order without the item taken.
+        keep = np.arange(left.shape[1]) != digit[:, None]
+        left = left[keep].reshape(len(ranks), -1)
+    return out
