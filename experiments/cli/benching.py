@@ -68,6 +68,45 @@ def agents(
     run(agents, problems, seeds, budget, peers, out, workers, quick, silent, json)
 
 
+@bench.command("ode")
+def ode(
+    agents: Annotated[
+        list[str], typer.Option("--agents", help="Who searches; repeatable. bayesian and genetic by default.")
+    ] = [],  # noqa: B006
+    searches: Annotated[int | None, typer.Option(help="Searches of each agent; 2 by default.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Distinct designs a search may price; 2,000 by default.")] = None,
+    starts: Annotated[int | None, typer.Option(help="Initial states of each test equation; 32 by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory of the page and the figures.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: short searches, few states.")] = False,
+    silent: Annotated[bool, typer.Option("--silent", help="No progress.")] = False,
+    json: Json = False,
+) -> None:
+    """Search integrators, judge them beside scipy's on equations and states that search did not see; speeds."""
+    from designgym.experiments.bench.ode import run
+
+    run(agents, searches, budget, starts, out, quick, silent, json)
+
+
+@bench.command("diffusion")
+def diffusion(
+    agents: Annotated[list[str], typer.Option("--agents", help="An agent; repeatable.")] = [],  # noqa: B006
+    evaluations: Annotated[
+        list[int], typer.Option("--evaluations", help="Evaluations of the model a sample may take; repeatable.")
+    ] = [],  # noqa: B006
+    seeds: Annotated[int | None, typer.Option(help="Runs of each agent in each comparison; 3 by default.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Designs that every method prices; 1,000 by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory of page, figures and trials; goes on there.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: two agents, 5 evaluations.")] = False,
+    silent: Annotated[bool, typer.Option("--silent", help="No progress.")] = False,
+    json: Json = False,
+) -> None:
+    """Compare searched diffusion samplers with stock ones and tuned grids, on noise that search did not see."""
+    from designgym.experiments.bench.diffusion_run import run
+
+    run(agents, evaluations, seeds, budget, out, workers, quick, silent, json)
+
+
 def print_figures(result: dict[str, Any], json: bool) -> None:
     """Print a study's rows (what, figure, unit, ratio or None, what the ratio is to) and notes."""
     columns = ("what", "figure", "unit", "ratio", "to")
