@@ -36,9 +36,9 @@ class OdeTolerance:
     ode, mu: see `ode_problem`. start: 0 for the standard initial state, else one drawn near it by this seed.
     most_evaluations: of the right side; an integration gives up before it makes more. What gives up has a violation,
     the share of the interval that is left, and no metrics.
-    Error: none in the steps and evaluations, which are scipy's own one for one for its RK23 and RK45: all 36 rows
-    marked ok of tests/reference/solver_schedule/solver_ivp_scipy.csv exact; errors at the end within 1 % of theirs. The
-    reference is within 2e-14 where it is not stiff (1e-10 on Arenstorf's orbit), 2e-12 where it is.
+    Error: none in steps and evaluations, which are those of scipy's RK23 and RK45: exact on all 36 rows marked ok of
+    tests/reference/solver_schedule/solver_ivp_scipy.csv, with errors at the end within .3 % of theirs. The reference is
+    within 2e-14 where it is not stiff (1e-10 on Arenstorf's orbit), 2e-12 where it is.
     """
 
     ode: str = "lotka_volterra"

@@ -107,9 +107,12 @@ def _ratio_note(group: Group) -> str:
 
 def _sentence(group: Group) -> str:
     """Say in words what a search was worth there."""
-    found = [group.interval(group.arms[0], t) for t in range(len(TOLERANCES))]
-    fewer, more = (sum(test(one) for one in found) for test in (lambda i: i.high < 1.0, lambda i: i.low > 1.0))
-    mean = float(np.exp(np.nanmean([np.log(one.middle) for one in found])))
+    every = [group.interval(group.arms[0], t) for t in range(len(TOLERANCES))]
+    found = [one for one in every if not np.isnan(one.middle)]
+    if not found:
+        return f"On {group.name} no searched design comes to an error that RK45 comes to."
+    fewer, more = sum(one.high < 1.0 for one in found), sum(one.low > 1.0 for one in found)
+    mean = float(np.exp(np.mean([np.log(one.middle) for one in found])))
     return (
         f"On {group.name} the searched designs take {mean:.2f} times RK45's evaluations, geometric mean over the "
         f"tolerances: fewer with their whole interval at {fewer} of {len(found)}, more at {more}."
@@ -149,6 +152,8 @@ def _method(study: Study, command: str) -> str:
 
 
 def _plain(interval: Interval) -> str:
+    if np.isnan(interval.middle):
+        return "–"
     return f"{interval.middle:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
