@@ -3,11 +3,13 @@
 A batch is `Columns`, a dict of one-dimensional arrays of one length; a single design is a batch of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
+
+from designgym.cost_models.pictures import Picture
 
 Columns = dict[str, NDArray[Any]]
 
@@ -67,6 +69,17 @@ class LocalCosts(Protocol):
 
     def local_costs(self) -> NDArray[Any]:
         """Return what a step from i to j costs, float64 (m + 1, m + 1), inf unless i < j."""
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """A cost model that can show what designs of it are like."""
+
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        """designs: some that can be built, each (n,). names: what each is called, all different, as pictures name it.
+
+        The same designs give the same pictures.
+        """
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from designgym.cost_models.base import Columns, CostModel, Explains, Metric, batch_length
+from designgym.cost_models.base import Columns, CostModel, Draws, Explains, Metric, batch_length
 from designgym.cost_models.kernels import PARALLEL_FROM
 
 DIMENSIONLESS = ("", "1", "%")
@@ -60,6 +60,10 @@ def check_cost_model(model: CostModel, designs: Columns) -> None:
         check_priced(name, model, empty, _evaluate(name, model, empty))
     if isinstance(model, Explains):
         _check_reasons(name, model, designs, priced)
+    if isinstance(model, Draws):
+        from designgym.cost_models.picture_checks import check_pictures
+
+        check_pictures(name, model, _rows(designs, np.flatnonzero(priced["violation"] == 0)[:2]))
 
 
 def check_metrics(model: CostModel) -> None:

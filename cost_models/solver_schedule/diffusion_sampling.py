@@ -3,6 +3,7 @@
 Models are mixtures of Gaussians, whose score is exact, so that all error is the solvers'. Sources: see `solvers`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -11,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, Metric
+from designgym.cost_models.pictures import Picture
 from designgym.cost_models.solver_schedule.distances import frechet2, sliced_w2
 from designgym.cost_models.solver_schedule.mixtures import mixture
 from designgym.cost_models.solver_schedule.paths import GRIDS, Path, path_of
 from designgym.cost_models.solver_schedule.patterns import NAMES, Patterns
+from designgym.cost_models.solver_schedule.pictures import Samplers, pictures_of, stock_samplers
 from designgym.cost_models.solver_schedule.sampler import Schedule, errors, noises, reference, sampled, summary
 from designgym.cost_models.solver_schedule.solvers import SOLVERS
 
@@ -134,10 +137,27 @@ class DiffusionSampling:
         column = {"karras": "rho", "power": "power"}.get(name)
         return Schedule(path.grid(name, len(solvers), float(designs[column][row]) if column else None), solvers)
 
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        """Show times and solvers, samples, and error for work; see `designgym.cost_models.solver_schedule.pictures`."""
+        path = path_of(self.path)
+        rows = range(len(names))
+        schedules = tuple(self.schedule({name: column[[row]] for name, column in designs.items()}) for row in rows)
+        grid = "" if self.grid in ("free", "parametric") else self.grid
+        counts = tuple(range(LEAST, MOST + 1))
+        return pictures_of(Samplers(
+            self.model, path, tuple(names), schedules, self.evaluations, counts, False,
+            lambda evaluations: stock_samplers(path, grid, evaluations), self._truth, "the exact path", self.points,
+            self.noise_seed,
+        ))  # fmt: skip
+
+    def _truth(self, points: int) -> NDArray[np.float64]:
+        """Return where the exact path carries the first points, (d, points)."""
+        steps = DIGITS_STEPS if self.model == "digits" else 1000
+        return reference(path_of(self.path), self.model, points, self.noise_seed, steps)
+
     def _priced(self, schedules: list[Schedule]) -> dict[str, NDArray[np.float64]]:
         model, path = mixture(self.model), path_of(self.path)
-        steps = DIGITS_STEPS if self.model == "digits" else 1000
-        truth = reference(path, self.model, self.points, self.noise_seed, steps)
+        truth = self._truth(self.points)
         samples = sampled(path, model, schedules, noises(model.dimensions, self.points, self.noise_seed))
         out = summary(errors(samples, truth))
         out["evaluations"] = np.full(len(schedules), float(self.evaluations))

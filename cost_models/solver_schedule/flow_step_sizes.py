@@ -4,20 +4,24 @@ Source: Nguyen et al., "Bellman Optimal Stepsize Straightening of Flow-Matching 
 arXiv:2312.16414: the path of indices, the local cost of a step, and the fine grid's own end as the target.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, Metric
+from designgym.cost_models.pictures import Picture
 from designgym.cost_models.solver_schedule.diffusion_sampling import METRICS, ROOM_BYTE
 from designgym.cost_models.solver_schedule.mixtures import mixture
 from designgym.cost_models.solver_schedule.paths import PATHS
+from designgym.cost_models.solver_schedule.pictures import Samplers, pictures_of
 from designgym.cost_models.solver_schedule.sampler import Schedule, errors, noises, sampled, summary
 
 FLOW = PATHS["flow"]
 MOST_FINE = 1000
+MOST_DRAWN = 40  # evaluations of the curve of error
 LOCAL = Metric("local_cost", "1", "lower", "sum of the path's local costs, which stands in for the error at its end")
 
 Floats = NDArray[np.float64]
@@ -78,6 +82,24 @@ class FlowStepSizes:
     def schedule(self, path: NDArray[np.int64]) -> Schedule:
         """Return the sampler of a path of indices, (steps + 1,)."""
         return Schedule(path / self.fine, ("ddim",) * (len(path) - 1))  # on the flow it is Euler's step
+
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        """Show times, samples, and error for work; see `designgym.cost_models.solver_schedule.pictures`."""
+        schedules = tuple(self.schedule(path) for path in self.indices(designs))
+        counts = tuple(range(2, min(MOST_DRAWN, self.fine - 1) + 1))
+        return pictures_of(Samplers(
+            self.model, FLOW, tuple(names), schedules, self.evaluations, counts, True, self._even, self._fine_ends,
+            f"Euler's method in {self.fine} steps", self.points, self.noise_seed,
+        ))  # fmt: skip
+
+    def _even(self, evaluations: int) -> dict[str, Schedule]:
+        """Return the sampler whose times are as evenly spread as the fine grid allows."""
+        path = np.round(np.arange(evaluations + 1) * (self.fine / evaluations)).astype(np.int64)
+        return {"even steps": self.schedule(path)}
+
+    def _fine_ends(self, points: int) -> Floats:
+        """Return where the fine grid's steps carry the first points, (d, points)."""
+        return _fine_ends(replace(self, points=points))
 
     def local_costs(self) -> Floats:
         """Return what a step from time i to time j costs, (fine + 1, fine + 1), inf unless i < j: BOSS's stand-in.
