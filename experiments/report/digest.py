@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,9 @@ MOST_BEST_KEPT = 100
 class Digest:
     """What is kept of one problem's trials. objectives: names of the losses. columns: names of the design columns.
 
-    priced: designs priced. steps: of each run by its key. status: of each run, counts of `STATUSES`. start: the
-    feasible trials of the user's designs, started whether any were priced.
+    priced: designs priced. steps: of each run by its key. status: of each run, counts of `STATUSES`. first: the best
+    designs of each agent by its first objective. start: the feasible trials of the user's designs, started whether any
+    were priced.
     """
 
     def __init__(self, logged: LoggedProblem) -> None:
@@ -41,6 +43,7 @@ class Digest:
         self.front = FrontRows()
         self.fronts: dict[str, FrontRows] = {}
         self.by_value: dict[str, BestByValue] = {}
+        self.first: dict[str, BestRows] = {}
 
     def add(self, run: LoggedRun, trials: Trials, objectives: tuple[str, ...]) -> None:
         """Add the trials of one run, if there are any."""
@@ -52,6 +55,7 @@ class Digest:
         self.steps[run.key] = steps_of(trials)
         self.status[run.key] = np.bincount(trials.status, minlength=len(STATUSES))
         self.sample.add(trials, run.key)
+        self.first.setdefault(run.label, BestRows(1)).add(replace(trials, losses=trials.losses[:, :1]))
         if run.agent == "random":
             # The user's own designs come first, and are not drawn.
             drawn = trials.feasible & (trials.ask >= bool(self.logged.start))

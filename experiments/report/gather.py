@@ -17,6 +17,7 @@ from designgym.experiments.parts import RunFiles
 from designgym.experiments.report.digest import MOST_BEST_KEPT, Digest
 from designgym.experiments.report.keep import first_distinct
 from designgym.experiments.report.palette import SLOTS
+from designgym.experiments.report.pictures import pictures_of
 from designgym.experiments.report.study import (
     MOST_BEST,
     MOST_FRONT,
@@ -65,6 +66,11 @@ def study(directory: Path) -> tuple[Sweep, list[ProblemStudy]]:
     return sweep, _with_slots(studied)
 
 
+def _with_pictures(study: ProblemStudy, problem: DesignProblem | None, why: str) -> ProblemStudy:
+    shown, none = pictures_of(study.digest, problem, why, [agent.label for agent in study.shown])
+    return replace(study, pictures=shown, no_pictures=none)
+
+
 def study_problem(logged: LoggedProblem, sweep: Sweep, digest: Digest, again: pa.Table | None = None) -> ProblemStudy:
     """Study one problem. again: what was verified of the sweep."""
     runs = tuple(run for run in sweep.runs if run.problem == logged.label)
@@ -78,9 +84,10 @@ def study_problem(logged: LoggedProblem, sweep: Sweep, digest: Digest, again: pa
     best, on_front = _best_designs(good, sweep.runs, problem)
     lines = _lines(good, problem)
     verified = None if again is None else verified_of(again, logged.label, lambda design: named(design, problem))
-    return ProblemStudy(
+    study = ProblemStudy(
         logged, runs, digest, good, truth, agents, best, on_front, _errors(sweep, runs), lines, verified
     )  # fmt: skip
+    return _with_pictures(study, problem, why)
 
 
 def _with_slots(studied: list[ProblemStudy]) -> list[ProblemStudy]:

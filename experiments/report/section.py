@@ -10,6 +10,7 @@ from designgym.experiments.report.costs import costs_table, failures
 from designgym.experiments.report.frame import Entry, Part, card, figures
 from designgym.experiments.report.headline import goal, headline, name_of, title
 from designgym.experiments.report.parallel import axes_of, parallel_figure
+from designgym.experiments.report.pictures import pictures_block
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, percent
 from designgym.experiments.report.values import values_figure
@@ -52,6 +53,7 @@ def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
         Block("versus", "Agents in pairs", versus_card(problem)),
         Block("progress", "Progress", _progress(problem, part)),
         Block("best", "Best designs" if problem.single else "Designs on the front", _best_designs(problem)),
+        Block("pictures", "Pictures", pictures_block(problem, part)),
         Block("verified", "Verified", verified_block(problem, part)),
         Block("parallel", "Parallel coordinates", _parallel(problem, part)),
         Block("pareto", "Pareto front", "" if problem.single else _pareto(problem, part)),

@@ -18,6 +18,7 @@ from designgym.experiments.report.truth import Truth
 
 if TYPE_CHECKING:
     from designgym.cost_models.base import Metric
+    from designgym.cost_models.pictures import Picture
     from designgym.experiments.log import LoggedProblem, LoggedRun
     from designgym.experiments.report.digest import Digest
     from designgym.experiments.verified import Comparison
@@ -150,6 +151,8 @@ class ProblemStudy:
     digest: what is kept of its trials. good: the trials with the least losses, or those that no other one dominates.
     best: the best designs found, or some of the `front_designs` designs that no other found dominates. errors: of the
     failed and damaged runs by their keys. lines: more of the best designs, or of those on the front, in order.
+    pictures: what the cost model shows of the best design of each agent in colour; no_pictures: why it could not be
+    asked, if so.
     """
 
     logged: LoggedProblem
@@ -163,6 +166,8 @@ class ProblemStudy:
     errors: dict[str, str]
     lines: tuple[Line, ...] = ()
     verified: Verified | None = None
+    pictures: tuple[Picture, ...] = ()
+    no_pictures: str = ""
 
     @property
     def single(self) -> bool:

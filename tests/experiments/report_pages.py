@@ -54,6 +54,7 @@ def drawn(chromium: Chromium, path: Path, **window: Any) -> None:
     assert len(status["figures"]) >= 4
     for figure in status["figures"]:
         assert max(figure["points"]) > 1, f"{figure['id']} has no data"
-        marks = f"""[...document.querySelectorAll("#{figure["id"]} :is(.trace path, .point path, .points path)")]
-            .filter((path) => path.getTotalLength() > 2).length"""
+        drawn_as = ".trace path, .point path, .points path, .hm image"
+        marks = f"""[...document.querySelectorAll("#{figure["id"]} :is({drawn_as})")]
+            .filter((mark) => mark.matches("image") ? mark.getBBox().width > 2 : mark.getTotalLength() > 2).length"""
         assert chromium.evaluate(marks) > 0, f"{figure['id']} shows nothing"

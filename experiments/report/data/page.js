@@ -46,7 +46,7 @@
     if (value && typeof value === "object") {
       return Object.fromEntries(Object.entries(value).map(([k, item]) => [k, painted(item, palette, k)]));
     }
-    return key.endsWith("color") && typeof value === "string" && value[0] === "@" ? colour(value, palette) : value;
+    return (key.endsWith("color") || key === "colorscale") && typeof value === "string" && value[0] === "@" ? colour(value, palette) : value;
   }
 
   const palettes = read("palettes");
@@ -94,7 +94,7 @@
 
   async function drawn(node) {
     await Plotly.newPlot(node, ...arranged(figures[node.id], node, printing && printedWidth(node)));
-    const points = figures[node.id].data.map((trace) => (trace.y || trace.x || []).filter((v) => v !== null).length);
+    const points = figures[node.id].data.map((trace) => (trace.y || trace.x || (trace.z || []).flat()).filter((v) => v !== null).length);
     status.figures.push({ id: node.id, traces: points.length, points });
     report(root.dataset.report || "drawing");
   }
