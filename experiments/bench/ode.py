@@ -169,13 +169,14 @@ def figures(study: Study) -> list[dict[str, Any]]:
                 for equation in (None, *range(len(group.equations))):
                     own = slice(None) if equation is None else slice(equation, equation + 1)
                     ratio = group.interval(arm, place, equation)
+                    failed, of = group.gave_up(arm, place, equation)
                     rows.append({
                         "figure": "work_at_equal_error", "group": group.name, "arm": arm.name, "rtol": rtol,
                         "equation": "all" if equation is None else label(group.equations[equation]),
                         "middle": ratio.middle, "low": ratio.low, "high": ratio.high,
                         "error": float(np.exp(arm.error[own, :, place].mean())),
                         "work": float(np.exp(arm.work[own, :, place].mean())),
-                        "unit": f"over scipy's RK45, {len(group.starts)} initial states", "design": design,
+                        "unit": "over scipy's RK45", "gave_up": failed, "integrations": of, "design": design,
                     })  # fmt: skip
     for what, figure, unit, over, to in study.speeds:
         rows.append({"figure": what, "middle": figure, "unit": unit})

@@ -12,7 +12,6 @@ from designgym.envs.solver_schedule.ode_tolerance import SPACE
 from designgym.experiments.bench.ode_study import TOLERANCES, Group, Judged, Study, label
 from designgym.experiments.cli.console import console
 from designgym.experiments.cli.console import table as console_table
-from designgym.experiments.comparison import Interval
 from designgym.experiments.quantities import duration
 from designgym.experiments.report.drawing import Figure, axis, layout, log_ticks, plain_text, rounded, with_legend
 from designgym.experiments.report.frame import Entry, Part, card, figures, header, render, write_page
@@ -30,10 +29,10 @@ def print_study(study: Study, page: Path, parquet: Path) -> None:
     for name, value in study.settings.items():
         out.print(f"{name}: {value}", markup=False, soft_wrap=True)
     for group in study.groups:
-        rows = [[arm.name, *(_plain(group.interval(arm, t)) for t in range(len(TOLERANCES)))] for arm in group.arms]
-        title = f"{TITLE}; {group.name} ({', '.join(map(label, group.equations))}), 95 % intervals"
+        rows = [[arm.name, *(_plain(group, arm, t) for t in range(len(TOLERANCES)))] for arm in group.arms]
+        title = f"{TITLE}, with 95 % intervals; {group.name}: {'; '.join(map(label, group.equations))}"
         out.print(console_table(title, ("", *HEADS), rows, HEADS))
-        out.print(_sentence(group), markup=False, soft_wrap=True)
+        out.print(sentence(group), markup=False, soft_wrap=True)
     cells = [[what, f"{value:,.4g}", unit, f"{ratio:,.4g}" if ratio else "", to if ratio else ""]
              for what, value, unit, ratio, to in study.speeds]  # fmt: skip
     out.print(console_table("", ("what", "figure", "unit", "ratio", "to"), cells, ("figure", "ratio")))
@@ -94,18 +93,18 @@ def _ratios(group: Group) -> str:
             name = (
                 f"<strong>{escape(arm.name)}</strong>" if equation is None else escape(label(group.equations[equation]))
             )
-            rows.append([name, *(_html(group.interval(arm, t, equation)) for t in range(len(TOLERANCES)))])
+            rows.append([name, *(_html(group, arm, t, equation) for t in range(len(TOLERANCES)))])
     return table(["", *HEADS], rows, css="dense")
 
 
 def _ratio_note(group: Group) -> str:
     return (
         "Evaluations over those that scipy's RK45 needs for the same error, by the tolerance of RK45 that a design was "
-        f"chosen to match; 95&nbsp;% bootstrap intervals over initial states. {escape(_sentence(group))}"
+        f"chosen to match; 95&nbsp;% bootstrap intervals over initial states. {escape(sentence(group))}"
     )
 
 
-def _sentence(group: Group) -> str:
+def sentence(group: Group) -> str:
     """Say in words what a search was worth there."""
     every = [group.interval(group.arms[0], t) for t in range(len(TOLERANCES))]
     found = [one for one in every if not np.isnan(one.middle)]
@@ -113,9 +112,11 @@ def _sentence(group: Group) -> str:
         return f"On {group.name} no searched design comes to an error that RK45 comes to."
     fewer, more = sum(one.high < 1.0 for one in found), sum(one.low > 1.0 for one in found)
     mean = float(np.exp(np.mean([np.log(one.middle) for one in found])))
+    failed = sum(group.gave_up(group.arms[0], t)[0] > 0 for t in range(len(TOLERANCES)))
+    failing = f" {failed} more gave up on some initial state and are left out." if failed else ""
     return (
         f"On {group.name} the searched designs take {mean:.2f} times RK45's evaluations, geometric mean over the "
-        f"tolerances: fewer with their whole interval at {fewer} of {len(found)}, more at {more}."
+        f"tolerances: fewer with their whole interval at {fewer} of {len(found)}, more at {more}.{failing}"
     )
 
 
@@ -151,13 +152,15 @@ def _method(study: Study, command: str) -> str:
     )
 
 
-def _plain(interval: Interval) -> str:
-    if np.isnan(interval.middle):
-        return "–"
-    return f"{interval.middle:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+def _plain(group: Group, arm: Judged, tolerance: int, equation: int | None = None) -> str:
+    """Return a ratio with its interval as text, or why there is none."""
+    failed, of = group.gave_up(arm, tolerance, equation)
+    ratio = group.interval(arm, tolerance, equation)
+    if failed:
+        return f"gave up on {failed} of {of}"
+    return "–" if np.isnan(ratio.middle) else f"{ratio.middle:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 
-def _html(interval: Interval) -> str:
-    if np.isnan(interval.middle):
-        return "–"
-    return f"{interval.middle:.2f} <small>[{interval.low:.2f},&nbsp;{interval.high:.2f}]</small>"
+def _html(group: Group, arm: Judged, tolerance: int, equation: int | None) -> str:
+    middle, _, rest = _plain(group, arm, tolerance, equation).partition(" [")
+    return f"{middle} <small>[{rest.replace(' ', '&nbsp;')}</small>" if rest else middle

@@ -122,6 +122,11 @@ class Group:
         lines = zip(line_error, line_work, error, strict=True)
         return work - np.array([work_at(*line) for line in lines])
 
+    def gave_up(self, arm: Judged, tolerance: int, equation: int | None = None) -> tuple[int, int]:
+        """Return on how many integrations a design gave up, and of how many."""
+        table = arm.error[slice(None) if equation is None else slice(equation, equation + 1), :, tolerance]
+        return int(np.isnan(table).sum()), table.size
+
     @cached_property
     def _drawn(self) -> dict[str, Floats]:
         """The ratios of each arm, of all starts and then of RESAMPLES draws of them, (1 + RESAMPLES, equations, n)."""
@@ -133,7 +138,7 @@ class Group:
         """Return the ratio of one design, of all equations or one, with its bootstrap interval over starts.
 
         Starts are drawn anew within each equation: the interval tells what other initial states would have given. Draws
-        beyond the ends of RK45's line do not count; where they are more than a tenth, there is no interval.
+        beyond the ends of RK45's line do not count. NaN where they are more than a tenth, and where the design gave up.
         """
         own = slice(None) if equation is None else slice(equation, equation + 1)
         middle, *drawn = np.exp(self._drawn[arm.name][:, own, tolerance].mean(axis=1)).tolist()

@@ -12,7 +12,7 @@ from designgym.cost_models.solver_schedule.ode_tolerance import OdeTolerance
 from designgym.cost_models.testing import check_cost_model
 from designgym.envs.solver_schedule.ode_tolerance import SPACE
 from designgym.experiments.bench import ode
-from designgym.experiments.bench.ode_page import write_study
+from designgym.experiments.bench.ode_page import sentence, write_study
 from designgym.experiments.bench.ode_study import (
     LINE,
     TOLERANCES,
@@ -57,6 +57,17 @@ def test_ratios_at_equal_error_are_what_the_integrators_are_worth() -> None:
         assert group.interval(group.arms[1], tolerance).middle == pytest.approx(1.0, abs=1e-9)
         of_one = group.interval(group.arms[0], tolerance, 1)
         assert of_one.middle == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_design_that_gives_up_has_no_ratio_and_is_counted() -> None:
+    group = made_up()
+    group.arms[0].error[0, 3, 2] = np.nan
+    assert np.isnan(group.interval(group.arms[0], 2).middle)
+    assert np.isnan(group.interval(group.arms[0], 2, 0).middle)
+    assert group.interval(group.arms[0], 2, 1).middle == pytest.approx(0.8, abs=0.03)
+    assert [group.gave_up(group.arms[0], 2, equation) for equation in (None, 0, 1)] == [(1, 24), (1, 12), (0, 12)]
+    assert "more gave up on some initial state" in sentence(group)
+    assert "more gave up" not in sentence(made_up())
 
 
 def test_beyond_the_line_there_is_no_ratio() -> None:
