@@ -100,7 +100,7 @@ def ode_problem(name: str, mu: float = 1.0) -> OdeProblem:
     if name == "van_der_pol":
         if not LEAST_MU <= mu <= MOST_MU:
             raise ValueError(f"mu must be in [{LEAST_MU:g}, {MOST_MU:g}], got {mu:g}. Choose one of these.")
-        return OdeProblem(name, 1, (2.0, 0.0), max(20.0, 2.0 * mu), by_shifts, ((mu,),), stiff=mu >= STIFF_MU)
+        return OdeProblem(name, 1, (2.0, 0.0), max(20.0, 2.0 * mu), by_shifts, ((float(mu),),), stiff=mu >= STIFF_MU)
     if mu != 1.0:
         raise ValueError(f"mu must be 1 but for van_der_pol, got {mu:g} for {name}. Leave it out.")
     if name == "neural_ode":

@@ -52,8 +52,8 @@ class OdeTolerance:
     def __post_init__(self) -> None:
         ode_problem(self.ode, self.mu)  # what is wrong is refused at once
         for what, value, least in (("start", self.start, 0), ("most_evaluations", self.most_evaluations, 1)):
-            if value < least:
-                raise ValueError(f"{what} must be at least {least}, got {value}. Raise it.")
+            if value < least or value != int(value):
+                raise ValueError(f"{what} must be an integer of at least {least}, got {value}. Choose one.")
 
     @property
     def problem(self) -> OdeProblem:

@@ -1,6 +1,7 @@
 """What integrations are priced at: against scipy's table, and what becomes of those that give up."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,11 +121,12 @@ def test_tighter_tolerances_cost_more_and_miss_less() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"start": -1}, "start must be at least 0, got -1. Raise it."),
-        ({"most_evaluations": 0}, "most_evaluations must be at least 1, got 0. Raise it."),
+        ({"start": -1}, "start must be an integer of at least 0, got -1. Choose one."),
+        ({"most_evaluations": 0}, "most_evaluations must be an integer of at least 1, got 0. Choose one."),
+        ({"start": 2.5}, "start must be an integer of at least 0, got 2.5. Choose one."),
     ],
 )
-def test_wrong_options_are_refused(options: dict[str, int], message: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         OdeTolerance(**options)
 
@@ -132,3 +134,10 @@ def test_wrong_options_are_refused(options: dict[str, int], message: str) -> Non
 def test_there_is_no_scipy_design_of_other_methods() -> None:
     with pytest.raises(ValueError, match=r"method must be one of RK23, RK45, got 'LSODA'. Choose one of them."):
         scipy_design("LSODA")
+
+
+def test_an_integer_mu_is_as_good_as_a_float() -> None:
+    design = design_of(rtol=1e-4, atol=1e-7)
+    assert ode_problem("van_der_pol", 3).table.dtype == np.float64
+    whole, real = (OdeTolerance("van_der_pol", mu).evaluate(design)["error"][0] for mu in (3, 3.0))
+    assert whole == real
