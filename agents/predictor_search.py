@@ -37,6 +37,10 @@ class PredictorSearch(Agent):
     """Rounds of: learn, breed for some generations by what is predicted, ask the best predicted of all children.
 
     Several objectives are ranked by constraint domination, front and crowding as in NSGA-II.
+
+    What the paper leaves open was chosen on DiffusionSampling-v0 with ring2d on the flow (noise 3) and gmm8d on the
+    VE path (noise 4), 7 evaluations and 128 points, seeds from 1,000 on, by the RMS after 400 designs (geometric mean
+    of 4 runs): 8 priced at a time .050 and .032, 16 .109 and .060; a rate of .1 and a tenth at random .051 and .065.
     """
 
     summary = "evolution led by a predictor that learns from the run's own trials (S3); one or several objectives"
@@ -48,9 +52,9 @@ class PredictorSearch(Agent):
         Integer("generations", 1, 32, default=3, meaning="generations bred by what is predicted between pricings"),
         Float("crossover", 0.0, 1.0, default=0.3, meaning="share of children that have two parents"),
         Float("mutation", 0.0, 1.0, default=0.3, meaning="chance of each kind of parameter to mutate"),
-        Float("rate", 0.0, 1.0, default=0.1, meaning="chance of each further parameter of a kind to mutate"),
+        Float("rate", 0.0, 1.0, default=0.3, meaning="chance of each further parameter of a kind to mutate"),
         Float("reach", 0.0, 1.0, default=0.25, meaning="share of an ordered parameter's mutations that go anywhere"),
-        Float("random", 0.0, 1.0, default=0.1, meaning="share of what is asked that is drawn at random"),
+        Float("random", 0.0, 1.0, default=0.0, meaning="share of what is asked that is drawn at random"),
         Ordinal("trees", (16, 32, 64, 128, 256), default=32, meaning="trees of the predictor"),
     )
 

@@ -67,16 +67,17 @@ def stock(path: Path, evaluations: int) -> list[Sampler]:
 
 
 def tuned(path: Path, evaluations: int, budget: int) -> list[Sampler]:
-    """Return every solver on grids with one parameter, power in t and Karras, so many in all, at most `budget`.
+    """Return the stock samplers and every solver on grids with one parameter, so many in all, at most `budget`.
 
-    Powers are spread evenly, the roots of Karras' grid evenly in their logarithm. ValueError where the budget leaves
-    fewer than two of each to a solver.
+    Powers in t are spread evenly, the roots of Karras' grid evenly in their logarithm. ValueError where the budget
+    leaves fewer than two of each to a solver.
     """
-    solvers = stock_solvers(path, evaluations)
-    each = budget // (2 * len(solvers))
+    solvers, fixed = stock_solvers(path, evaluations), stock(path, evaluations)
+    each = (budget - len(fixed)) // (2 * len(solvers))
     if each < 2:
-        raise ValueError(f"budget must be at least {4 * len(solvers)} for {len(solvers)} solvers, got {budget}.")
-    return [sampler for name, steps in solvers.items() for sampler in _on_tuned_grids(path, name, steps, each)]
+        least = len(fixed) + 4 * len(solvers)
+        raise ValueError(f"budget must be at least {least} for {len(solvers)} solvers, got {budget}. Raise it.")
+    return fixed + [sampler for name, steps in solvers.items() for sampler in _on_tuned_grids(path, name, steps, each)]
 
 
 def _on_tuned_grids(path: Path, name: str, steps: tuple[str, ...], each: int) -> Iterator[Sampler]:

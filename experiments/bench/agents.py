@@ -152,11 +152,11 @@ def _study(
     return read_study(out / name, peers=[agent for agent in agents if agent in PEERS])
 
 
-def write_figures(rows: list[dict[str, Any]], path: Path) -> None:
-    """Write the figures as one Parquet file, whole or not at all."""
+def write_figures(rows: list[dict[str, Any]], path: Path, columns: Sequence[str] = COLUMNS) -> None:
+    """Write the figures, rows of these columns, as one Parquet file, whole or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     scratch = path.with_name(path.name + ".tmp")
-    pq.write_table(pa.table({name: [row[name] for row in rows] for name in COLUMNS}), scratch)
+    pq.write_table(pa.table({name: [row[name] for row in rows] for name in columns}), scratch)
     scratch.replace(path)

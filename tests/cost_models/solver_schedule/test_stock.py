@@ -58,7 +58,7 @@ def test_the_tuned_grids_fill_a_budget_and_hold_the_stock_ones() -> None:
     path = path_of("vp")
     found = tuned(path, 5, 1000)
     assert 900 < len(found) <= 1000
-    assert {"power 1", "power 6", "karras 1", "karras 20"} <= {sampler.grid for sampler in found}
+    assert {"quadratic_t", "power 1", "power 6", "karras 1", "karras 20"} <= {sampler.grid for sampler in found}
     assert len(stock(path, 5)) == 4 * len(stock_solvers(path, 5))
     with pytest.raises(ValueError, match="budget must be at least"):
         tuned(path, 5, 10)
