@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from designgym.experiments.quantities import duration
+from designgym.experiments.report.across import across_block
 from designgym.experiments.report.frame import Entry, Part, header, render, write_page
 from designgym.experiments.report.section import problem_section
 from designgym.experiments.report.study import ProblemStudy
@@ -37,7 +38,7 @@ def page(sweep: Sweep, problems: list[ProblemStudy]) -> str:
     """Return the page's HTML."""
     part = Part()
     sections = [problem_section(problem, i, part) for i, problem in enumerate(problems)]
-    overall = overall_card(problems)
+    overall = overall_card(problems) + across_block(problems, part)
     together = f'<section id="together" class="problem">{overall}</section>' if overall else ""
     body = "\n".join([together, *(html for html, _ in sections), _reproduce(sweep), _terms()])
     first = [Entry("together", "All problems together")] if overall else []
