@@ -83,6 +83,22 @@ def subtract_four(out, r, upper, first, factors, begin, n):
 
 
 @njit(cache=True)
+def subtract_four_twice(rows, r, upper, first, begin, n):
+    """Subtract four rows of a matrix, from `first` on, from rows r and r + 1, in columns begin to n.
+
+    Each times a factor: what the rows hold at columns first to first + 3. Numbers of the matrix are read once for both.
+    """
+    a, b, c, d = rows[r, first], rows[r, first + 1], rows[r, first + 2], rows[r, first + 3]
+    e, f, g, h = rows[r + 1, first], rows[r + 1, first + 1], rows[r + 1, first + 2], rows[r + 1, first + 3]
+    one, row = np.uint64(first), np.uint64(r)
+    two, three, four, other = one + np.uint64(1), one + np.uint64(2), one + np.uint64(3), row + np.uint64(1)
+    for i in range(np.uint64(begin), np.uint64(n)):
+        w, x, y, z = upper[one, i], upper[two, i], upper[three, i], upper[four, i]
+        rows[row, i] -= a * w + b * x + c * y + d * z
+        rows[other, i] -= e * w + f * x + g * y + h * z
+
+
+@njit(cache=True)
 def product(one, other, room):
     """Return the inner product of two rows: its quarters are added up side by side, then those of what is left.
 
@@ -150,7 +166,12 @@ def eliminate(upper, n, rows):
             d = rows[r, four] - upper[k, four] * a - upper[two, four] * b - upper[three, four] * c
             d *= inverses[3]
             rows[r, k], rows[r, two], rows[r, three], rows[r, four] = a, b, c, d
-            subtract_four(rows, r, upper, k, (a, b, c, d), k + FOUR, n)
+        for r in range(0, len(rows) - 1, 2):
+            subtract_four_twice(rows, r, upper, k, k + FOUR, n)
+        if len(rows) % 2:
+            r = len(rows) - 1
+            factors = rows[r, k], rows[r, two], rows[r, three], rows[r, four]
+            subtract_four(rows, r, upper, k, factors, k + FOUR, n)
     for r in range(len(rows)):
         for k in range(whole, n):
             for i in range(whole, k):
@@ -274,24 +295,3 @@ def refactorise(upper, places, rates, noise, scores):
         upper[j, j] += noise
     factorise(upper, n)
     return solved(upper, n, scores)
-
-
-@njit(cache=True)
-def logistic_scores(rewards, order):
-    """Return the logistic distribution's quantiles of the ranks of rewards, scaled to variance 1, equal ones alike.
-
-    order: what sorts the rewards, the highest first, (n,).
-    """
-    n = len(order)
-    out = np.empty(n)
-    first = 0
-    while first < n:
-        last = first + 1
-        while last < n and rewards[order[last]] == rewards[order[first]]:
-            last += 1
-        share = (first + last) / (2.0 * n)
-        score = math.log((1.0 - share) / share) * (math.sqrt(3.0) / math.pi)
-        for i in range(first, last):
-            out[order[i]] = score
-        first = last
-    return out

@@ -1,4 +1,4 @@
-"""Compiled parts of `bayesian`: candidates made of digits, a set of those known, and ranks."""
+"""Compiled parts of `bayesian`: candidates made of digits, a set of those known, ranks and what they score."""
 
 import math
 
@@ -51,6 +51,16 @@ def candidates(state, starts, n, cardinalities, ordered, elite, crossed, further
 
 
 @njit(cache=True)
+def anywhere(state, cardinalities):
+    """Return the digits of a design drawn uniformly, (1, d)."""
+    out = np.empty((1, len(cardinalities)))
+    for j, count in enumerate(cardinalities):
+        value = uniform(state)
+        out[0, j] = int(value * count) if count else value
+    return out
+
+
+@njit(cache=True)
 def moved(state, here, cardinality, ordered, reach):
     """Return another value of a digit: any, or one or a few steps away; for a real number a normal step away.
 
@@ -91,9 +101,10 @@ def moved_digit(here, count, far, one, other):
 @njit(cache=True)
 def key_of(row):
     """Return a number other than 0 that stands for a row, uint64 (f,)."""
-    key = np.uint64(0)
+    key, offset = np.uint64(0), np.uint64(0)
     for value in row:
-        key = mixed((key ^ value) + GOLDEN)
+        offset += GOLDEN
+        key ^= mixed(value + offset)
     return max(key, np.uint64(1))
 
 
@@ -128,8 +139,11 @@ def rehash(table, bigger):
 
 
 @njit(cache=True)
-def new_rows(table, rows):
-    """Return the numbers of the rows, uint64 (n, f), that are not in the table, the first of equal ones."""
+def new_rows(table, rows, known):
+    """Return the numbers of the rows, uint64 (n, f), that are not in the table, the first of equal ones.
+
+    known: rows at the beginning of which it is clear, and which are left out of the answer.
+    """
     size = 2
     while size < 2 * len(rows):
         size *= 2
@@ -137,10 +151,10 @@ def new_rows(table, rows):
     for i in range(len(rows)):
         key = key_of(rows[i])
         slot = slot_of(here, key)
-        if here[slot] == 0 and table[slot_of(table, key)] == 0:
+        if here[slot] == 0 and (i < known or table[slot_of(table, key)] == 0):
             here[slot] = key
             out[count] = i
-            count += 1
+            count += i >= known
     return out[:count]
 
 
@@ -168,3 +182,24 @@ def rank(order, rewards, known):
         for i in range(row, low, -1):
             order[i] = order[i - 1]
         order[low] = row
+
+
+@njit(cache=True)
+def logistic_scores(rewards, order):
+    """Return the logistic distribution's quantiles of the ranks of rewards, scaled to variance 1, equal ones alike.
+
+    order: what sorts the rewards, the highest first, (n,).
+    """
+    n = len(order)
+    out = np.empty(n)
+    first = 0
+    while first < n:
+        last = first + 1
+        while last < n and rewards[order[last]] == rewards[order[first]]:
+            last += 1
+        share = (first + last) / (2.0 * n)
+        score = math.log((1.0 - share) / share) * (math.sqrt(3.0) / math.pi)
+        for i in range(first, last):
+            out[order[i]] = score
+        first = last
+    return out

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-from designgym.agents._gaussian_process_kernel import FEW, ONE, ZERO, come_closer, correlate, raise_up
+from designgym.agents._gaussian_process_kernel import FEW, ONE, SQUARINGS, STEP, ZERO, come_closer, raise_up
 
 
 @njit(cache=True)
@@ -19,20 +19,26 @@ def greater(one, other):
 
 
 @njit(cache=True)
-def weigh(alike, weights, room, peaks):
-    """Return the sum of values times weights, and the greatest of the values, which are at least 0.
+def weigh(whole, source, factors, new, inverses, old, weights, room, peaks):
+    """Return the sum of what is left of a row times weights, and its greatest number; none is below 0.
 
-    Both by quarters, as `product` adds them. room, peaks: for a quarter of as many.
+    The row: whole[source] * factors[new] * inverses[old], as many numbers as weights. Both by quarters, as `product`
+    adds them. room, peaks: for a quarter of as many.
     """
-    n, total, peak = len(alike), ZERO, ZERO
+    n, total, peak = len(weights), ZERO, ZERO
     left = n // 4
-    for i in range(left):
-        a, b, c, d = alike[i], alike[left + i], alike[2 * left + i], alike[3 * left + i]
-        room[i] = (a * weights[i] + b * weights[left + i]) + (c * weights[2 * left + i] + d * weights[3 * left + i])
+    one, two, three = left, 2 * left, 3 * left
+    s, f, v = np.uint64(source), np.uint64(new), np.uint64(old)
+    for i in range(np.uint64(left)):
+        j, k, m = i + np.uint64(one), i + np.uint64(two), i + np.uint64(three)
+        a, b = whole[s, i] * (factors[f, i] * inverses[v, i]), whole[s, j] * (factors[f, j] * inverses[v, j])
+        c, d = whole[s, k] * (factors[f, k] * inverses[v, k]), whole[s, m] * (factors[f, m] * inverses[v, m])
+        room[i] = (a * weights[i] + b * weights[j]) + (c * weights[k] + d * weights[m])
         peaks[i] = greater(greater(a, b), greater(c, d))
     for i in range(4 * left, n):
-        total += alike[i] * weights[i]
-        peak = greater(alike[i], peak)
+        a = whole[s, i] * (factors[f, i] * inverses[v, i])
+        total += a * weights[i]
+        peak = greater(a, peak)
     while left >= FEW:
         quarter = left // 4
         for i in range(4 * quarter, left):
@@ -51,60 +57,124 @@ def weigh(alike, weights, room, peaks):
 
 
 @njit(cache=True)
-def make_row(value, column, rate, factors, inverses):
-    """Write the correlations of a value with a column of places, and their inverses, each (n,)."""
-    factors[:] = ONE
-    come_closer(column, rate, value, factors)
-    raise_up(factors)
-    for i in range(len(inverses)):
-        inverses[i] = ONE / factors[i]
+def find(k, value, known, n, values, marks):
+    """Return the row of a value of place k among what is known of all of n trials, or -1; known: values of a place."""
+    f = len(marks) // (known + 1)
+    row = k * known
+    last = row + min(marks[k], known)
+    while row < last and values[row] != value:
+        row += 1
+    return row if row < last and marks[f + row] == n else -1
 
 
 @njit(cache=True)
-def predict(places, n, rates, weights, pool, starts, start, values, counts, factors, inverses):
+def know(k, value, spared, places, n, rates, values, marks, factors, inverses):
+    """Return the row of a value of place k among what is known (see `predict`), worked out for all of n trials.
+
+    The oldest value gives way where there is room for no more, but not the one in the row `spared`.
+    """
+    f = len(places)
+    known = len(factors) // f
+    count, row = marks[k], k * known
+    last = row + min(count, known)
+    while row < last and values[row] != value:
+        row += 1
+    if row == last:
+        row = k * known + count % known
+        if row == spared:
+            count += 1
+            row = k * known + count % known
+        marks[k] = count + 1
+        values[row], marks[f + row] = value, 0
+    first = marks[f + row]
+    if first < n:
+        marks[f + row] = n
+        out, step = factors[row, first:n], rates[k]
+        out[:] = ONE
+        come_closer(places[k, first:n], step, value, out)
+        raise_up(out)
+        for i in range(first, n):
+            inverses[row, i] = ONE / factors[row, i]
+    return row
+
+
+@njit(cache=True)
+def multiply(whole, out, source, factors, new, inverses, old, n):
+    """Write whole[source] * factors[new] * inverses[old] into row `out` of whole, n numbers; none exceeds exp(10)."""
+    o, s, f, v = np.uint64(out), np.uint64(source), np.uint64(new), np.uint64(old)
+    for i in range(np.uint64(n)):
+        whole[o, i] = whole[s, i] * (factors[f, i] * inverses[v, i])
+
+
+@njit(cache=True)
+def correlate_starts(places, n, rates, starts, values, marks, factors, inverses, whole):
+    """Write the correlations of starts, (s, f), with n trials into the first rows of whole."""
+    known = len(values) // len(places)
+    for s in range(len(starts)):
+        out = np.uint64(s)
+        for k in range(len(places)):
+            found = find(k, starts[s, k], known, n, values, marks)
+            if found < 0:
+                found = know(k, starts[s, k], -1, places, n, rates, values, marks, factors, inverses)
+            row = np.uint64(found)
+            if k == 0:
+                for i in range(np.uint64(n)):
+                    whole[out, i] = factors[row, i]
+            else:
+                for i in range(np.uint64(n)):
+                    whole[out, i] *= factors[row, i]
+
+
+@njit(cache=True)
+def move(whole, s, starts, pool, j, places, n, rates, values, marks, factors, inverses):
+    """Return how the correlations of pool[j] with n trials follow from those of starts[s], in row s of whole.
+
+    As (a, b, c): whole[a] * factors[b] * inverses[c]. All changes but the last are made in the last row of whole.
+    """
+    scratch, source, new, old, last = len(whole) - 1, s, -1, -1, len(places) - 1
+    known = len(values) // len(places)
+    for k in range(len(places)):
+        here, there = starts[s, k], pool[j, k]
+        if here == there and (k < last or new >= 0):  # without any change the last place counts as one
+            continue
+        if new >= 0:
+            multiply(whole, scratch, source, factors, new, inverses, old, n)
+            source = scratch
+        new = find(k, there, known, n, values, marks)
+        old = find(k, here, known, n, values, marks)
+        if new < 0 or old < 0:
+            new = know(k, there, -1, places, n, rates, values, marks, factors, inverses)
+            old = know(k, here, new, places, n, rates, values, marks, factors, inverses)
+    return source, new, old
+
+
+@njit(cache=True)
+def guess(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses, whole):
+    """Return what `predict` does, where the first rows of whole are the correlations of starts."""
+    m = len(pool)
+    mean, nearest = np.empty(m, places.dtype), np.empty(m, places.dtype)
+    room, peaks = np.empty(n, places.dtype), np.empty(n, places.dtype)
+    for j in range(m):
+        source, new, old = move(whole, start[j], starts, pool, j, places, n, rates, values, marks, factors, inverses)
+        mean[j], nearest[j] = weigh(whole, source, factors, new, inverses, old, weights, room, peaks)
+    return mean, nearest
+
+
+@njit(cache=True)
+def predict(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses):
     """Return the mean at each place of the pool, (m, f), and its correlation with the nearest of n trials, (m,) each.
 
     weights: what `refactorise` and `append` return, of the trials at the first n columns of places. starts: places from
-    which the pool's differ little, (s, f); start: which of them, (m,). values, counts, factors, inverses: what is known
-    of each place, (f times values kept,), (f,), and (f times values kept, most), to which more is added; counts are 0
-    when the trials or the rates have changed.
+    which the pool's differ little, (s, f); start: which of them, (m,).
+
+    What is known of each place, to which more is added: values, (f times values kept,); the correlations along the
+    place of each value with trials, factors, and their inverses, (f times values kept, most); marks, (f + f times
+    values kept,): how many values were entered of each place, and of how many trials each row is worked out, all 0 when
+    the trials known so far or the rates have changed.
     """
-    m, f = pool.shape
-    whole = np.empty((len(starts), n), places.dtype)
-    for s in range(len(starts)):
-        correlate(places, 0, rates, starts[s], whole[s])
-    known = len(factors) // f
-    mean, nearest = np.empty(m, places.dtype), np.empty(m, places.dtype)
-    alike, room, peaks = np.empty(n, places.dtype), np.empty(n, places.dtype), np.empty(n, places.dtype)
-    # Written out, for a slice or a call in here costs as much as two hundred trials.
-    for j in range(m):
-        s = start[j]
-        for i in range(n):
-            alike[i] = whole[s, i]
-        for k in range(f):
-            if starts[s, k] == pool[j, k]:
-                continue
-            rows = (0, 0)
-            for new in (True, False):
-                value = pool[j, k] if new else starts[s, k]
-                row, last = k * known, k * known + min(counts[k], known)
-                while row < last and values[row] != value:
-                    row += 1
-                if row == last:  # the oldest one gives way, but not to its own partner
-                    row = k * known + counts[k] % known
-                    if not new and row == rows[0]:
-                        counts[k] += 1
-                        row = k * known + counts[k] % known
-                    counts[k] += 1
-                    values[row] = value
-                    make_row(value, places[k, :n], rates[k], factors[row, :n], inverses[row, :n])
-                rows = (row, rows[0])
-            old, new_row = rows
-            # No product exceeds exp(10) on the way.
-            for i in range(n):
-                alike[i] *= factors[new_row, i] * inverses[old, i]
-        mean[j], nearest[j] = weigh(alike, weights, room, peaks)
-    return mean, nearest
+    whole = np.empty((len(starts) + 1, n), places.dtype)
+    correlate_starts(places, n, rates, starts, values, marks, factors, inverses, whole)
+    return guess(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses, whole)
 
 
 @njit(cache=True)
@@ -129,25 +199,37 @@ def most_improving(mean, nearest, noise, target, count):
 
 
 @njit(cache=True)
+def correlation(rates, pool, i, j):
+    """Return the correlation of two rows of a pool, as `correlate` does."""
+    value = ONE
+    for f in range(len(rates)):
+        value *= ONE - rates[f] * STEP * min(abs(pool[i, f] - pool[j, f]), ONE)
+    for _ in range(SQUARINGS):
+        value *= value
+    return value
+
+
+@njit(cache=True)
 def promising(mean, nearest, pool, rates, noise, target, count):
     """Return the rows of the pool, (m, f), to price next, the best first: each the one of highest expected improvement.
 
-    A row picked counts as a trial that came to what was expected of it: what lies near it has less to offer.
+    A row picked counts as a trial that came to what was expected of it: what lies near it has less to offer. Nothing
+    has more to offer than before, so that only rows that come first are looked at again (Minoux, 1978,
+    doi:10.1007/BFb0006528).
     """
     m, count = len(mean), min(count, len(mean))
-    rows, alike = np.empty(count, np.int64), np.empty(m, pool.dtype)
-    columns, nearest, improvement = pool.T.copy(), nearest.copy(), np.full(m, -1.0)
-    new_target = True
+    rows, known = np.empty(count, np.int64), np.zeros(m, np.int64)  # and how many picks each row was looked at after
+    nearest, improvement = nearest.copy(), np.empty(m)
+    for j in range(m):
+        improvement[j] = expected_improvement(mean[j], nearest[j], noise, target)
     for c in range(count):
-        for j in range(m):
-            if new_target or (c > 0 and alike[j] > nearest[j]):
-                nearest[j] = max(nearest[j], alike[j]) if c > 0 else nearest[j]
-                improvement[j] = expected_improvement(mean[j], nearest[j], noise, target)
-        for row in rows[:c]:
-            improvement[row] = -1.0
         best = np.argmax(improvement)
-        rows[c] = best
-        new_target = mean[best] > target
+        while known[best] < c:
+            for row in rows[known[best] : c]:
+                nearest[best] = greater(correlation(rates, pool, row, best), nearest[best])
+            known[best] = c
+            improvement[best] = expected_improvement(mean[best], nearest[best], noise, target)
+            best = np.argmax(improvement)
+        rows[c], improvement[best] = best, -1.0
         target = max(target, mean[best])
-        correlate(columns, 0, rates, pool[best], alike)
     return rows

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from designgym.agents.places import Places
 from designgym.agents.scalarising import chebyshev_rewards, scales
-from designgym.cost_models.base import Columns, batch_length
+from designgym.cost_models.base import Columns
 from designgym.envs import DesignSpace
 
 KEPT = 1024  # newest trials, and as many of the best, that are left when there are four times as many
@@ -55,27 +55,23 @@ class Archive:
         """Return the rows of the n highest rewards, best first, earlier ones first among equals."""
         return self.ranked()[:n].copy()
 
-    def add(
-        self, design: Columns, places: NDArray[np.float64], reward: float, digits: Any = None, losses: Any = None
-    ) -> int:
-        """Add a batch of one; return its row. digits: its own, where they are known and the archive keeps digits.
+    def add(self, designs: Any, places: NDArray[np.float64], rewards: NDArray[np.float64], losses: Any = None) -> int:
+        """Add designs in the archive's form, their places, (n, width), and rewards, (n,); return the first one's row.
 
-        losses: with several objectives, those of a feasible design, (objectives,), else None.
+        losses: with several objectives, (n, objectives), NaN where infeasible.
         """
-        row = self.count
-        if row == len(self._rewards):
+        first, last = self.count, self.count + len(rewards)
+        while last > len(self._rewards):
             self._apply(lambda array: np.concatenate([array, np.empty_like(array)]))
-        self._places[row], self._rewards[row] = places, reward
-        if self._told.shape[1]:
-            self._told[row, :-1] = np.nan if losses is None else losses
-            self._told[row, -1] = reward
+        self._places[first:last], self._rewards[first:last] = places, rewards
+        if losses is not None:
+            self._told[first:last, :-1], self._told[first:last, -1] = losses, rewards
         if self._flat:
-            self._digits[row] = self.digits(design) if digits is None else digits
+            self._digits[first:last] = designs
         for name, column in self._columns.items():
-            column[row] = design[name][0]
-        self.count += 1
-        self.total += 1
-        return row
+            column[first:last] = designs[name]
+        self.count, self.total = last, self.total + len(rewards)
+        return first
 
     def reweigh(self, weights: NDArray[np.float64]) -> None:
         """With several objectives: make rewards what these weights, (objectives,), make of the losses.
@@ -105,9 +101,9 @@ class Archive:
         self._places, self._rewards, self._digits, self._told = map(change, arrays)
         self._columns = {name: change(column) for name, column in self._columns.items()}
 
-    def digits(self, designs: Columns) -> NDArray[np.float64] | None:
-        """Return designs as digits, (n, parameters), where the archive keeps digits, else None."""
-        return np.stack(self._space.digits(designs), axis=1).astype(np.float64) if self._flat else None
+    def own(self, designs: Columns) -> Any:
+        """Return designs in the archive's form."""
+        return np.stack(self._space.digits(designs), axis=1).astype(np.float64) if self._flat else designs
 
     def take(self, rows: NDArray[np.int64]) -> Any:
         """Return the designs of these rows, in the archive's form."""
@@ -120,11 +116,3 @@ class Archive:
         whole = designs.astype(np.int64)
         digits = zip(designs.T, whole.T, self._floats, strict=True)
         return self._space.from_digits([real.copy() if is_float else digit for real, digit, is_float in digits])
-
-    def each(self, designs: Any) -> list[tuple[Columns, NDArray[np.float64] | None]]:
-        """Return a few of them as batches of one, each with its digits where the archive keeps digits."""
-        columns = self.columns(designs)
-        ones = zip(*(column[:, None] for column in columns.values()), strict=True)
-        digits = designs if self._flat else [None] * batch_length(columns)
-        # zip's own check of lengths would cost a third more.
-        return [(dict(zip(columns, one, strict=False)), own) for one, own in zip(ones, digits, strict=False)]

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from designgym.agents.archive import Archive
 from designgym.agents.base import Agent
-from designgym.agents.candidates import Candidates, Pool, some
+from designgym.agents.candidates import Candidates, some
 from designgym.agents.gaussian_process import RankProcess, normal_scores
-from designgym.agents.moves import rows_of
+from designgym.agents.picking import Picker
 from designgym.agents.places import Places, PlaceSet
 from designgym.agents.scalarising import draw_weights
 from designgym.cost_models.base import Columns
@@ -29,11 +29,10 @@ from designgym.envs import DesignSpace, Evaluations, Float, Integer, Ordinal, Pr
 ELITES = 16  # best trials: they are always in the fit, and a pool's first half and restarts begin at them
 FITTED = 96  # trials that rates are fitted to: half of them the best ones
 KEPT_SHARE = 0.67  # of the trials that the process can hold, those it begins anew with when it is full
-PARENTS = 2  # for each candidate to take from a pool, as many of its first half are what its second half begins at
 REDRAWS = 20  # random designs drawn in the hope of a new one
 # Candidates taken from one pool: few early in a run, when every trial changes the model, one more after so many trials.
 LEAST_AT_ONCE, MOST_AT_ONCE, TRIALS_PER_CANDIDATE = 6, 16, 25
-Proposal = tuple[Columns, NDArray[np.float64], Any]  # a batch of one, its places, its digits where known
+Proposals = tuple[Any, NDArray[np.float64]]  # designs in the archive's form, and their places, (n, width)
 GROWTH = 1.5  # the rates are fitted anew when there are so many times as many trials; of late, when it begins anew
 
 
@@ -95,77 +94,75 @@ class Bayesian(Agent):
         self._upto = 0  # rows of the archive that the process was told of
         self._held: NDArray[np.int64] | None = None  # rows of the archive that the process holds; None: begin anew
         self._seen = PlaceSet()
-        self._marked: list[NDArray[np.float64]] = []  # what was asked and is not in there yet
-        self._queue: list[Proposal] = []
+        self._queue: Proposals = self._archive.take(np.arange(0)), self._archive.places
         self._begun = False
         self._next_fit = 3
         self._centre: Any = None  # the incumbent's row in the archive
         self._centre_reward = -np.inf
         self._idle = 0
-        self._asked: Proposal | None = None  # the latest
+        self._asked: tuple[Columns, Any, NDArray[np.float64]] | None = None  # the latest, also as they are queued
         shares = {name: self.settings[name] for name in ("elite", "crossed", "further", "reach")}
         self._candidates = Candidates(self.space, self._places, self._archive, rng, **shares)
+        self._picker = Picker(self._candidates, self._archive, self._process, self._seen, int(self.settings["pool"]))
 
     def ask(self, n: int) -> Columns:
-        asked = []
-        for _ in range(n):
-            asked.append(self._next())
-            self._marked.append(asked[-1][1])
-        self._asked = asked[0] if n == 1 else None
-        if n == 1:
-            return asked[0][0]
-        return {name: np.concatenate([design[name] for design, _, _ in asked]) for name in self.space.columns}
+        parts = []
+        while n > 0:
+            if not len(self._queue[1]):
+                self._queue = self._proposals()
+            designs, places = self._queue
+            parts.append((some(designs, slice(n)), places[:n]))
+            self._queue = some(designs, slice(n, None)), places[n:]
+            self._seen.add(places[:n])
+            n -= len(places[:n])
+        own, places = parts[0] if len(parts) == 1 else _joined(parts)
+        columns = self._archive.columns(own)
+        self._asked = columns, own, places
+        return columns
 
-    def _next(self) -> Proposal:
+    def _next_batch(self) -> int:
+        """All that is queued is asked at once, for nothing that is told changes it; so is what will be queued next."""
+        if len(self._queue[1]):
+            return len(self._queue[1])
+        return self._most if self._begun and self._archive.count >= 2 and not self._stuck else 1
+
+    @property
+    def _stuck(self) -> bool:
+        """Whether to start elsewhere."""
+        return bool(self._idle >= self.settings["patience"] and self._several == 1)
+
+    def _proposals(self) -> Proposals:
+        """Return what to ask next, at least one design."""
         if not self._begun:
             self._begun = True
             first = self.space.sample(int(self.settings["first"]), self.rng)
-            places, own = self._located(first)
-            for row in self._new(places):
-                design = rows_of(first, slice(row, row + 1))
-                self._queue.append((design, places[row : row + 1], None if own is None else own[row]))
+            places = self._places.of(first)
+            rows = self._seen.new(places)[::-1]
+            return some(self._archive.own(first), rows), places[rows]
         if self._archive.count < 2:
-            return self._queue.pop() if self._queue else self._random()
-        if not self._queue and self._idle >= self.settings["patience"] and self._several == 1:
+            return self._random()
+        if self._stuck:
             self._idle = 0
             if self.rng.random() < self.settings["anew"]:
                 self._centre_reward = -np.inf  # what comes next is the incumbent, whatever it comes to
                 return self._random()
             self._centre = self._archive.best(ELITES)[self.rng.integers(0, min(ELITES, self._archive.count))]
             self._centre_reward = self._archive.rewards[self._centre]
-        if not self._queue:
-            self._fill_queue()
-        if not self._queue:  # every candidate was asked before
+        picked = self._picked()
+        if not len(picked[1]):  # every candidate was asked before
             self._idle = int(self.settings["patience"])
             return self._random()
-        return self._queue.pop()
+        return picked
 
-    def _random(self) -> Proposal:
+    def _random(self) -> Proposals:
         for _ in range(REDRAWS):
-            design = self.space.sample(1, self.rng)
-            places, digits = self._located(design)
-            if len(self._new(places)):
+            own, places = self._candidates.anywhere()
+            if len(self._seen.new(places)):
                 break
-        return design, places, digits
+        return own, places
 
-    def _located(self, designs: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        """Return the places of legal designs, (n, width), and their digits where the archive keeps digits."""
-        digits = self._archive.digits(designs)
-        return self._places.of(designs) if digits is None else self._places.of_digits(digits), digits
-
-    def _new(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the rows that were neither asked nor told before, the first of equal ones."""
-        if self._marked:
-            self._seen.add(np.concatenate(self._marked))
-            self._marked.clear()
-        return self._seen.new(places)
-
-    def _leave_queued_that_are_new(self) -> None:
-        if self._queue:
-            self._queue = [self._queue[i] for i in self._new(np.concatenate([places for _, places, _ in self._queue]))]
-
-    def _fill_queue(self) -> None:
-        """Queue the candidates of highest expected improvement that were not asked before, the best last."""
+    def _picked(self) -> Proposals:
+        """Return the candidates of highest expected improvement that were not asked before, the best first."""
         archive = self._archive
         if self._several > 1:
             archive.reweigh(draw_weights(self._several, self.rng))
@@ -174,27 +171,7 @@ class Bayesian(Agent):
         if archive.total >= self._next_fit and (self._full or 2 * archive.total <= self.settings["trials"]):
             self._fit()
         target = self._hold(elites)
-        starts = np.append(elites, self._centre)
-        first = self._pool_near(archive.take(starts), archive.places[starts])
-        if not len(first.places):
-            return
-        best = self._process.most_improving(first.mean, first.nearest, target, PARENTS * self._most)
-        pool = first.join(self._pool_near(some(first.designs, best), first.places[best], first.places))
-        picked = pool.take(self._process.promising(pool.places, pool.mean, pool.nearest, target, self._most)[::-1])
-        for row, (design, digits) in enumerate(archive.each(picked.designs)):
-            self._queue.append((design, picked.places[row : row + 1], digits))
-
-    def _pool_near(self, designs: Any, places: NDArray[np.float64], known: NDArray[np.float64] | None = None) -> Pool:
-        """Half of a pool: candidates near some designs, of which the last counts most, that were not asked before.
-
-        known: places of the other half, (m, width), all new, which are left out too.
-        """
-        pool, where, start = self._candidates.near(designs, self._most * int(self.settings["pool"]) // 2)
-        if known is None:
-            rows = self._new(where)
-        else:
-            rows = self._new(np.concatenate([known, where]))[len(known) :] - len(known)
-        return Pool(some(pool, rows), where[rows], *self._process.predict(where[rows], places, start[rows]))
+        return self._picker.pick(np.append(elites, self._centre), target, self._most)
 
     @property
     def _most(self) -> int:
@@ -222,16 +199,20 @@ class Bayesian(Agent):
 
     def _hold(self, elites: NDArray[np.int64]) -> float:
         """Let the process hold all trials, or as many as it can; return the highest score of those."""
-        archive, most = self._archive, int(self.settings["trials"])
-        new = np.arange(self._upto, archive.count)
+        archive, process, before = self._archive, self._process, self._upto
         anew = self._held is None or self._full
-        rows = self._rows_to_hold(elites, most) if anew else np.concatenate([self._held, new])
-        order = archive.ranked() if len(rows) == archive.count else None
-        scores = normal_scores(archive.rewards[rows], order)
         if anew:
-            self._process.hold(archive.places[rows], scores)
+            rows = self._rows_to_hold(elites, int(self.settings["trials"]))
         else:
-            self._process.add(archive.places[new], scores)
+            rows = np.concatenate([self._held, np.arange(before, archive.count)])
+        if len(rows) == archive.count:
+            scores = normal_scores(archive.rewards, archive.ranked())
+        else:
+            scores = normal_scores(archive.rewards[rows])
+        if anew:
+            process.hold(archive.places[rows], scores)
+        else:
+            process.add(archive.places[before:], scores)
         self._held, self._upto = rows, archive.count
         return float(scores.max())
 
@@ -244,23 +225,33 @@ class Bayesian(Agent):
         return np.union1d(near, elites)
 
     def tell(self, designs: Columns, evaluations: Evaluations) -> None:
-        digits = None
+        archive = self._archive
         if self._asked is not None and designs is self._asked[0]:
-            _, places, digits = self._asked
+            _, own, places = self._asked
         else:
-            places = self._places.of(designs)
-            self._marked.append(places)
-            self._leave_queued_that_are_new()
-        for i, reward in enumerate(evaluations.reward.tolist()):
-            losses = evaluations.losses[i] if self._several > 1 and evaluations.feasible[i] else None
-            design = designs if len(places) == 1 else rows_of(designs, slice(i, i + 1))
-            row = self._archive.add(design, places[i], reward, digits, losses)
+            own, places = archive.own(designs), self._places.of(designs)
+            self._seen.add(places)
+            rows = self._seen.new(self._queue[1])
+            self._queue = some(self._queue[0], rows), self._queue[1][rows]
+        losses = None
+        if self._several > 1:
+            losses = np.where(evaluations.feasible[:, None], evaluations.losses, np.nan)
+        first = archive.add(own, places, evaluations.reward, losses)
+        for row, reward in enumerate(evaluations.reward.tolist(), first):
             self._idle += 1
             if reward >= self._centre_reward or self._centre is None:
                 if reward > self._centre_reward:
                     self._idle = 0
                 self._centre, self._centre_reward = row, reward
-        before = self._archive.count
-        self._centre = self._archive.compact(self._centre)
-        if self._archive.count < before:
+        before = archive.count
+        self._centre = archive.compact(self._centre)
+        if archive.count < before:
             self._held = None
+        self.batch = self._next_batch()
+
+
+def _joined(parts: list[Proposals]) -> Proposals:
+    places = np.concatenate([places for _, places in parts])
+    if not isinstance(parts[0][0], dict):
+        return np.concatenate([own for own, _ in parts]), places
+    return {name: np.concatenate([own[name] for own, _ in parts]) for name in parts[0][0]}, places

@@ -73,9 +73,24 @@ class Candidates:
         self._kernel, self._space, self._places = kernel, space, places
         self._archive, self._rng = archive, rng
         self._elite, self._crossed, self._further, self._reach = elite, crossed, further, reach
-        self._state = rng.integers(2**63, size=1, dtype=np.uint64)  # of the kernel's own generator
+        self.state = rng.integers(2**63, size=1, dtype=np.uint64)  # of the kernel's own generator
         self._cardinalities = np.array(space.cardinalities)
         self._ordered = np.array([not isinstance(p, Categorical) for p in space.parameters])
+        self.plain = places.flat and not space.constraints  # whether all rows of digits are designs
+
+    @property
+    def settings(self) -> tuple[Any, Any]:
+        """Of a plain space: what compiled code makes of starts and of places: see `pick`."""
+        shares = self._elite, self._crossed, self._further, self._reach
+        return (self._cardinalities, self._ordered, *self._places.tables), shares
+
+    def anywhere(self) -> tuple[Any, NDArray[np.float64]]:
+        """Return a design drawn uniformly, in the archive's form, and its places, each a batch of one."""
+        if self.plain:
+            digits = self._kernel.anywhere(self.state, self._cardinalities)
+            return digits, self._places.of_digits(digits)
+        design = self._space.sample(1, self._rng)
+        return self._archive.own(design), self._places.of(design)
 
     def near(self, starts: Any, n: int) -> tuple[Any, NDArray[np.float64], NDArray[np.int64]]:
         """Return n candidates, their places, (n, width), and at which of the starts each began, (n,).
@@ -84,7 +99,7 @@ class Candidates:
         """
         if self._places.flat:
             shares = self._elite, self._crossed, self._further, self._reach
-            pool, start = self._kernel.candidates(self._state, starts, n, self._cardinalities, self._ordered, *shares)
+            pool, start = self._kernel.candidates(self.state, starts, n, self._cardinalities, self._ordered, *shares)
         else:
             pool, start = self._moved(starts, n)
         if self._space.constraints:

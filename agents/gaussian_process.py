@@ -4,6 +4,8 @@ Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, MIT Pre
 the slope of the likelihood by the sign rule of Riedmiller and Braun (ICNN 1993, doi:10.1109/ICNN.1993.298623).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,7 @@ class RankProcess:
         self._places = np.zeros((len(group), most), Single)
         self._upper = np.zeros((most, most + ODD), Single)
         self._factors = np.empty((2, len(group) * KNOWN, most), Single)
-        self._values, self._counts = np.empty(len(group) * KNOWN, Single), np.zeros(len(group), np.int64)
+        self._values, self._marks = np.empty(len(group) * KNOWN, Single), np.zeros(len(group) * (1 + KNOWN), np.int64)
         self._weights = np.empty(0, Single)
         self.held = 0
 
@@ -74,7 +76,7 @@ class RankProcess:
     def hold(self, places: NDArray[np.float64], scores: NDArray[np.float64]) -> None:
         """Hold the trials at these places, (n, width), n at most `most`, of these scores, (n,), and no others."""
         self.held = len(places)
-        self._counts[:] = 0
+        self._marks[:] = 0
         self._places[:, : self.held] = places.T
         self._weights = self._kernel.refactorise(
             self._upper, self._places, self.rates, self._noise, scores.astype(Single)
@@ -86,7 +88,6 @@ class RankProcess:
         scores: of all that are held then, in their order, (held + n,).
         """
         before, self.held = self.held, self.held + len(places)
-        self._counts[:] = 0
         self._places[:, before : self.held] = places.T
         self._weights = self._kernel.append(
             self._upper, self._places, before, self.rates, self._noise, scores.astype(Single)
@@ -99,9 +100,15 @@ class RankProcess:
 
         starts: places that the pool's differ little from, (s, width), at which that is quick; start: which, (m,).
         """
-        known = self._values, self._counts, *self._factors
         pool, starts = pool.astype(Single), starts.astype(Single)
+        known = self._values, self._marks, *self._factors
         return self._prediction.predict(self._places, self.held, self.rates, self._weights, pool, starts, start, *known)
+
+    @property
+    def state(self) -> tuple[Any, Any, Single]:
+        """What compiled code predicts with: (places of trials, how many, rates, weights), what is known, the noise."""
+        known = self._values, self._marks, *self._factors
+        return (self._places, self.held, self.rates, self._weights), known, self._noise
 
     def most_improving(self, mean: Guess, nearest: Guess, target: float, count: int) -> NDArray[np.int64]:
         """Return which predictions, (m,), promise to exceed a score most, the best last, at most (count,)."""
@@ -123,6 +130,6 @@ def normal_scores(rewards: NDArray[np.float64], order: NDArray[np.int64] | None 
     order: what sorts the rewards, the highest first, (n,), where it is known. The logistic distribution's quantiles,
     scaled to variance 1, stand in for the normal one's: they have a closed form.
     """
-    from designgym.agents import _gaussian_process_kernel as kernel
+    from designgym.agents import _pool_kernel as kernel
 
     return kernel.logistic_scores(rewards, np.argsort(-rewards) if order is None else order)

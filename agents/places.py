@@ -18,7 +18,10 @@ MOST_MEMBERS = 64  # elements of a subset that get a number each; a larger one i
 
 
 class Places:
-    """Designs of a space as rows of numbers, (n, width). group: the parameter that each number belongs to, (width,)."""
+    """Designs of a space as rows of numbers, (n, width). group: the parameter that each number belongs to, (width,).
+
+    flat: whether each parameter is one digit that always matters; then `tables` is what `places_of` takes.
+    """
 
     def __init__(self, space: DesignSpace) -> None:
         self._parts = [(p.columns, _placing(p)) for p in space.parameters]
@@ -27,9 +30,8 @@ class Places:
         self.flat = all(_is_plain(p) for p in space.parameters)
         if self.flat:
             tables = [_table(p, placing) for p, (_, placing) in zip(space.parameters, self._parts, strict=True)]
-            self._floats = np.array([c == 0 for c in space.cardinalities])
-            self._starts = np.cumsum([0, *(len(table) for table in tables[:-1])])
-            self._values = np.concatenate(tables)
+            firsts = np.cumsum([0, *(len(table) for table in tables[:-1])])
+            self.tables = np.concatenate(tables), firsts, np.array([c == 0 for c in space.cardinalities])
 
     def of(self, designs: Columns) -> NDArray[np.float64]:
         """Return the places of designs in columns."""
@@ -39,7 +41,7 @@ class Places:
         """Return the same for rows of digits, (n, parameters), of a space that is `flat`: one digit a parameter."""
         from designgym.agents import _pool_kernel as kernel
 
-        return kernel.places_of(digits, self._values, self._starts, self._floats)
+        return kernel.places_of(digits, *self.tables)
 
 
 class PlaceSet:
@@ -51,18 +53,31 @@ class PlaceSet:
         self._kernel = kernel
         self._table = np.zeros(1024, np.uint64)
         self._count = 0
+        self._added: list[NDArray[np.float64]] = []  # not in the table yet
 
     def add(self, places: NDArray[np.float64]) -> None:
         """Add places, (n, width), C order."""
-        while 2 * (self._count + len(places)) > len(self._table):
-            bigger = np.zeros(2 * len(self._table), np.uint64)
-            self._kernel.rehash(self._table, bigger)
-            self._table = bigger
-        self._count += self._kernel.add_rows(self._table, places.view(np.uint64))
+        self._added.append(places)
 
-    def new(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the rows of places, (n, width), C order, that were not added, the first of equal ones."""
-        return self._kernel.new_rows(self._table, places.view(np.uint64))
+    @property
+    def table(self) -> NDArray[np.uint64]:
+        """What was added, for `new_rows`."""
+        if self._added:
+            places = np.concatenate(self._added)
+            self._added.clear()
+            while 2 * (self._count + len(places)) > len(self._table):
+                bigger = np.zeros(2 * len(self._table), np.uint64)
+                self._kernel.rehash(self._table, bigger)
+                self._table = bigger
+            self._count += self._kernel.add_rows(self._table, places.view(np.uint64))
+        return self._table
+
+    def new(self, places: NDArray[np.float64], known: int = 0) -> NDArray[np.int64]:
+        """Return the rows of places, (n, width), C order, that were not added, the first of equal ones.
+
+        known: rows at the beginning that are new for sure, and that are left out of the answer.
+        """
+        return self._kernel.new_rows(self.table, places.view(np.uint64), known)
 
 
 def _is_plain(parameter: Parameter) -> bool:

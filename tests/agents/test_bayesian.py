@@ -7,10 +7,11 @@ from designgym.agents import _gaussian_process_kernel as kernel
 from designgym.agents import _prediction_kernel as prediction
 from designgym.agents import agent_class, search
 from designgym.agents.archive import KEPT, Archive
+from designgym.agents.candidates import Candidates
 from designgym.agents.gaussian_process import RankProcess, normal_scores
 from designgym.agents.places import Places, PlaceSet
 from designgym.agents.scalarising import chebyshev_rewards, scales
-from designgym.agents.testing import CONDITIONAL, CONTINUOUS, FLAT
+from designgym.agents.testing import CONDITIONAL, CONTINUOUS, FLAT, problems
 from designgym.envs import DesignSpace, make_problem
 
 RNG = np.random.default_rng(0)
@@ -192,8 +193,8 @@ def test_an_archive_forgets_poor_old_trials_alone() -> None:
     archive = Archive(FLAT, places := Places(FLAT))
     designs, rewards = FLAT.sample(4 * KEPT, RNG), RNG.normal(size=4 * KEPT)
     where = places.of(designs)
-    for i in range(4 * KEPT):
-        archive.add({name: column[i : i + 1] for name, column in designs.items()}, where[i], rewards[i])
+    for rows in np.split(np.arange(4 * KEPT), [1, 60, 300]):
+        archive.add(archive.own(designs)[rows], where[rows], rewards[rows])
     row = archive.compact(7)
     assert archive.count < 2.1 * KEPT
     assert (archive.places[row] == where[7]).all()
@@ -208,14 +209,15 @@ def test_an_archive_ranks_rewards_as_a_stable_sort_does() -> None:
     archive, places = Archive(FLAT, Places(FLAT), objectives=2), Places(FLAT)
     designs = FLAT.sample(700, RNG)
     where, rewards = places.of(designs), RNG.integers(0, 40, 700).astype(float)
+    own = archive.own(designs)
     for i in range(700):
-        design = {name: column[i : i + 1] for name, column in designs.items()}
-        archive.add(design, where[i], rewards[i], losses=RNG.random(2) if i % 5 else None)
+        one = slice(i, i + 1)
+        archive.add(own[one], where[one], rewards[one], RNG.random((1, 2)) if i % 5 else np.full((1, 2), np.nan))
         if i % 7 == 0:
             assert archive.ranked().tolist() == np.argsort(-rewards[: i + 1], kind="stable").tolist()
     best = archive.best(16)
     before = best.tolist()
-    archive.add(design, where[0], 99.0)
+    archive.add(own[:1], where[:1], np.array([99.0]), np.zeros((1, 2)))
     assert archive.ranked()[0] == 700
     assert best.tolist() == before, "the best are not changed any more"
     for weights in ((0.2, 0.8), (0.8, 0.2)):
@@ -236,10 +238,8 @@ def test_infeasible_designs_stay_below_infinite_losses_and_in_their_own_order() 
     archive, places = Archive(FLAT, Places(FLAT), objectives=2), Places(FLAT)
     designs = FLAT.sample(6, RNG)
     where = places.of(designs)
-    told = [([0.0, 5.0], 1.0), ([2.0, 2.0], 1.0), ([np.inf, 1.0], 1.0), (None, -1.0), (None, -2.0), (None, -3.0)]
-    for i, (losses, own) in enumerate(told):
-        design = {name: column[i : i + 1] for name, column in designs.items()}
-        archive.add(design, where[i], own, losses=None if losses is None else np.array(losses))
+    losses = np.array([[0.0, 5.0], [2.0, 2.0], [np.inf, 1.0], *[[np.nan, np.nan]] * 3])
+    archive.add(archive.own(designs), where, np.array([1.0, 1.0, 1.0, -1.0, -2.0, -3.0]), losses)
     archive.reweigh(np.array([0.5, 0.5]))
     rewards = archive.rewards.tolist()
     assert min(rewards[:2]) > rewards[2] > rewards[3] > rewards[4] > rewards[5]
@@ -286,6 +286,7 @@ def test_it_asks_what_is_two_moves_from_anything_told() -> None:
 def test_both_halves_of_a_pool_are_predicted_where_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = make_problem("NKLandscape-v0", letters=4, n=9, k=2)
     agent = agent_class("bayesian")(problem, np.random.default_rng(0))
+    agent._candidates.plain = False  # step by step
     pools = []
 
     def kept(pool: np.ndarray, mean: np.ndarray, nearest: np.ndarray, target: float, count: int) -> np.ndarray:
@@ -302,6 +303,71 @@ def test_both_halves_of_a_pool_are_predicted_where_they_lie(monkeypatch: pytest.
         assert len(np.unique(pool, axis=0)) == len(pool), "no candidate of the second half is one of the first"
         assert mean == pytest.approx(0, abs=5e-3)
         assert nearest == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["flat", "continuous"])  # of a real number the process keeps 24 values
+def test_one_call_picks_what_step_by_step_is_picked(name: str) -> None:
+    problem = problems()[name]
+    agent = agent_class("bayesian")(problem, np.random.default_rng(0))
+    for _ in range(150):
+        agent.tell(designs := agent.ask(1), problem.evaluate(designs))
+    candidates, starts = agent._candidates, agent._archive.best(17)
+    for target in (0.0, 1.0, 2.0):
+        state = candidates.state.copy()
+        candidates.plain = True
+        digits, places = agent._picker.pick(starts, target, 12)
+        candidates.state[:], candidates.plain = state, False
+        others = agent._picker.pick(starts, target, 12)
+        assert len(digits) == 12
+        assert (digits == others[0]).all()
+        assert (places == others[1]).all()
+        assert len(agent._seen.new(places)) == 12, "none was asked before"
+
+
+def test_a_place_has_nothing_left_where_all_was_asked() -> None:
+    problem = make_problem("NKLandscape-v0", letters=2, n=3, k=1)
+    agent = agent_class("bayesian")(problem, np.random.default_rng(0))
+    every = problem.space.unrank(np.arange(8))
+    agent.tell(every, problem.evaluate(every))
+    agent._hold(agent._archive.best(16))
+    for plain in (True, False):
+        agent._candidates.plain = plain
+        digits, places = agent._picker.pick(np.arange(8), 0.0, 6)
+        assert digits.shape == places.shape == (0, 3)
+
+
+@pytest.mark.parametrize("space", [FLAT, CONTINUOUS, CONDITIONAL])
+def test_random_designs_are_of_the_space_and_lie_where_they_say(space: DesignSpace) -> None:
+    places = Places(space)
+    archive = Archive(space, places)
+    shares = {"elite": 0.5, "crossed": 0.0, "further": 0.0, "reach": 0.5}
+    candidates = Candidates(space, places, archive, np.random.default_rng(3), **shares)
+    drawn = []
+    for _ in range(200):
+        own, where = candidates.anywhere()
+        design = archive.columns(own)
+        assert space.contains(design).all()
+        assert places.of(design) == pytest.approx(where, abs=1e-12)
+        drawn.append(where[0])
+    wanted = places.of(space.sample(2000, RNG)).mean(axis=0)
+    assert np.mean(drawn, axis=0) == pytest.approx(wanted, abs=0.1 * places.of(space.sample(2000, RNG)).max())
+
+
+def test_asked_one_by_one_or_a_queue_at_a_time_it_asks_the_same() -> None:
+    problem = make_problem("NKLandscape-v0", letters=4, n=9, k=2)
+    asked = []
+    for at_once in (False, True):
+        agent = agent_class("bayesian")(problem, np.random.default_rng(0))
+        rows: list[list[int]] = []
+        sizes = []
+        while len(rows) < 300:
+            agent.tell(designs := agent.ask(agent.batch if at_once else 1), problem.evaluate(designs))
+            sizes.append(len(designs[problem.space.columns[0]]))
+            rows += np.stack(problem.space.digits(designs), axis=1).tolist()
+        assert max(sizes) == (16 if at_once else 1)
+        assert 1 in sizes[20:], "a restart is told before anything else is asked"
+        asked.append(rows[:300])
+    assert asked[0] == asked[1]
 
 
 def test_designs_asked_at_once_are_all_different() -> None:

@@ -20,9 +20,7 @@ def setting(space: DesignSpace, count: int, **shares: float) -> tuple[Candidates
     places = Places(space)
     archive = Archive(space, places)
     designs = space.sample(count, RNG)
-    for i in range(count):
-        design = {name: column[i : i + 1] for name, column in designs.items()}
-        archive.add(design, places.of(design), 0.0)
+    archive.add(archive.own(designs), places.of(designs), np.zeros(count))
     return Candidates(space, places, archive, RNG, **SHARES | shares), archive, places
 
 
