@@ -72,33 +72,22 @@ def integrations(
     return dict(zip(FOUND, found, strict=True))
 
 
-def steps_taken(problem: OdeProblem, design: Columns, start: Floats, most: int = 1_000_000) -> tuple[Floats, Floats]:
+def steps_taken(
+    problem: OdeProblem, design: Columns, start: Floats, end: float | None = None, most: int = 1_000_000
+) -> tuple[Floats, Floats]:
     """Return the times after each accepted step, (steps,), and the states there, (steps, d), of one design.
 
-    ValueError where it does not come to the end within so many evaluations.
+    end: the problem's own by default. ValueError where it does not come there within so many evaluations.
     """
-    return _recorded(problem, design, start, problem.end, most, most // 3)
-
-
-def end_state(problem: OdeProblem, design: Columns, start: Floats, end: float, most: int = 10**9) -> Floats:
-    """Return where one design carries a state until a time, (d,). ValueError where it does not come so far."""
-    _, states = _recorded(problem, design, start, end, most, 1)
-    last: Floats = states[-1]
-    return last
-
-
-def _recorded(
-    problem: OdeProblem, design: Columns, start: Floats, end: float, most: int, rows: int
-) -> tuple[Floats, Floats]:
-    d = len(start)
-    record = np.full((rows, 1 + d), np.nan)
-    found = integrations(problem, design, start, np.zeros((1, d)), np.ones(d), most, record, end)
+    d, whole = len(start), problem.end if end is None else end
+    record = np.empty((most // 3 + 1, 1 + d))  # a step takes three evaluations or more
+    found = integrations(problem, design, start, np.zeros((1, d)), np.ones(d), most, record, whole)
     if found["ended"][0] != 0:
         raise ValueError(
-            f"the integration must come to time {end:g}, got to {found['time'][0]:g} in "
+            f"the integration must come to time {whole:g}, got to {found['time'][0]:g} in "
             f"{found['evaluations'][0]:.0f} evaluations. Loosen the tolerances, or allow more."
         )
-    record = record[: int(found["steps"][0])]
+    record = record[: int(found["steps"][0])].copy()
     return record[:, 0], record[:, 1:]
 
 

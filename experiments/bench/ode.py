@@ -159,7 +159,7 @@ def measured_speeds() -> tuple[Speed, ...]:
 
 
 def figures(study: Study) -> list[dict[str, Any]]:
-    """Return every figure as a row: the ratio of work at equal error by arm, tolerance and equation, and the speeds."""
+    """Return every figure as a row, None where there is none: work at equal error by arm, tolerance, equation; speeds."""
     rows: list[dict[str, Any]] = []
     for group in study.groups:
         for arm in group.arms:
@@ -182,7 +182,12 @@ def figures(study: Study) -> list[dict[str, Any]]:
         rows.append({"figure": what, "middle": figure, "unit": unit})
         if over is not None:
             rows.append({"figure": f"{what}: ratio", "middle": over, "unit": f"over {to}"})
-    return [dict.fromkeys(rows[0]) | row for row in rows]
+    return [dict.fromkeys(rows[0]) | {name: _known(value) for name, value in row.items()} for row in rows]
+
+
+def _known(value: Any) -> Any:
+    """Return None in place of NaN, which is no JSON."""
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def write_figures(rows: list[dict[str, Any]], path: Path) -> None:
