@@ -159,7 +159,7 @@ def measured_speeds() -> tuple[Speed, ...]:
 
 
 def figures(study: Study) -> list[dict[str, Any]]:
-    """Return every figure as a row, None where there is none: work at equal error by arm, tolerance, equation; speeds."""
+    """Return every figure as a row: work at equal error by arm, tolerance and equation, None where none; speeds."""
     rows: list[dict[str, Any]] = []
     for group in study.groups:
         for arm in group.arms:
