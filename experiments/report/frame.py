@@ -77,8 +77,8 @@ class Part:
     ) -> str:
         """Keep a figure and return the card it will be drawn in, with buttons that save it as PNG and as SVG.
 
-        figure: with layout.height; "narrow" and "narrowData", where given, are its layout
-        and data on a narrow screen. heading: plain. note: HTML
+        figure: with layout.height; "narrow" and "narrowData", where given, are its layout and data on a narrow screen
+        and on paper, "paper" its layout on paper alone. heading: plain. note: HTML
         above the figure. after: HTML below it. wide: across both columns of `figures`. anchor: the id of the card.
         """
         name = f"figure-{len(self.figures)}"

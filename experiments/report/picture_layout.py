@@ -13,9 +13,9 @@ from designgym.experiments.report.drawing import Floats, axis, layout, log_ticks
 from designgym.experiments.report.palette import colour_of
 from designgym.experiments.report.text import short_label, shortened
 
-WIDE, NARROW = 4, 2  # panels a row
-PIXELS = {WIDE: 1000, NARROW: 320}  # of a row of panels, about
-TALL = {WIDE: 430, NARROW: 350}  # of a single plot
+WIDE, PAPER, NARROW = 4, 3, 2  # panels a row
+PIXELS = {WIDE: 1000, PAPER: 660, NARROW: 320}  # of a row of panels, about
+TALL = {WIDE: 430, PAPER: 350, NARROW: 350}  # of a single plot
 MOST_SIDE = 330  # of a panel
 TITLE = 22  # pixels above a panel
 BAND, NAME = 44, 34  # pixels of a row that has a name, and of the name with the room above it
@@ -39,7 +39,7 @@ def suffix(panel: int) -> str:
 
 
 def layout_of(picture: Picture, slots: Slots, most: int) -> dict[str, Any]:
-    """Return a picture's layout without a legend. most: panels a row, `WIDE` or `NARROW`."""
+    """Return a picture's layout without a legend. most: panels a row, `WIDE`, `PAPER` or `NARROW`."""
     if picture.y.names:
         return _rows(picture, slots, most)
     if len(picture.panels) > 1:
@@ -99,7 +99,7 @@ def _panels(picture: Picture, most: int) -> dict[str, Any]:
     count = len(picture.panels)
     down = math.ceil(count / most)
     across = math.ceil(count / down)
-    bare = most == NARROW or _of_images(picture)  # without numbers along the axes
+    bare = most != WIDE or _of_images(picture)  # without numbers along the axes
     row = min(PIXELS[most] / across - (16 if bare else 34), MOST_SIDE) * _ratio(picture) + TITLE + (6 if bare else 30)
     margin = {"l": 8 if bare else 48, "r": 8, "t": 4, "b": 8 if bare else 44}
     height = round(down * row + margin["t"] + margin["b"])

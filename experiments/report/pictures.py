@@ -18,7 +18,7 @@ from designgym.experiments.report.drawing import (
 )
 from designgym.experiments.report.frame import Part, card, figures
 from designgym.experiments.report.palette import DASHES, SYMBOLS, colour_of, dash_of, symbol_of
-from designgym.experiments.report.picture_layout import NARROW, WIDE, Slots, layout_of, suffix
+from designgym.experiments.report.picture_layout import NARROW, PAPER, WIDE, Slots, layout_of, suffix
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import short_label
 
@@ -71,15 +71,16 @@ def pictures_block(problem: ProblemStudy, part: Part) -> str:
 
 def picture_figure(picture: Picture, slots: Slots) -> Figure:
     """Return a picture as plotly.js takes it. slots: by the names of designs, the agents or what else has a colour."""
-    wide, narrow = (layout_of(picture, slots, most) for most in (WIDE, NARROW))
+    wide, paper, narrow = (layout_of(picture, slots, most) for most in (WIDE, PAPER, NARROW))
     beside = _beside(picture, slots)
     # What is quiet lies behind all others.
     marks = sorted(picture.marks, key=lambda mark: not (isinstance(mark, Series) and mark.quiet))
     data = [_trace(picture, mark, slots, beside) for mark in marks]
-    made: Figure = {"data": data, "layout": wide, "narrow": narrow}
     if len(picture.panels) > 1 or picture.y.names:
-        return made | {name: made[name] | {"showlegend": False} for name in ("layout", "narrow")}
-    return with_legend(made, wide=True)
+        shapes = {"layout": wide, "paper": paper, "narrow": narrow}
+        return {"data": data} | {name: shape | {"showlegend": False} for name, shape in shapes.items()}
+    printed = with_legend({"data": data, "layout": paper}, wide=True)["layout"]
+    return with_legend({"data": data, "layout": wide, "paper": printed, "narrow": narrow}, wide=True)
 
 
 def _beside(picture: Picture, slots: Slots) -> dict[str, int]:

@@ -202,3 +202,15 @@ def test_labels_stand_apart_and_keep_their_order(places: list[float], least: flo
 
 def test_labels_that_are_apart_stay_where_they_are() -> None:
     assert apart([10.0, 40.0, 30.0], 9.0, 0.0, 50.0) == [10.0, 40.0, 30.0]
+
+
+def test_pictures_have_a_layout_for_paper(tmp_path: Path, chromium: Chromium) -> None:
+    page = write_report(swept(tmp_path / "drawn"))
+    drawn(chromium, page)
+    papers = {name: one["paper"]["height"] for name, one in figures(page).items() if "paper" in one}
+    assert len(papers) == 4
+    chromium.evaluate("dispatchEvent(new Event('beforeprint'))")
+    for name, height in papers.items():
+        assert chromium.evaluate(f"document.getElementById('{name}').layout.height") == height
+    chromium.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert chromium.errors == []

@@ -62,17 +62,20 @@
     // Paper is as narrow as a phone, measured in its letters.
     const small = narrow || printing;
     const { data, layout } = painted(
-      { data: small && figure.narrowData || figure.data, layout: small && figure.narrow || figure.layout }, palette);
+      { data: small && figure.narrowData || figure.data,
+        layout: printing && figure.paper || small && figure.narrow || figure.layout }, palette);
     layout.font = { ...layout.font, family: getComputedStyle(document.body).fontFamily };
     if (width) Object.assign(layout, { width, autosize: false });
-    // Lower on paper, so that two or three fit on a page, and without what a reader could press; low ones stay.
-    if (printing && layout.height >= 300) layout.height -= Math.round(node.closest("figure.wide") ? layout.height * 0.22 : 60);
+    // Lower on paper, so that two or three fit on a page, and without what a reader could press; low ones stay, and what
+    // has a layout for paper.
+    const lower = printing && !figure.paper;
+    if (lower && layout.height >= 300) layout.height -= Math.round(node.closest("figure.wide") ? layout.height * 0.22 : 60);
     if (printing && layout.updatemenus) {
       delete layout.updatemenus;
       layout.margin = { ...layout.margin, b: 52 };
     }
     // A legend across the paper needs less room than one on a phone; plotly.js makes what it needs.
-    if (printing && layout.showlegend !== false && node.closest("figure.wide") && layout.margin.t > 30) {
+    if (lower && layout.showlegend !== false && node.closest("figure.wide") && layout.margin.t > 30) {
       layout.height -= layout.margin.t - 30;
       layout.margin = { ...layout.margin, t: 30 };
     }
