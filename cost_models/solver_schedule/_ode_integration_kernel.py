@@ -71,6 +71,45 @@ def stiffness_of(states, slopes_before, slopes_last):
     return math.sqrt(slopes_apart / states_apart)
 
 
+def attempt(method, number, parameters, y, slope, jacobi, h, k, states, slopes, after, error, matrix, pivots):
+    """Take a step from y by any method: write the state after it, NaN where there is none, and its estimated error.
+
+    The other arguments are those of `explicit_step` and `rosenbrock_step`; a tuple of them would be counted each step.
+    """
+    if method == RODAS43:
+        there = rosenbrock_step(number, parameters, y, slope, jacobi, h, k, states, slopes, error, matrix, pivots)
+        for d in range(len(y)):
+            after[d] = states[1, d] + error[d] if there else np.nan
+    else:
+        for d in range(len(y)):
+            k[0, d] = slope[d]
+        explicit_step(method, number, parameters, y, h, k, states, error)
+        for d in range(len(y)):
+            after[d] = states[1, d]
+
+
+def growth(size, past, powers, safety, min_factor, max_factor):
+    """Return what the controller multiplies a step by that was accepted with an error of this size, and remember it.
+
+    past: sizes of the two steps accepted before, the latest first. powers: of the three sizes.
+    """
+    factor = safety * size ** powers[0]
+    if powers[1] != 0.0 or powers[2] != 0.0:
+        factor *= past[0] ** powers[1] * past[1] ** powers[2]
+    past[1], past[0] = past[0], max(size, LEAST_PAST)
+    return max(min_factor, min(max_factor, factor))
+
+
+def largest_within(method, t, t_new, h, y, after, k, end, truth, scale, sample, trial):
+    """Return the largest error at the uniform times up to t_new, and the number of the first time after it."""
+    largest, times = 0.0, truth.shape[0]
+    while sample < times and (sample + 1) * end / times <= t_new:
+        interpolate(method, ((sample + 1) * end / times - t) / h, y, after, h, k, trial)
+        largest = max(largest, scaled_rms(trial, truth[sample], scale[0]))
+        sample += 1
+    return largest, sample
+
+
 @over_designs
 def integrated(
     method, rtol, atol, gain_i, gain_p, gain_d, safety, min_factor, max_factor, first_step,
@@ -84,86 +123,61 @@ def integrated(
     Returns error, largest error, evaluations, Jacobians, steps, rejected steps, largest local error, stiffness, how
     it ended, and the time that it reached. Errors are root mean squares over components, each over its scale.
     """
-    n, times = start.shape[1], truth.shape[0]
-    y, after, trial, error = start[0].copy(), np.empty(n), np.empty(n), np.empty(n)
-    k, slopes, states = np.zeros((7, n)), np.empty((2, n)), np.empty((2, n))
-    slope, jacobi, matrix, pivots = np.empty(n), np.empty((n, n)), np.empty((n, n)), np.empty(n, np.int64)
-    zero = np.zeros(n)
+    n = start.shape[1]
+    y, after, trial, error, slope = start[0].copy(), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    k, slopes, states, jacobi = np.zeros((7, n)), np.empty((2, n)), np.empty((2, n)), np.empty((n, n))
+    matrix, pivots = np.empty((n, n)), np.empty(n, np.int64)
+    zero, past = np.zeros(n), np.ones(2)
     right_side(number, parameters, y, slope)
     evaluations, jacobians, steps, rejections, ended = 1, 0, 0, 0, FINISHED
-    order = ESTIMATE_ORDER[method]
-    h = first_step
+    h, deadbeat = first_step, -1.0 / (ESTIMATE_ORDER[method] + 1.0)
     if h <= 0.0:
-        h = automatic_step(number, parameters, y, slope, end, order, rtol, atol, trial, after)
+        h = automatic_step(number, parameters, y, slope, end, ESTIMATE_ORDER[method], rtol, atol, trial, after)
         evaluations += 1
     # The gains of a PID controller as powers of the latest three errors, over the order of a step's error.
-    deadbeat = -1.0 / (order + 1.0)
-    power, power_1, power_2 = (
-        deadbeat * (gain_i + gain_p + gain_d), -deadbeat * (gain_p + 2.0 * gain_d), deadbeat * gain_d
-    )  # fmt: skip
-    error_1 = error_2 = 1.0
+    powers = deadbeat * (gain_i + gain_p + gain_d), -deadbeat * (gain_p + 2.0 * gain_d), deadbeat * gain_d
     t, sample, rejected = 0.0, 0, False
     largest, local, stiffness = 0.0, 0.0, 0.0
     while t < end:
         least = 10.0 * (np.nextafter(t, np.inf) - t)
-        if rejected and not h >= least:
-            ended = TOO_SMALL
-            break
         fresh = method == RODAS43 and steps > 0 and not rejected  # its last stage is no slope at the step's end
         price = 5 + fresh if method == RODAS43 else STAGES[method] - 1
-        if evaluations + price > most_evaluations:
-            ended = SPENT
+        if (rejected and not h >= least) or evaluations + price > most_evaluations:
+            ended = TOO_SMALL if rejected and not h >= least else SPENT
             break
         evaluations += price
         t_new = min(t + max(h, least), end)
         h = t_new - t
-        if method == RODAS43:
-            if fresh:
-                right_side(number, parameters, y, slope)
-            if not rejected:
-                jacobian(number, parameters, y, jacobi)
-                jacobians += 1
-            there = rosenbrock_step(number, parameters, y, slope, jacobi, h, k, states, slopes, error, matrix, pivots)
-            for d in range(n):
-                after[d] = states[1, d] + error[d] if there else np.nan
-        else:
-            for d in range(n):
-                k[0, d] = slope[d]
-            explicit_step(method, number, parameters, y, h, k, states, error)
-            for d in range(n):
-                after[d] = states[1, d]
+        if fresh:
+            right_side(number, parameters, y, slope)
+        if method == RODAS43 and not rejected:
+            jacobian(number, parameters, y, jacobi)
+            jacobians += 1
+        attempt(method, number, parameters, y, slope, jacobi, h, k, states, slopes, after, error, matrix, pivots)
         size = rms(error, rtol, atol, y, after)
         if not size < 1.0:
             factor = safety * size**deadbeat
             h *= factor if factor > min_factor else min_factor
-            rejected = True
-            rejections += 1
+            rejected, rejections = True, rejections + 1
             continue
-        factor = safety * size**power
-        if power_1 != 0.0 or power_2 != 0.0:
-            factor *= error_1**power_1 * error_2**power_2
-        factor = max(min_factor, min(max_factor, factor))
-        error_1, error_2 = max(size, LEAST_PAST), error_1
-        while sample < times and (sample + 1) * end / times <= t_new:
-            interpolate(method, ((sample + 1) * end / times - t) / h, y, after, h, k, trial)
-            largest = max(largest, scaled_rms(trial, truth[sample], scale[0]))
-            sample += 1
-        local = max(local, scaled_rms(error, zero, scale[0]))
+        factor = growth(size, past, powers, safety, min_factor, max_factor)
+        here, sample = largest_within(method, t, t_new, h, y, after, k, end, truth, scale, sample, trial)
+        largest, local = max(largest, here), max(local, scaled_rms(error, zero, scale[0]))
+        last = STAGES[method] - 1
         if method == RODAS43:
             stiffness = max(stiffness, stiffness_of(states, slopes[0], slopes[1]))
         else:
-            stiffness = max(stiffness, stiffness_of(states, k[STAGES[method] - 2], k[STAGES[method] - 1]))
-        for d in range(n):
-            y[d], slope[d] = after[d], k[STAGES[method] - 1, d]
+            stiffness = max(stiffness, stiffness_of(states, k[last - 1], k[last]))
         t, steps = t_new, steps + 1
+        for d in range(n):
+            y[d], slope[d] = after[d], k[last, d]
         if record.shape[0] > 0:
             row = min(steps, record.shape[0]) - 1
             record[row, 0] = t
-            for d in range(n):
-                record[row, 1 + d] = y[d]
+            record[row, 1:] = y
         h *= min(1.0, factor) if rejected else factor
         rejected = False
-    at_end = scaled_rms(y, truth[times - 1], scale[0])
+    at_end = scaled_rms(y, truth[truth.shape[0] - 1], scale[0])
     return (
         max(at_end, LEAST_ERROR), max(largest, at_end, LEAST_ERROR), evaluations, jacobians, steps, rejections, local,
         stiffness, ended, t,
