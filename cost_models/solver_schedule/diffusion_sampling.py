@@ -1,6 +1,7 @@
 """Few-step sampling of a diffusion or flow model: what a schedule of times and solvers costs in endpoint error.
 
-Models are mixtures of Gaussians, whose score is exact, so that all error is the solvers'. Sources: see `solvers`.
+Models are mixtures of Gaussians, whose score is exact, or a network, whose own path is the truth: all error is the
+solvers'. Sources: see `solvers`.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,6 @@ from designgym.cost_models.solver_schedule.solvers import SOLVERS
 LEAST, MOST = 3, 20  # evaluations
 SEARCHED = ("uniform_t", "quadratic_t", "logsnr", "karras", "power")  # grids of the parametric kind
 ROOM_BYTE = 2**26  # for samples at a time
-DIGITS_STEPS = 200  # of the reference on the digits, which costs a hundred times as much
 
 METRICS = (
     Metric("rms", "1", "lower", "root mean square over points and coordinates of the error at the end"),
@@ -69,7 +69,7 @@ class DiffusionSampling:
     price the distances to the mixture too.
     Error: rms and distances within 5e-6 of the 386 rows of tests/reference/solver_schedule/solver_gmm_stock.csv, which
     are printed to six digits; the multistep solvers within 1e-6 of those of `diffusers` in double precision; the
-    reference path, 1,000 steps of fourth order, 2e-8.
+    reference path, 1,000 steps of fourth order, 2e-8; for that of digits_network see `reference`.
     """
 
     model: str = "ring2d"
@@ -152,8 +152,7 @@ class DiffusionSampling:
 
     def _truth(self, points: int) -> NDArray[np.float64]:
         """Return where the exact path carries the first points, (d, points)."""
-        steps = DIGITS_STEPS if self.model == "digits" else 1000
-        return reference(path_of(self.path), self.model, points, self.noise_seed, steps)
+        return reference(path_of(self.path), self.model, points, self.noise_seed)
 
     def _priced(self, schedules: list[Schedule]) -> dict[str, NDArray[np.float64]]:
         model, path = mixture(self.model), path_of(self.path)

@@ -55,11 +55,11 @@ class Path:
         """
         if self.name == "flow":
             t = np.linspace(self.begin, self.end, 2 * steps + 1)
-            kinds = np.column_stack([np.ones_like(t), t, t - 1.0])
+            kinds = np.column_stack([np.ones_like(t), t, -np.ones_like(t)])
             return t, 1.0 - t, kinds, np.full(steps, (self.end - self.begin) / steps), 1.0, 1.0
         low, high = self.log_snr([self.first, self.last])
         rho = np.exp(-np.linspace(low, high, 2 * steps + 1))
-        kinds = np.column_stack([np.zeros_like(rho), np.zeros_like(rho), -(rho**2)])
+        kinds = np.column_stack([np.zeros_like(rho), np.zeros_like(rho), -rho])
         (before, after), _ = self.scales([self.begin, self.end])
         return np.ones_like(rho), rho, kinds, np.full(steps, (high - low) / steps), self.scale / before, after
 

@@ -23,11 +23,12 @@ def diffusion_sampling(
 ) -> DesignProblem:
     """Choose the times and the solvers of a sampler with a fixed number of evaluations, 3 to 20, for the least `rms`.
 
-    model: ring2d, gmm8d, digits, or a table of components (.csv). path: vp, ve or flow. grid: free, parametric, or one
-    that is fixed (uniform_t, quadratic_t, logsnr, karras7). solvers: those to choose from, parted by commas, all by
-    default. points, noise_seed: how many samples, and of which noise; search sees no other. The distances sliced_w2 and
-    frechet2 are priced where the objective names them. Heun's step takes two evaluations, heun and heun_end; the
-    fraction between them is idle. ValueError in one line for an option that is wrong.
+    model: ring2d, gmm8d, digits, digits_network (a network that has learned them), or a table of components (.csv).
+    path: vp, ve or flow. grid: free, parametric, or one that is fixed (uniform_t, quadratic_t, logsnr, karras7).
+    solvers: those to choose from, parted by commas, all by default. points, noise_seed: how many samples, and of which
+    noise; search sees no other. The distances sliced_w2 and frechet2 are priced where the objective names them. Heun's
+    step takes two evaluations, heun and heun_end; the fraction between them is idle. ValueError in one line for an
+    option that is wrong.
     """
     asked = " ".join((*objective.names, *objective.subject_to))
     distances = any(metric.name in asked for metric in DISTANCES)

@@ -42,7 +42,7 @@ def predicted_noise(x, alpha: float, sigma: float):
     """The mixture's own noise at points of a tensor, (points, d)."""
     at = np.ascontiguousarray(x.double().numpy().T)
     out, logits = np.empty_like(at), np.empty((len(MODEL.weights), at.shape[1]))
-    kind = (0.0, 0.0, sigma)
+    kind = (0.0, 0.0, 1.0)
     denoising.average(at, alpha, sigma, kind, MODEL.weights, MODEL.stds, MODEL.means, logits, out)
     return torch.from_numpy(out.T.copy()).to(x.dtype)
 

@@ -92,7 +92,7 @@ def test_times_are_used_as_printed(tmp_path) -> None:
         ("ring2d,ddim,logsnr,,four", "nfe must be an integer >= 1, got 'four'. Correct it."),
         ("ring2d,rk45,logsnr,,4", "solver must be one of euler, "),
         ("ring2d,ddim,cosine,,4", "grid must be one of uniform_t, "),
-        ("ring3d,ddim,logsnr,,4", "a mixture must be one of ring2d, gmm8d, digits, or the path"),
+        ("ring3d,ddim,logsnr,,4", "a mixture must be one of ring2d, gmm8d, digits, digits_network, or the path"),
         ("ring2d,ddim,,1 .5 .7 .2 .001,4", "times must be 5 numbers parted by blanks, from about 1 to about 0.001"),
         ("ring2d,ddim,,1 .5 .001,4", "times must be 5 numbers"),
     ],

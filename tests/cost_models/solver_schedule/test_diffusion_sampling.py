@@ -121,7 +121,7 @@ def test_distances_of_the_mixtures_own_samples_are_small() -> None:
         ({"points": 1}, "points must be at least 2, got 1. Raise it."),
         ({"grid": "cosine"}, "grid must be one of free, parametric, uniform_t, .*, got 'cosine'. Choose one of them."),
         ({"path": "cosine"}, "path must be one of vp, ve, flow, got 'cosine'. Choose one of them."),
-        ({"model": "moons"}, "a mixture must be one of ring2d, gmm8d, digits, or the path of a .csv file"),
+        ({"model": "moons"}, "a mixture must be one of ring2d, gmm8d, digits, digits_network, or the path of a .csv"),
         ({"solvers": "rk45"}, "solvers must be some of euler, .*, got rk45. Correct them."),
     ],
 )
