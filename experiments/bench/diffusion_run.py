@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -134,6 +135,7 @@ def table_rows(outcome: Outcome, study: str) -> tuple[list[str], list[list[str]]
             found = outcome.of(cell, study, arm)
             row.append(" ".join(f"{one.rms:.4f}" for one in found[0].further) if found else "none")
         for arm in outcome.agents:
-            row.append(" ".join(f"{gain:.2f}×" for gain in outcome.gain(cell, study, arm)))
+            gains = outcome.gain(cell, study, arm)
+            row.append("none" if math.isnan(gains[0]) else " ".join(f"{gain:.2f}×" for gain in gains))
         rows.append(row)
     return heads, rows
