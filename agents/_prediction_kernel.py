@@ -19,16 +19,14 @@ def greater(one, other):
 
 
 @njit(cache=True)
-def weigh(whole, source, factors, new, inverses, old, weights, room, peaks):
-    """Return the sum of what is left of a row times weights, and its greatest number; none is below 0.
+def fold(whole, source, factors, changes, inverses, weights, room, peaks):
+    """Write the sums of a row times weights into room and its greatest numbers into peaks, for a quarter of as many.
 
-    The row: whole[source] * factors[new] * inverses[old], as many numbers as weights. Both by quarters, as `product`
-    adds them. room, peaks: for a quarter of as many.
+    The row: whole[source] * factors[a] * inverses[b], as many numbers as weights, for the first one of changes (a, b).
     """
-    n, total, peak = len(weights), ZERO, ZERO
-    left = n // 4
+    n, left = len(weights), len(weights) // 4
     one, two, three = left, 2 * left, 3 * left
-    s, f, v = np.uint64(source), np.uint64(new), np.uint64(old)
+    s, f, v = np.uint64(source), np.uint64(changes[0, 0]), np.uint64(changes[0, 1])
     for i in range(np.uint64(left)):
         j, k, m = i + np.uint64(one), i + np.uint64(two), i + np.uint64(three)
         a, b = whole[s, i] * (factors[f, i] * inverses[v, i]), whole[s, j] * (factors[f, j] * inverses[v, j])
@@ -37,8 +35,36 @@ def weigh(whole, source, factors, new, inverses, old, weights, room, peaks):
         peaks[i] = greater(greater(a, b), greater(c, d))
     for i in range(4 * left, n):
         a = whole[s, i] * (factors[f, i] * inverses[v, i])
-        total += a * weights[i]
-        peak = greater(a, peak)
+        room[i - 3 * left], peaks[i - 3 * left] = a * weights[i], a
+
+
+@njit(cache=True)
+def fold_two(whole, source, factors, changes, inverses, weights, room, peaks):
+    """The same for the first two changes: fewer numbers are read than by `multiply` and `fold`."""
+    n, left = len(weights), len(weights) // 4
+    one, two, three = left, 2 * left, 3 * left
+    s, f, v = np.uint64(source), np.uint64(changes[0, 0]), np.uint64(changes[0, 1])
+    g, w = np.uint64(changes[1, 0]), np.uint64(changes[1, 1])
+    for i in range(np.uint64(left)):
+        j, k, m = i + np.uint64(one), i + np.uint64(two), i + np.uint64(three)
+        a = whole[s, i] * (factors[f, i] * inverses[v, i]) * (factors[g, i] * inverses[w, i])
+        b = whole[s, j] * (factors[f, j] * inverses[v, j]) * (factors[g, j] * inverses[w, j])
+        c = whole[s, k] * (factors[f, k] * inverses[v, k]) * (factors[g, k] * inverses[w, k])
+        d = whole[s, m] * (factors[f, m] * inverses[v, m]) * (factors[g, m] * inverses[w, m])
+        room[i] = (a * weights[i] + b * weights[j]) + (c * weights[k] + d * weights[m])
+        peaks[i] = greater(greater(a, b), greater(c, d))
+    for i in range(4 * left, n):
+        a = whole[s, i] * (factors[f, i] * inverses[v, i]) * (factors[g, i] * inverses[w, i])
+        room[i - 3 * left], peaks[i - 3 * left] = a * weights[i], a
+
+
+@njit(cache=True)
+def summed(room, peaks, left):
+    """Return the sum of the first numbers of room, and the greatest of peaks, which are at least 0; both change.
+
+    By quarters, as `product` adds them.
+    """
+    total, peak = ZERO, ZERO
     while left >= FEW:
         quarter = left // 4
         for i in range(4 * quarter, left):
@@ -126,37 +152,44 @@ def correlate_starts(places, n, rates, starts, values, marks, factors, inverses,
 
 
 @njit(cache=True)
-def move(whole, s, starts, pool, j, places, n, rates, values, marks, factors, inverses):
-    """Return how the correlations of pool[j] with n trials follow from those of starts[s], in row s of whole.
+def move(changes, s, starts, pool, j, places, n, rates, values, marks, factors, inverses):
+    """Return in how many places pool[j] differs from starts[s], at least one: without any change the last counts.
 
-    As (a, b, c): whole[a] * factors[b] * inverses[c]. All changes but the last are made in the last row of whole.
+    Write which correlations to multiply those of the start with into changes: rows of factors and of inverses.
     """
-    scratch, source, new, old, last = len(whole) - 1, s, -1, -1, len(places) - 1
-    known = len(values) // len(places)
+    count, last, known = 0, len(places) - 1, len(values) // len(places)
     for k in range(len(places)):
         here, there = starts[s, k], pool[j, k]
-        if here == there and (k < last or new >= 0):  # without any change the last place counts as one
+        if here == there and (k < last or count > 0):
             continue
-        if new >= 0:
-            multiply(whole, scratch, source, factors, new, inverses, old, n)
-            source = scratch
         new = find(k, there, known, n, values, marks)
         old = find(k, here, known, n, values, marks)
         if new < 0 or old < 0:
             new = know(k, there, -1, places, n, rates, values, marks, factors, inverses)
             old = know(k, here, new, places, n, rates, values, marks, factors, inverses)
-    return source, new, old
+        changes[count, 0], changes[count, 1] = new, old
+        count += 1
+    return count
 
 
 @njit(cache=True)
 def guess(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses, whole):
     """Return what `predict` does, where the first rows of whole are the correlations of starts."""
-    m = len(pool)
+    m, scratch = len(pool), len(whole) - 1
     mean, nearest = np.empty(m, places.dtype), np.empty(m, places.dtype)
-    room, peaks = np.empty(n, places.dtype), np.empty(n, places.dtype)
+    room, peaks = np.empty(n // 4 + 4, places.dtype), np.empty(n // 4 + 4, places.dtype)
+    changes = np.empty((len(places), 2), np.int64)
     for j in range(m):
-        source, new, old = move(whole, start[j], starts, pool, j, places, n, rates, values, marks, factors, inverses)
-        mean[j], nearest[j] = weigh(whole, source, factors, new, inverses, old, weights, room, peaks)
+        source = start[j]
+        count = move(changes, source, starts, pool, j, places, n, rates, values, marks, factors, inverses)
+        for c in range(2, count):
+            multiply(whole, scratch, source, factors, changes[c, 0], inverses, changes[c, 1], n)
+            source = scratch
+        if count == 1:
+            fold(whole, source, factors, changes, inverses, weights, room, peaks)
+        else:
+            fold_two(whole, source, factors, changes, inverses, weights, room, peaks)
+        mean[j], nearest[j] = summed(room, peaks, n - 3 * (n // 4))
     return mean, nearest
 
 

@@ -35,11 +35,14 @@ def pick(state, digits, size, space, shares, seen, process, known, noise, target
     pool, start = where[rows].astype(places.dtype), start[rows]
     mean, nearest = guess(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses, whole)
     best = most_improving(mean, nearest, noise, target, parents)
+    changes = np.empty((len(rates), 2), np.int64)
     for b in range(parents):
         j, row = best[b], own + b
         starts[row] = pool[j]
-        source, new, old = move(whole, start[j], starts, pool, j, places, n, rates, values, marks, factors, inverses)
-        multiply(whole, row, source, factors, new, inverses, old, n)
+        source = start[j]
+        for c in range(move(changes, source, starts, pool, j, places, n, rates, values, marks, factors, inverses)):
+            multiply(whole, row, source, factors, changes[c, 0], inverses, changes[c, 1], n)
+            source = row
 
     second, start = candidates(state, first[rows[best]], size, cardinalities, ordered, *shares)
     every = np.concatenate((where[rows], places_of(second, tables, firsts, real)))

@@ -318,7 +318,6 @@ def test_one_call_picks_what_step_by_step_is_picked(name: str) -> None:
         digits, places = agent._picker.pick(starts, target, 12)
         candidates.state[:], candidates.plain = state, False
         others = agent._picker.pick(starts, target, 12)
-        assert len(digits) == 12
         assert (digits == others[0]).all()
         assert (places == others[1]).all()
         assert len(agent._seen.new(places)) == 12, "none was asked before"
@@ -351,6 +350,16 @@ def test_random_designs_are_of_the_space_and_lie_where_they_say(space: DesignSpa
         drawn.append(where[0])
     wanted = places.of(space.sample(2000, RNG)).mean(axis=0)
     assert np.mean(drawn, axis=0) == pytest.approx(wanted, abs=0.1 * places.of(space.sample(2000, RNG)).max())
+
+
+def test_a_process_that_is_full_begins_anew_near_the_incumbent() -> None:
+    problem = make_problem("NKLandscape-v0", letters=4, n=9, k=2)
+    agent = agent_class("bayesian")(problem, np.random.default_rng(0), trials=64)
+    while agent._archive.count < 400:
+        agent.tell(designs := agent.ask(agent.batch), problem.evaluate(designs))
+        assert agent._process.held <= 64
+    assert set(agent._archive.best(16)) <= set(agent._rows_to_hold(agent._archive.best(16), 64))
+    assert len(agent._held) == agent._process.held > 32
 
 
 def test_asked_one_by_one_or_a_queue_at_a_time_it_asks_the_same() -> None:
