@@ -91,9 +91,9 @@ def _section(outcome: Outcome, part: Part, study: str) -> str:
 
 
 def _cells(outcome: Outcome, study: str) -> str:
-    heads = ["comparison", "method", "what", "training RMS", *(
+    heads = ["comparison", "method", "training RMS", *(
         f"{what}<small>seed {seed}</small>" for seed in FURTHER for what in ("RMS", "median", "flips")
-    ), "gain"]  # fmt: skip
+    ), "gain", "solvers"]  # fmt: skip
     rows = []
     for cell in outcome.cells:
         shown = [*outcome.of(cell, study, STOCK), *outcome.of(cell, study, TUNED), *_leaders(outcome, study, cell)]
@@ -117,8 +117,8 @@ def _row(outcome: Outcome, study: str, cell: Cell, one: Scored) -> list[str]:
     gain = min(t.rms / o.rms for t, o in zip(tuned.further, one.further, strict=True))
     further = [text for found in one.further for text in _errors(found)]
     return [
-        f"{cell.model}, {cell.evaluations}", escape(one.arm), f"<small>{escape(what)}</small>",
-        f"{one.training.rms:.4f}", *further, f"{gain:.2f}",
+        f"{cell.model}, {cell.evaluations}", escape(one.arm), f"{one.training.rms:.4f}", *further, f"{gain:.2f}",
+        f"<small>{escape(what)}</small>",
     ]  # fmt: skip
 
 
