@@ -44,3 +44,4 @@ register_cost_model(
     "designgym.cost_models.solver_schedule.ode_tolerance:OdeTolerance",
     validate="designgym.cost_models.solver_schedule.ode_validate:validate",
 )
+register_cost_model("TimestepSubset", "designgym.cost_models.solver_schedule.timestep_subset:TimestepSubset")

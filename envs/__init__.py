@@ -62,3 +62,4 @@ register_problem("DiffusionSampling-v0", "designgym.envs.solver_schedule.diffusi
 register_problem("SolverPattern-v0", "designgym.envs.solver_schedule.solver_pattern:solver_pattern")
 register_problem("FlowStepSizes-v0", "designgym.envs.solver_schedule.flow_step_sizes:flow_step_sizes")
 register_problem("OdeTolerance-v0", "designgym.envs.solver_schedule.ode_tolerance:ode_tolerance")
+register_problem("TimestepSubset-v0", "designgym.envs.solver_schedule.timestep_subset:timestep_subset")

@@ -14,7 +14,11 @@ from designgym.envs.optimum import Optimum, known_optimum
 from designgym.envs.pareto import nondominated
 
 FAMILIES = ("accelerator", "landscapes", "solver_schedule")
-DRAWN = {"SolverPattern-v0": 1000, "FlowStepSizes-v0": 2000}  # a thousand samples or so at each of their designs
+DRAWN = {
+    "SolverPattern-v0": 1000,
+    "FlowStepSizes-v0": 2000,
+    "TimestepSubset-v0": 1000,
+}  # a thousand samples or so at each of their designs
 ENTRIES: list[dict[str, Any]] = [
     entry
     for family in FAMILIES
