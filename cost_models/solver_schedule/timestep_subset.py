@@ -57,8 +57,8 @@ class TimestepSubset:
     how many samples, and of which noise. flop_weight: of the share of the whole network's operations, in units of rms.
     distances: whether to price those to the mixture too.
     Error: that of DiffusionSampling, whose code samples: at even times rms within 5e-6 of the 84 rows of the grid
-    uniform_t, all but Heun's, in tests/reference/solver_schedule/solver_gmm_stock.csv, printed to six digits. The path that samples are compared with is that of the whole
-    network, from t = 1; see `reference` for its error.
+    uniform_t, all but Heun's, in tests/reference/solver_schedule/solver_gmm_stock.csv, printed to six digits. The path
+    that samples are compared with is that of the whole network, from t = 1; see `reference` for its error.
     """
 
     model: str = "ring2d"
