@@ -170,7 +170,9 @@ def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
         out.print(f"constraint: {text}", markup=False)
     _print_metrics(problem.cost_model)
     out.print(table("Options (--set)", ("option", "value"), [(k, _text(v)) for k, v in defaults.items()]))
-    if optimum is None:
+    if optimum is None and problem.space.has_floats:
+        out.print("Real numbers cannot be enumerated: the true optimum of this problem is not known.")
+    elif optimum is None:
         out.print(f"The true optimum of this setting is not stored. Find it: designgym optimum {name}", markup=False)
     else:
         _print_optimum(problem, optimum)
@@ -237,9 +239,11 @@ def _values(parameter: Any) -> str:
 
 def _print_parameters(title: str, rows: list[dict[str, Any]]) -> None:
     columns = ("name", "values", "default", "unit", "meaning")
+    # By default a conditional parameter may be idle, and has no value then.
+    shown = [{**row, "default": "idle" if row["default"] is None else row["default"]} for row in rows]
     cells = [
         [*(row[c] for c in columns[:-1]), row["meaning"] + (f" (when {row['when']})" if row["when"] else "")]
-        for row in rows
+        for row in shown
     ]
     console().print(table(title, columns, cells) if cells else "No hyperparameters.")
 

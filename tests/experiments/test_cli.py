@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -230,3 +231,14 @@ def test_run_imports_neither_ray_nor_optuna() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "heavy: set()" in done.stdout
+
+
+def test_show_says_what_is_idle_and_that_real_numbers_have_no_optimum(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "show", "OdeTolerance-v0") == 0
+    shown = capsys.readouterr().out
+    assert "None" not in shown.split("Metrics")[0]
+    assert re.search(r"gain_p\s+\[-0.3, 0.8\]\s+idle", shown)
+    assert "designgym optimum" not in shown
+    assert "Real numbers cannot be enumerated" in shown
