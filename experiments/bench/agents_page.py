@@ -174,7 +174,7 @@ def _table(study: Study, name: str) -> str:
         "Mean regret with 95 % stratified bootstrap intervals over seeds; the best at the end first. Profile score: "
         "area under the performance profile up to a factor of 4 (AlgoPerf, arXiv:2306.07179), 1 where always best. "
         "Designs to regret 0.05: expected, with restarts of runs that failed. A proposal's time is the agent's own, "
-        "ask and tell by the wall clock, without meter, pricing and log: busy cores lengthen it."
+        "ask and tell by the wall clock, without meter, pricing and log, the median over runs: busy cores lengthen it."
     )
     return card("Every agent", note, _html_table(heads, rows), anchor=f"{name}-table")
 

@@ -58,7 +58,7 @@ class Curve:
 class Study:
     """The finished runs of problems with equally many objectives.
 
-    curves: by agent, problem and seed. ms: time per proposal by agent, pricing left out. missing: why an agent is not
+    curves: by agent, problem and seed. ms: time per proposal by agent, see `_ms`. missing: why an agent is not
     compared, by name. budget: designs a run may price. several: whether the problems have several objectives.
     """
 
@@ -182,8 +182,9 @@ def _curve(table: Any, truth: Optimum) -> Curve:
 
 
 def _ms(runs: Sequence[Any]) -> float:
-    timed = sum(run.timed for run in runs)
-    return 1e3 * sum(run.agent_s for run in runs) / timed if timed else float("nan")
+    """Return the median over runs: the first run of each worker also loads its agent's compiled code, once."""
+    each = [1e3 * run.agent_s / run.timed for run in runs if run.timed]
+    return float(np.median(each)) if each else float("nan")
 
 
 # -- the figures ------------------------------------------------------------------------------------------------------

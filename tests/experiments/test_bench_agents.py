@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from designgym.experiments.bench.agents import Outcome, agents_named, problems_n
 from designgym.experiments.bench.agents_answers import against_yardstick, best, worse_than_chance
 from designgym.experiments.bench.agents_page import write_comparison
 from designgym.experiments.bench.agents_run import as_json, lines_of
-from designgym.experiments.bench.agents_study import COLUMNS, Curve, Study, figures, read_study
+from designgym.experiments.bench.agents_study import COLUMNS, Curve, Study, _ms, figures, read_study
 from designgym.experiments.bench.peers import PEERS, why_missing
 from designgym.experiments.cli.benching import bench
 from designgym.experiments.log import load_sweep
@@ -179,3 +180,9 @@ def test_the_page_draws_at_every_width(tmp_path: Path) -> None:
             assert browser.evaluate("document.documentElement.dataset.report") == "drawn"
             assert browser.evaluate("document.documentElement.scrollWidth") <= width
         assert browser.errors == []
+
+
+def test_a_proposals_time_is_the_median_over_runs_and_not_a_workers_first() -> None:
+    runs = [SimpleNamespace(agent_s=s, timed=timed) for s, timed in ((0.6, 1000), (0.1, 1000), (0.05, 500), (0.0, 0))]
+    assert _ms(runs) == pytest.approx(0.1)
+    assert np.isnan(_ms(runs[-1:]))
