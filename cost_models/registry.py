@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 from designgym.cost_models.base import CostModel
@@ -22,7 +23,10 @@ class UnknownName(ValueError):
 
 
 class OptionError(TypeError, ValueError):
-    """An option that does not exist, or one that is missing. A TypeError too, as from any wrong keyword argument."""
+    """An option that does not exist, is missing, or is no number where it must be one.
+
+    A TypeError too, as from any wrong keyword argument.
+    """
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -108,9 +112,20 @@ def check_options(what: str, function: Callable[..., Any], options: Mapping[str,
             near = difflib.get_close_matches(name, allowed, 1, 0.5)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise OptionError(f"{what}: an option {choice}, got {name!r}.{hint}")
+    for name, value in options.items():
+        _check_number(f"{what}: option {name}", allowed.get(name), value)
     missing = [name for name, default in allowed.items() if default is inspect.Parameter.empty and name not in options]
     if missing:
         raise OptionError(f"{what} needs the option {', '.join(missing)}. Give a value, such as {missing[0]}=...")
+
+
+def _check_number(what: str, default: Any, value: Any) -> None:
+    """OptionError where an option whose default is a number is given something else."""
+    whole = isinstance(default, Integral) and not isinstance(default, bool)
+    if whole and (isinstance(value, bool) or not isinstance(value, Integral)):
+        raise OptionError(f"{what} must be a whole number, such as {default}, got {value!r}. Give one.")
+    if isinstance(default, float) and (isinstance(value, bool) or not isinstance(value, Real) or value != value):
+        raise OptionError(f"{what} must be a number, such as {default:g}, got {value!r}. Give one.")
 
 
 _COST_MODELS = Registry("cost model")

@@ -19,11 +19,20 @@ from designgym.cost_models.solver_schedule.mixtures import mixture
 from designgym.cost_models.solver_schedule.paths import GRIDS, Path, path_of
 from designgym.cost_models.solver_schedule.patterns import NAMES, Patterns
 from designgym.cost_models.solver_schedule.pictures import Samplers, pictures_of, stock_samplers
-from designgym.cost_models.solver_schedule.sampler import Schedule, errors, noises, reference, sampled, summary
+from designgym.cost_models.solver_schedule.sampler import (
+    Schedule,
+    check_noise,
+    errors,
+    noises,
+    reference,
+    sampled,
+    summary,
+)
 from designgym.cost_models.solver_schedule.solvers import SOLVERS
 
 LEAST, MOST = 3, 20  # evaluations
-SEARCHED = ("uniform_t", "quadratic_t", "logsnr", "karras", "power")  # grids of the parametric kind
+# Grids of the parametric kind, each once: power 1 is uniform_t and 2 quadratic_t; where sigma is t, power is Karras's.
+SEARCHED = ("logsnr", "karras", "power")
 ROOM_BYTE = 2**26  # for samples at a time
 
 METRICS = (
@@ -86,8 +95,7 @@ class DiffusionSampling:
     def __post_init__(self) -> None:
         if not LEAST <= self.evaluations <= MOST:
             raise ValueError(f"evaluations must be in [{LEAST}, {MOST}], got {self.evaluations}. Choose one of them.")
-        if self.points < 2:
-            raise ValueError(f"points must be at least 2, got {self.points}. Raise it.")
+        check_noise(self.points, self.noise_seed)
         if self.grid not in ("free", "parametric", *GRIDS[:4]):
             known = ", ".join(("free", "parametric", *GRIDS[:4]))
             raise ValueError(f"grid must be one of {known}, got {self.grid!r}. Choose one of them.")

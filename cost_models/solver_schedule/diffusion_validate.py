@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.reference_table import agreement, given, measured, read_rows, whole
 from designgym.cost_models.solver_schedule.distances import frechet2, sliced_w2
-from designgym.cost_models.solver_schedule.mixtures import mixture
+from designgym.cost_models.solver_schedule.mixtures import Mixture, mixture
 from designgym.cost_models.solver_schedule.paths import Path, path_of
 from designgym.cost_models.solver_schedule.sampler import Schedule, errors, noises, reference, sampled, summary
 from designgym.cost_models.solver_schedule.solvers import pattern
@@ -58,12 +58,22 @@ def _priced(file: File, row: int, cells: dict[str, str]) -> list[float]:
             samples = truth
         else:
             noise = noises(model.dimensions, points, seed)
-            samples = sampled(path, model, [_schedule(path, whole(file, row, cells, "nfe"), cells)], noise)[0]
+            samples = _sampled(path, model, _schedule(path, whole(file, row, cells, "nfe"), cells), noise)
     except ValueError as error:
         raise error if str(error).startswith(str(file)) else ValueError(f"{file} row {row}: {error}") from None
     found = [float(value[0]) for value in summary(errors(samples[None], truth)).values()]
     far = [measured(file, row, cells, column) for column in QUANTITIES[3:]]
     return [*found, np.nan if np.isnan(far[0]) else sliced_w2(samples, name), frechet2(samples, model)]
+
+
+def _sampled(path: Path, model: Mixture, schedule: Schedule, noise: Floats) -> Floats:
+    try:
+        return np.asarray(sampled(path, model, [schedule], noise)[0])
+    except ZeroDivisionError:
+        raise ValueError(
+            f"{schedule.solvers[-1]} can not step to where there is no noise, at an end of the path {path.name}. Give "
+            "times inside of it, or a solver that ends with lower order."
+        ) from None
 
 
 def _schedule(path: Path, evaluations: int, cells: dict[str, str]) -> Schedule:
@@ -74,7 +84,7 @@ def _schedule(path: Path, evaluations: int, cells: dict[str, str]) -> Schedule:
         times = np.array([float(part) for part in cells["times"].split()])
     except ValueError:
         times = np.empty(0)
-    inside = (times >= 0) & (times <= 1) if path.name == "flow" else times > 0
+    inside = (times >= 0) & (times <= 1) if path.name == "flow" else (times > 0) & np.isfinite(times)
     if len(times) != len(solvers) + 1 or not inside.all() or not (np.diff(times) * (path.end - path.begin) > 0).all():
         raise ValueError(
             f"times must be {len(solvers) + 1} numbers parted by blanks, from about {path.begin:g} to about "

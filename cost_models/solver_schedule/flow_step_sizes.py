@@ -17,7 +17,7 @@ from designgym.cost_models.solver_schedule.diffusion_sampling import METRICS, RO
 from designgym.cost_models.solver_schedule.mixtures import mixture
 from designgym.cost_models.solver_schedule.paths import PATHS
 from designgym.cost_models.solver_schedule.pictures import Samplers, pictures_of
-from designgym.cost_models.solver_schedule.sampler import Schedule, errors, noises, sampled, summary
+from designgym.cost_models.solver_schedule.sampler import Schedule, check_noise, errors, noises, sampled, summary
 
 FLOW = PATHS["flow"]
 MOST_FINE = 1000
@@ -51,8 +51,7 @@ class FlowStepSizes:
                 f"evaluations must be at least 2 and below fine, fine at most {MOST_FINE}, got {self.evaluations} and "
                 f"{self.fine}. Choose others."
             )
-        if self.points < 2:
-            raise ValueError(f"points must be at least 2, got {self.points}. Raise it.")
+        check_noise(self.points, self.noise_seed)
         mixture(self.model)  # what is wrong is refused at once
 
     def indices(self, designs: Columns) -> NDArray[np.int64]:

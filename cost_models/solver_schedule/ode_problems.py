@@ -18,7 +18,7 @@ from designgym.cost_models.registry import nearest
 
 Floats = NDArray[np.float64]
 
-LEAST_MU, MOST_MU = 0.01, 1e4
+LEAST_MU, MOST_MU = 0.01, 5e3
 STIFF_MU = 20.0  # from here on explicit methods take steps by stability, not accuracy
 NONE_VARIED = ((0.0,),)
 
@@ -91,7 +91,7 @@ _FIXED = (
 
 @lru_cache(64)
 def ode_problem(name: str, mu: float = 1.0) -> OdeProblem:
-    """Return a problem by name. mu: van der Pol's, in [.01, 1e4], 1 for the others; its interval is [0, max(20, 2 mu)].
+    """Return a problem by name. mu: van der Pol's, in [.01, 5e3], 1 for the others; its interval is [0, max(20, 2 mu)].
 
     ValueError in one line names the nearest problem, or what is wrong with mu.
     """

@@ -78,6 +78,8 @@ class Path:
         part = np.arange(steps + 1) / steps
         if name.startswith("karras") and name[6:].isdigit():
             name, parameter = "karras", float(name[6:])
+        if parameter is not None and not 0 < parameter < np.inf:
+            raise ValueError(f"a grid's parameter must be above 0, got {parameter:g} for {name}. Raise it.")
         if name in ("uniform_t", "quadratic_t", "power"):
             power = 1.0 if name == "uniform_t" else 2.0 if parameter is None else parameter
             begin, end = self.begin ** (1 / power), self.end ** (1 / power)

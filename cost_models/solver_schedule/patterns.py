@@ -36,8 +36,13 @@ class Patterns:
         unknown = [name for name in self.allowed if name not in SOLVERS]
         if unknown or not self.choices(1):
             raise ValueError(
-                f"solvers must be some of {', '.join(SOLVERS)}, one of them of first order, got "
-                f"{', '.join(self.allowed) or 'none'}. Correct them."
+                f"solvers must be some of {', '.join(SOLVERS)}, one of them of first order (off the path vp euler is "
+                f"ddim), got {', '.join(self.allowed) or 'none'}. Correct them."
+            )
+        if not all(self.choices(slot) for slot in range(1, self.evaluations + 1)) or not self.count():
+            raise ValueError(
+                f"solvers must allow {self.evaluations} evaluations on the path {self.path}, got "
+                f"{', '.join(self.allowed)}: the last step takes no corrector and no half of heun. Add ddim, say."
             )
 
     def columns(self) -> tuple[str, ...]:
@@ -85,7 +90,8 @@ class Patterns:
             faults += second != open_
             nodes += ~open_
             faults += ~second & (_NODES[number] > nodes - (self.path == "flow") * _BY_LOG_SNR[number])
-            faults += (number == _DPM2M) & (before == _DDIM)  # it is dpmpp2m
+            if "dpmpp2m" in self.allowed:
+                faults += (number == _DPM2M) & (before == _DDIM)  # it is dpmpp2m
             if slot == self.evaluations and self.path == "flow":
                 # DDIM to where there is no noise forgets x, and with it the correction.
                 faults += (number == _DDIM) & np.isin(before, _OF_DATA)
@@ -134,7 +140,7 @@ class Patterns:
         if NODES[name] > nodes + 1 - (self.path == "flow" and name in IN_LOG_SNR):
             return False
         forgets = self.path == "flow" and slot == self.evaluations and name == "ddim" and before in OF_DATA
-        return not forgets and not (name == "dpm2m" and before == "ddim")
+        return not forgets and not (name == "dpm2m" and before == "ddim" and "dpmpp2m" in self.allowed)
 
 
 _NODES = np.array([*(NODES[name] for name in SOLVERS), 0])

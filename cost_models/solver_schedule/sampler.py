@@ -37,6 +37,14 @@ class Schedule:
     skipped: tuple[int, ...] = ()
 
 
+def check_noise(points: int, seed: int) -> None:
+    """ValueError unless there can be so many points of noise with this seed."""
+    if points < 2:
+        raise ValueError(f"points must be at least 2, got {points}. Raise it.")
+    if seed < 0:
+        raise ValueError(f"noise_seed must be at least 0, got {seed}. Give another.")
+
+
 def noises(dimensions: int, count: int, seed: int) -> Floats:
     """Return standard normal noise, (d, count): that of `default_rng(seed).standard_normal((count, d))`."""
     return np.ascontiguousarray(np.random.default_rng(seed).standard_normal((count, dimensions)).T)

@@ -21,7 +21,15 @@ from designgym.cost_models.solver_schedule.mixtures import NETWORK, mixture
 from designgym.cost_models.solver_schedule.networks import Weights
 from designgym.cost_models.solver_schedule.paths import PATHS
 from designgym.cost_models.solver_schedule.pictures import Samplers, pictures_of
-from designgym.cost_models.solver_schedule.sampler import Schedule, errors, noises, reference, sampled, summary
+from designgym.cost_models.solver_schedule.sampler import (
+    Schedule,
+    check_noise,
+    errors,
+    noises,
+    reference,
+    sampled,
+    summary,
+)
 from designgym.cost_models.solver_schedule.solvers import pattern
 
 VP = PATHS["vp"]
@@ -79,8 +87,7 @@ class TimestepSubset:
                 f"evaluations must be in [2, {MOST_EVALUATIONS}] and below times, times at most {MOST_TIMES:,}, got "
                 f"{self.evaluations} and {self.times}. Choose others."
             )
-        if self.points < 2:
-            raise ValueError(f"points must be at least 2, got {self.points}. Raise it.")
+        check_noise(self.points, self.noise_seed)
         if self.solver.removesuffix("_lof") == "heun":
             raise ValueError("solver must evaluate once a step, got 'heun'. Choose ddim, dpmpp2m or deis2, say.")
         if not 0 <= self.flop_weight < np.inf:

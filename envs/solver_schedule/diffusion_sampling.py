@@ -58,11 +58,14 @@ def space_of(model: DiffusionSampling) -> DesignSpace:
                 )
             )
     if model.grid == "parametric":
+        grids = tuple(grid for grid in SEARCHED if not (grid == "power" and model.path == "ve"))
         parameters += [
-            Categorical("grid", SEARCHED, meaning="form of the grid of times", default="logsnr"),
+            Categorical("grid", grids, meaning="form of the grid of times", default="logsnr"),
             Float("rho", 1.0, 20.0, meaning="root of the Karras grid", default=7.0, when=("grid", {"karras"})),
-            Float("power", 1.0, 6.0, meaning="power of the grid in t", default=2.0, when=("grid", {"power"})),
         ]
+        if "power" in grids:
+            meaning = "power of the grid in t: 1 is uniform, 2 quadratic"
+            parameters.append(Float("power", 1.0, 6.0, meaning=meaning, default=2.0, when=("grid", {"power"})))
     return DesignSpace(*parameters, constraints=(patterns,))
 
 

@@ -21,11 +21,12 @@ def flow_step_sizes(
     """Choose the inner times of `evaluations` Euler steps among those of `fine`, for the least `rms` to all of them.
 
     binomial(fine - 1, evaluations - 1) paths, 11,628 by default, all of which can be built; step_i is the place of a
-    time among the inner ones of the fine grid. model: ring2d, gmm8d, digits, or a table of components (.csv). points,
-    noise_seed: how many samples, and of which noise. ValueError in one line for an option that is wrong.
+    time among the inner ones of the fine grid. model: ring2d, gmm8d, digits, digits_network, or a table of
+    components (.csv). points, noise_seed: how many samples, and of which noise. ValueError in one line for an option
+    that is wrong.
     """
     priced = FlowStepSizes(model, fine, evaluations, points, noise_seed)
-    space = DesignSpace(
-        Subset("step", fine - 1, evaluations - 1, meaning="times of evaluations after the first, less one, in 1 / fine")
-    )
+    even = tuple(fine * i // evaluations - 1 for i in range(1, evaluations))
+    meaning = "times of evaluations after the first, less one, in 1 / fine"
+    space = DesignSpace(Subset("step", fine - 1, evaluations - 1, meaning=meaning, default=even))
     return DesignProblem(space, cost_model or priced, objective)

@@ -22,7 +22,7 @@ def ode_tolerance(
 ) -> DesignProblem:
     """Choose an adaptive integrator for the front of error at the end against work, evaluations of the right side.
 
-    ode: lotka_volterra, van_der_pol (of `mu`, .01 to 10,000), robertson, brusselator, arenstorf or neural_ode. start: 0
+    ode: lotka_volterra, van_der_pol (of `mu`, .01 to 5,000), robertson, brusselator, arenstorf or neural_ode. start: 0
     for the standard initial state, any other for one drawn near it. An integration that would take more than
     `most_evaluations` is infeasible. One objective: minimise work subject to "error <= 1e-6", say. The default design
     is scipy's `solve_ivp` with its defaults, step for step; an explicit method on a stiff problem is a result too.

@@ -48,8 +48,8 @@ def write_study(outcome: Outcome, boss: Sequence[BossCell], speeds: Sequence[Row
     sections.append(_method(outcome, speeds, command))
     contents.append(Entry("method", "How it was measured"))
     facts = (
-        f"{len(outcome.cells)} comparisons at equal numbers of evaluations, {outcome.budget:,} designs priced by every "
-        "method in each"
+        f"{len(outcome.cells)} comparisons at equal numbers of evaluations; every method prices at most "
+        f"{outcome.budget:,} designs in each"
     )
     top = header("Diffusion samplers compared", facts, (), "designgym bench diffusion")
     write_page(path, render("Diffusion samplers compared", "".join(sections), part, top, contents))
@@ -63,9 +63,12 @@ def answers(outcome: Outcome, study: str) -> list[str]:
         worst = [min(outcome.gain(cell, study, arm)) for cell in outcome.cells]
         known = [gain for gain in worst if math.isfinite(gain)]
         middle = math.exp(sum(map(math.log, known)) / len(known)) if known else math.nan
+        runs = sum(len(outcome.of(cell, study, arm)) for cell in outcome.cells)
+        nothing = cells * outcome.seeds - runs
+        left_out = f", without {nothing} of {cells * outcome.seeds} runs that found nothing feasible" if nothing else ""
         lines.append(
             f"{arm}: {GAIN:g} times better than the tuned grid on {len(FURTHER)} further sets of noise in "
-            f"{outcome.won(study, arm)} of {cells} comparisons (in the geometric mean {middle:.2f} times)"
+            f"{outcome.won(study, arm)} of {cells} comparisons (in the geometric mean {middle:.2f} times{left_out})"
         )
     return lines
 

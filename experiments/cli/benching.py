@@ -97,7 +97,7 @@ def diffusion(
     budget: Annotated[int | None, typer.Option(help="Designs that every method prices; 1,000 by default.")] = None,
     out: Annotated[Path | None, typer.Option(help="Directory of page, figures and trials; goes on there.")] = None,
     workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: two agents, 5 evaluations.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Some minutes' version: two agents, 5 evaluations.")] = False,
     silent: Annotated[bool, typer.Option("--silent", help="No progress.")] = False,
     json: Json = False,
 ) -> None:

@@ -1,11 +1,15 @@
 """The cost model of samplers: one design alone or in a batch, what the grids are, and what is refused."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
 from designgym.cost_models import kernels
 from designgym.cost_models.solver_schedule import _denoising_kernel as kernel
 from designgym.cost_models.solver_schedule.diffusion_sampling import DiffusionSampling, even, left_of
+from designgym.cost_models.solver_schedule.diffusion_validate import validate
 from designgym.cost_models.solver_schedule.distances import frechet2, quantiles, sliced_w2
 from designgym.cost_models.solver_schedule.mixtures import mixture
 from designgym.cost_models.solver_schedule.paths import PATHS, path_of
@@ -149,3 +153,37 @@ def test_a_mixture_of_a_users_own(tmp_path) -> None:
         with pytest.raises(ValueError) as caught:
             mixture(str(bad))
         assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["vp", "ve", "flow"])
+def test_parametric_grids_are_different_ones(path: str) -> None:
+    space = make_problem("DiffusionSampling-v0", path=path, grid="parametric", evaluations=5, points=32).space
+    (grids,) = (parameter.choices for parameter in space.parameters if parameter.name == "grid")
+    made = PATHS[path]
+    times = {
+        (name, p): made.grid(name, 4, p) for name in grids for p in ((None,) if name == "logsnr" else (1.0, 2.0, 7.0))
+    }
+    found = np.array(list(times.values()))
+    away = np.abs(found[:, None] - found[None]).max(axis=2)
+    assert away[~np.eye(len(found), dtype=bool)].min() > 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("noise_seed", -1, "noise_seed must be at least 0, got -1"),
+        ("noise_seed", 1.5, "option noise_seed must be a whole number, such as 2, got 1.5"),
+        ("points", 10.5, "option points must be a whole number"),
+        ("evaluations", True, "option evaluations must be a whole number"),
+    ],
+)
+def test_options_that_are_no_such_numbers_are_refused_by_name(name: str, value: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        make_problem("DiffusionSampling-v0", **{name: value})
+
+
+def test_a_table_row_that_steps_to_where_there_is_no_noise_is_named(tmp_path: Path) -> None:
+    table = tmp_path / "flow.csv"
+    table.write_text("problem,solver,grid,nfe,path\nring2d,ddim,uniform_t,4,flow\nring2d,heun,uniform_t,4,flow\n")
+    with pytest.raises(ValueError, match=r"flow.csv row 3: heun can not step to where there is no noise"):
+        validate(table)

@@ -102,7 +102,7 @@ def test_other_starts_are_near_and_their_own(ode: str) -> None:
     ("name", "mu", "message"),
     [
         ("lotka_volterra", 2.0, "mu must be 1 but for van_der_pol, got 2 for lotka_volterra. Leave it out."),
-        ("van_der_pol", 0.0, r"mu must be in \[0.01, 10000\], got 0. Choose one of these."),
+        ("van_der_pol", 0.0, r"mu must be in \[0.01, 5000\], got 0. Choose one of these."),
         ("lotka", 1.0, "unknown ode 'lotka'. .*lotka_volterra"),
     ],
 )

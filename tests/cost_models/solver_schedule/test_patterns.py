@@ -87,3 +87,29 @@ def test_solvers_to_choose_from_are_known_and_one_may_come_first() -> None:
         with pytest.raises(ValueError, match=r"solvers must be some of euler, .* Correct them."):
             Patterns("vp", 4, allowed)
     assert len(SOLVERS) == 20
+
+
+def test_on_equal_steps_as_many_patterns_coincide_as_is_said() -> None:
+    patterns, path = Patterns("vp", 3), PATHS["vp"]
+    designs = listed(patterns)
+    rows = patterns.numbers(designs)[patterns(designs)]
+    schedules = [Schedule(path.grid("logsnr", len(s)), s) for s in map(patterns.solvers, rows) if len(s) == 3]
+    made = matrices(path, schedules)[0].reshape(len(schedules), -1)
+    scale = np.abs(made).max(axis=0)
+    away = np.abs(made[:, None] - made[None]) / np.where(scale > 0, scale, 1.0)
+    alike = (away.max(axis=2) < 1e-12).sum() - len(made)
+    assert alike == 2 * 14
+
+
+def test_a_step_keeps_its_name_where_its_other_name_is_not_allowed() -> None:
+    patterns = Patterns("vp", 3, ("ddim", "dpm2m"))
+    assert patterns.count() == patterns(listed(patterns)).sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "evaluations", "solvers"),
+    [("vp", 3, ("unipc1",)), ("flow", 4, ("heun",)), ("vp", 3, ("heun",))],
+)
+def test_solvers_that_allow_no_pattern_are_refused(path: str, evaluations: int, solvers: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=f"solvers must allow {evaluations} evaluations on the path {path}"):
+        Patterns(path, evaluations, solvers)
