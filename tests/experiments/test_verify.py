@@ -178,7 +178,7 @@ REFUSED = [
     ({"noise_sed": 1}, {}, ["noise_sed", "Did you mean 'noise_seed'?"]),
     ({"size": 40}, {}, ["the space must stay the same", "size=40", "x then takes other values"]),
     ({"left_out": True}, {}, ["designs must be legal under left_out=true", "x=", "Verify under options"]),
-    ({"noise_seed": "often"}, {}, ["noise_seed=often", "Error"]),
+    ({"noise_seed": "often"}, {}, ["noise_seed must be a whole number", "'often'"]),
     ({"noise_seed": 1}, {"top": 0}, ["--top", "at least 1", "got 0"]),
     ({"noise_seed": 1}, {"workers": 0}, ["--workers", "at least 1", "got 0"]),
     ({"noise_seed": 1}, {"environments": ["VerifyNoise-v0"]}, ["--environment", "Did you mean 'VerifyNoisy-v0'?"]),
