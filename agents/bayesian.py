@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from designgym.agents.archive import Archive
 from designgym.agents.base import Agent
-from designgym.agents.candidates import Candidates, some
+from designgym.agents.candidates import Candidates, merged, some
 from designgym.agents.gaussian_process import RankProcess, normal_scores
 from designgym.agents.picking import Picker
 from designgym.agents.places import Places, PlaceSet
@@ -116,7 +116,7 @@ class Bayesian(Agent):
             self._queue = some(designs, slice(n, None)), places[n:]
             self._seen.add(places[:n])
             n -= len(places[:n])
-        own, places = parts[0] if len(parts) == 1 else _joined(parts)
+        own, places = merged([own for own, _ in parts]), np.concatenate([places for _, places in parts])
         columns = self._archive.columns(own)
         self._asked = columns, own, places
         return columns
@@ -249,10 +249,3 @@ class Bayesian(Agent):
         if archive.count < before:
             self._held = None
         self.batch = self._next_batch()
-
-
-def _joined(parts: list[Proposals]) -> Proposals:
-    places = np.concatenate([places for _, places in parts])
-    if not isinstance(parts[0][0], dict):
-        return np.concatenate([own for own, _ in parts]), places
-    return {name: np.concatenate([own[name] for own, _ in parts]) for name in parts[0][0]}, places

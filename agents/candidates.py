@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.agents.archive import Archive
-from designgym.agents.moves import cross, mutate, rows_of
+from designgym.agents.moves import cross, joined, mutate, rows_of
 from designgym.agents.places import Places
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import Categorical, DesignSpace
@@ -29,14 +29,8 @@ class Pool(NamedTuple):
 
     def join(self, other: "Pool") -> "Pool":
         """Return these and others."""
-        if isinstance(self.designs, dict):
-            designs: Any = {
-                name: np.concatenate([column, other.designs[name]]) for name, column in self.designs.items()
-            }
-        else:
-            designs = np.concatenate([self.designs, other.designs])
         return Pool(
-            designs,
+            merged([self.designs, other.designs]),
             np.concatenate([self.places, other.places]),
             np.concatenate([self.mean, other.mean]),
             np.concatenate([self.nearest, other.nearest]),
@@ -46,6 +40,11 @@ class Pool(NamedTuple):
 def some(designs: Any, rows: Any) -> Any:
     """Return these rows of designs in the archive's form."""
     return rows_of(designs, rows) if isinstance(designs, dict) else designs[rows]
+
+
+def merged(parts: list[Any]) -> Any:
+    """Return several batches of designs in the archive's form as one."""
+    return joined(*parts) if isinstance(parts[0], dict) else np.concatenate(parts)
 
 
 class Candidates:

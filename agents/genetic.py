@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.agents.base import Agent
-from designgym.agents.moves import cross, mutate, random_mask, rows_of, valid_rows
+from designgym.agents.moves import cross, joined, mutate, random_mask, rows_of, valid_rows
 from designgym.agents.seen import Seen
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import DesignSpace, Evaluations, Float, Integer, Problem
@@ -51,7 +51,7 @@ class Genetic(Agent):
                 break
             again = rows_of(children, np.flatnonzero(~fresh))
             again = mutate(self.space, again, self._mask(again, 0.5), 0.5, self.rng)
-            children = _joined(rows_of(children, fresh), valid_rows(self.space, again))
+            children = joined(rows_of(children, fresh), valid_rows(self.space, again))
             fresh = self._seen.new(children)
         return rows_of(children, fresh) if fresh.any() else self._new_random(n)
 
@@ -77,7 +77,7 @@ class Genetic(Agent):
     def tell(self, designs: Columns, evaluations: Evaluations) -> None:
         self._seen.add(designs)
         if self._evaluations is not None:
-            designs = _joined(self._designs, designs)
+            designs = joined(self._designs, designs)
             evaluations = Evaluations.concatenate([self._evaluations, evaluations])
         order = selection_order(evaluations)[: self.batch]
         self._designs, self._evaluations = rows_of(designs, order), evaluations.take(order)
@@ -95,7 +95,3 @@ def selection_order(evaluations: Evaluations) -> NDArray[np.int64]:
         if losses.shape[1] > 1:
             crowding[feasible] = crowding_distance(losses, ranks)
     return np.lexsort((-crowding, front, evaluations.violation))
-
-
-def _joined(first: Columns, second: Columns) -> Columns:
-    return {name: np.concatenate([first[name], second[name]]) for name in first}

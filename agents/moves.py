@@ -104,3 +104,8 @@ def valid_rows(space: DesignSpace, designs: Columns) -> Columns:
 def rows_of(designs: Columns, rows: Any) -> Columns:
     """Return the rows of an index, a mask or a slice."""
     return {name: column[rows] for name, column in designs.items()}
+
+
+def joined(*batches: Columns) -> Columns:
+    """Return the designs of several batches, at least one, in their order."""
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from designgym.agents.base import Agent
 from designgym.agents.fresh import drawn_new
 from designgym.agents.genetic import selection_order
-from designgym.agents.moves import cross, mutate, rows_of
+from designgym.agents.moves import cross, joined, mutate, rows_of
 from designgym.agents.seen import Seen
 from designgym.cost_models.base import Columns, batch_length
 from designgym.cost_models.learned.forest import RankForest
@@ -80,7 +80,7 @@ class PredictorSearch(Agent):
         if best is None:
             return self._random(n)
         self._seen.add(best)
-        return _joined(best, self._random(wild)) if wild else best
+        return joined(best, self._random(wild)) if wild else best
 
     def _random(self, n: int) -> Columns:
         designs, new = drawn_new(self.space, self._seen, n, lambda rows: self.space.sample(len(rows), self.rng))
@@ -147,7 +147,7 @@ class PredictorSearch(Agent):
     def tell(self, designs: Columns, evaluations: Evaluations) -> None:
         self._seen.add(designs)
         if self._evaluations is not None:
-            designs = _joined(self._designs, designs)
+            designs = joined(self._designs, designs)
             evaluations = Evaluations.concatenate([self._evaluations, evaluations])
         self._designs, self._evaluations = dict(designs), evaluations
 
@@ -160,10 +160,6 @@ def _kind(parameter: Any) -> str:
     return "number"
 
 
-def _joined(first: Columns, second: Columns) -> Columns:
-    return {name: np.concatenate([first[name], second[name]]) for name in first}
-
-
 def _best(
     space: DesignSpace,
     one: tuple[Columns, NDArray[np.float64]],
@@ -171,7 +167,7 @@ def _best(
     count: int | None,
 ) -> tuple[Columns, NDArray[np.float64]]:
     """Return the best predicted designs of two batches, each once, at most `count` of them."""
-    designs, scores = _joined(one[0], other[0]), np.concatenate([one[1], other[1]])
+    designs, scores = joined(one[0], other[0]), np.concatenate([one[1], other[1]])
     first = Seen(space).add(designs)
     rows = np.flatnonzero(first)
     rows = rows[np.argsort(scores[rows], kind="stable")[:count]]

@@ -24,9 +24,9 @@ from designgym.agents.check_problems import (
     problems,
     problems_for,
 )
+from designgym.agents.moves import joined, rows_of
 from designgym.agents.registry import agent_class, make_agent
 from designgym.agents.search import Trials, search
-from designgym.cost_models.base import Columns
 from designgym.cost_models.testing import pickled_copy, require
 from designgym.envs import Answer, DesignProblem, Evaluations, MeteredProblem, ReplayDiffers
 
@@ -146,7 +146,7 @@ def check_trials(name: str, label: str, problem: DesignProblem, trials: Trials, 
 
 def _first(problem: DesignProblem, trials: Trials, rows: Any) -> str:
     """Name the first of these trials."""
-    names = problem.space.describe(_rows(trials.designs, np.flatnonzero(rows)[:1]))
+    names = problem.space.describe(rows_of(trials.designs, np.flatnonzero(rows)[:1]))
     return ", ".join(f"{name}={value}" for name, values in names.items() for value in values)
 
 
@@ -174,7 +174,7 @@ def check_resume(
     """A run continued from its first trials ends in the trials of one that was never interrupted."""
     rule = f"{name} continued from its log must end as uninterrupted on the {label} problem"
     for kept in {1, len(trials) // 2, len(trials) - 1} - {0}:
-        logged = (_rows(trials.designs, slice(kept)), trials.evaluations.take(slice(kept)))
+        logged = (rows_of(trials.designs, slice(kept)), trials.evaluations.take(slice(kept)))
         try:
             again = search(problem, name, budget, seed=1, logged=logged, **hyperparameters)
         except ReplayDiffers as differs:
@@ -190,7 +190,7 @@ def check_start(name: str, problem: DesignProblem, budget: int, **hyperparameter
         trials = search(problem, name, budget, seed=1, start=start, **hyperparameters)
     except Exception as error:
         raise AssertionError(f"{rule}, got {_told(error)}. Let tell() take any designs of the space.") from error
-    first = _rows(trials.designs, slice(3))
+    first = rows_of(trials.designs, slice(3))
     same = len(trials) >= 3 and all((first[column] == start[column]).all() for column in start)
     require(same, f"{rule}, got them lost. Let tell() take any designs.")
     agent = make_agent(name, MeteredProblem(problem, budget), 1, **hyperparameters)
@@ -213,7 +213,7 @@ def check_told(
     """A told agent that is told its first asks in one batch goes on as before. answers: those of the whole run."""
     whole = _fresh(problem, answers)
     for asks in {1, len(answers) // 2, len(answers) - 1} - {0}:
-        told = _joined([answer.designs for answer in answers[:asks]])
+        told = joined(*(answer.designs for answer in answers[:asks]))
         logged, rest = _fresh(problem, answers[:asks]), list[Answer]()
         metered = MeteredProblem(problem, budget, rest.append, (logged.designs, logged.evaluations))
         run(make_agent(name, metered, 1, **hyperparameters), told=ToldBefore(told, asks))
@@ -224,13 +224,9 @@ def check_told(
 def _fresh(problem: DesignProblem, answers: list[Answer]) -> Trials:
     """Return the designs that were priced."""
     rows = [np.flatnonzero(answer.fresh) for answer in answers]
-    designs = _joined([_rows(answer.designs, fresh) for answer, fresh in zip(answers, rows, strict=True)])
+    designs = joined(*(rows_of(answer.designs, fresh) for answer, fresh in zip(answers, rows, strict=True)))
     parts = [answer.evaluations.take(fresh) for answer, fresh in zip(answers, rows, strict=True)]
     return Trials(problem.space, designs, Evaluations.concatenate(parts))
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def check_sealed(name: str, budget: int = 60, **hyperparameters: Any) -> None:
@@ -276,7 +272,3 @@ def _check_equal(one: Trials, other: Trials, rule: str) -> None:
     require(len(one) == len(other), f"{rule}, got {len(other)} trials instead of {len(one)}. {SAME_AGAIN}")
     same = np.array_equal(one.evaluations.losses, other.evaluations.losses, equal_nan=True)
     require(same, f"{rule}, got other losses for the same designs. Leave what is told as it is.")
-
-
-def _rows(designs: Columns, rows: Any) -> Columns:
-    return {name: column[rows] for name, column in designs.items()}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from designgym.agents import Trials, search
+from designgym.agents.moves import rows_of
 from designgym.cost_models.base import Columns
 from designgym.envs import DesignProblem
 from designgym.envs.optimum import find_optimum
@@ -55,7 +56,7 @@ def boss_cell(model: str, fine: int, steps: int) -> BossCell:
     boss = _first(search(problem, "dynamic_programming", budget=2))
     found = search(problem, SEARCHER, budget=BUDGET)
     assert found.best is not None
-    searched = _row(found, found.best.index)
+    searched = rows_of(found.designs, [found.best.index])
     scored = [float(further.evaluate(design).metrics["rms"][0]) for design in (uniform, boss, searched)]
     own = [problem.evaluate(design).metrics for design in (uniform, boss, searched)]
     whole = problem.space.size <= MOST_PATHS
@@ -81,8 +82,4 @@ def _uniform(problem: DesignProblem, fine: int, steps: int) -> Columns:
 
 
 def _first(trials: Trials) -> Columns:
-    return _row(trials, 0)
-
-
-def _row(trials: Trials, row: int) -> Columns:
-    return {name: column[row : row + 1] for name, column in trials.designs.items()}
+    return rows_of(trials.designs, [0])
