@@ -1,6 +1,7 @@
 """Compiled parts of a Gaussian process: its kernel, its factor and how that grows, and the slopes of its likelihood.
 
-Loops run along contiguous rows, so that they vectorise without reassociating a sum: the same bits on every run.
+Loops run along contiguous rows, so that they vectorise; sums and products are fused where the processor can, and one
+sum is added up in as many parts as it has room for: the same bits on every run, on processors of one kind.
 Source of the process and of the gradient of its likelihood: Rasmussen and Williams, Gaussian Processes for Machine
 Learning, MIT Press 2006, algorithm 2.1 and equation 5.9.
 """
@@ -15,11 +16,11 @@ ZERO, ONE = np.float32(0.0), np.float32(1.0)
 STEP, TINY = np.float32(1.0 / 1024.0), np.float32(1e-9)
 SQUARINGS = 10  # 2^10 = 1 / STEP
 FOUR = 4  # steps of an elimination at a time, so that a row is read and written once for all
-FEW = 32  # numbers that are added up one by one
+FUSED = {"contract"}  # a product and a sum are one step, rounded once
 BLOCK = 64  # rows of a factor that stay in the cache while they are subtracted from all others
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def distances(places, rates, one, out):
     """Write the rated L1 distance of one place, (f,), from the first columns of places, (f, most), into out, (n,)."""
     out[:] = 0.0
@@ -29,7 +30,7 @@ def distances(places, rates, one, out):
             out[i] += rate * min(abs(row[i] - here), ONE)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def correlate(places, first, rates, one, out):
     """Write the correlation of one place, (f,), with columns of places, (f, most), from `first` on, into out, (n,).
 
@@ -43,7 +44,7 @@ def correlate(places, first, rates, one, out):
     raise_up(out)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def come_closer(column, rate, here, out):
     """Multiply out by 1 - a / 1024, for the rated distances a of one number from a column, (n,)."""
     step = rate * STEP
@@ -51,7 +52,7 @@ def come_closer(column, rate, here, out):
         out[i] *= ONE - step * min(abs(column[i] - here), ONE)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def raise_up(out):
     """Raise to the power of 1024."""
     for i in range(len(out)):
@@ -61,14 +62,14 @@ def raise_up(out):
         out[i] = value
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def subtract(out, factor, row):
     """Subtract factor * row from out: from 0 to len, so that it vectorises."""
     for i in range(len(out)):
         out[i] -= factor * row[i]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def subtract_four(out, r, upper, first, factors, begin, n):
     """Subtract four rows of a matrix, from `first` on, each times its factor, from row r of out, in columns begin to n.
 
@@ -82,7 +83,7 @@ def subtract_four(out, r, upper, first, factors, begin, n):
         out[row, i] -= a * upper[one, i] + b * upper[two, i] + c * upper[three, i] + d * upper[four, i]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def subtract_four_twice(rows, r, upper, first, begin, n):
     """Subtract four rows of a matrix, from `first` on, from rows r and r + 1, in columns begin to n.
 
@@ -98,33 +99,16 @@ def subtract_four_twice(rows, r, upper, first, begin, n):
         rows[other, i] -= e * w + f * x + g * y + h * z
 
 
-@njit(cache=True)
-def product(one, other, room):
-    """Return the inner product of two rows: its quarters are added up side by side, then those of what is left.
-
-    room: for a quarter of as many.
-    """
-    n, total = len(one), ZERO
-    left = n // 4
-    for i in range(left):
-        room[i] = (one[i] * other[i] + one[left + i] * other[left + i]) + (
-            one[2 * left + i] * other[2 * left + i] + one[3 * left + i] * other[3 * left + i]
-        )
-    for i in range(4 * left, n):
+@njit(cache=True, fastmath=FUSED | {"reassoc", "nsz"})
+def product(one, other):
+    """Return the inner product of two rows."""
+    total = ZERO
+    for i in range(len(one)):
         total += one[i] * other[i]
-    while left >= FEW:
-        quarter = left // 4
-        for i in range(4 * quarter, left):
-            total += room[i]
-        for i in range(quarter):
-            room[i] = (room[i] + room[quarter + i]) + (room[2 * quarter + i] + room[3 * quarter + i])
-        left = quarter
-    for i in range(left):
-        total += room[i]
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def subtract_rows(matrix, first, last, i, begin, n):
     """Subtract from row i of the matrix, from column `begin` on, rows first to last, each times its own column i."""
     whole = last - (last - first) % FOUR
@@ -135,7 +119,7 @@ def subtract_rows(matrix, first, last, i, begin, n):
         subtract(matrix[i, begin:n], matrix[k, i], matrix[k, begin:n])
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def factorise(matrix, n):
     """Turn matrix[:n, :n], symmetric positive definite, into its upper Cholesky factor U, U' U = matrix, in place.
 
@@ -151,7 +135,7 @@ def factorise(matrix, n):
             subtract_rows(matrix, first, last, i, i, n)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def eliminate(upper, n, rows):
     """Solve U' x = row in place for each of the rows, (m, n or more); U = upper[:n, :n]. Four steps at a time."""
     whole = n - n % FOUR
@@ -179,15 +163,15 @@ def eliminate(upper, n, rows):
             rows[r, k] /= upper[k, k]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def back_substitute(upper, row):
     """Solve U x = row in place; U = upper[:n, :n] for a row of n."""
-    n, room = len(row), np.empty_like(row)
+    n = len(row)
     for k in range(n - 1, -1, -1):
-        row[k] = (row[k] - product(upper[k, k + 1 : n], row[k + 1 :], room)) / upper[k, k]
+        row[k] = (row[k] - product(upper[k, k + 1 : n], row[k + 1 :])) / upper[k, k]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def solved(upper, n, scores):
     """Return (U' U)^-1 scores for the factor U = upper[:n, :n], (n,)."""
     rows = scores.copy().reshape(1, n)
@@ -196,7 +180,7 @@ def solved(upper, n, scores):
     return rows[0]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def inverse_of(upper):
     """Return (U' U)^-1, (n, n), on and below the diagonal."""
     n = len(upper)
@@ -221,7 +205,7 @@ def inverse_of(upper):
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def slopes(places, rates, group, groups, scores, noise):
     """Return the slope of the log likelihood in the logarithm of each group's rate, (groups,)."""
     f, n = places.shape
@@ -250,29 +234,26 @@ def slopes(places, rates, group, groups, scores, noise):
     return out
 
 
-@njit(cache=True)
-def append(upper, places, n, rates, noise, scores):
+@njit(cache=True, fastmath=FUSED)
+def append(upper, rows, n, noise):
     """Extend the factor of the first n places, columns of (f, most), by the next ones, to as many as there are scores.
 
+    rows: their correlations with all, and the scores of all, (m + 1, n + m), overwritten.
     Return (U' U)^-1 scores for the whole factor. Scores are eliminated along with what is new: the factor, which fits
     in no near cache, is read once for both.
     """
-    total = len(scores)
-    more = total - n
-    rows = np.empty((more + 1, total), places.dtype)
+    more, total = len(rows) - 1, rows.shape[1]
     for b in range(more):
-        correlate(places, 0, rates, places[:, n + b].copy(), rows[b])
         rows[b, n + b] += noise
-    rows[more] = scores
     eliminate(upper, n, rows)
     for k in range(n):
         for b in range(more):
             upper[k, n + b] = rows[b, k]
-    corner, tail, room = np.empty((more, more), places.dtype), rows[more:, n:].copy(), np.empty(n, places.dtype)
+    corner, tail = np.empty((more, more), rows.dtype), rows[more:, n:].copy()
     for c in range(more):
         for b in range(c + 1):
-            corner[b, c] = rows[b, n + c] - product(rows[b, :n], rows[c, :n], room)
-        tail[0, c] -= product(rows[more, :n], rows[c, :n], room)
+            corner[b, c] = rows[b, n + c] - product(rows[b, :n], rows[c, :n])
+        tail[0, c] -= product(rows[more, :n], rows[c, :n])
     factorise(corner, more)
     for b in range(more):
         upper[n + b, n + b : total] = corner[b, b:]
@@ -283,7 +264,7 @@ def append(upper, places, n, rates, noise, scores):
     return weights
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def refactorise(upper, places, rates, noise, scores):
     """Write the factor of the first places, columns of (f, most), into upper[:n, :n], as many as there are scores.
 

@@ -4,21 +4,21 @@ A move differs from the design that it starts from in a few places, and correlat
 a start with all trials are worked out once, and a move costs a factor for each place that it changes.
 """
 
-import math
-
 import numpy as np
 from numba import njit
 
-from designgym.agents._gaussian_process_kernel import FEW, ONE, SQUARINGS, STEP, ZERO, come_closer, raise_up
+from designgym.agents._gaussian_process_kernel import FUSED, ONE, ZERO, append, come_closer, correlate, raise_up
+
+FEW = 32  # numbers that are added up one by one
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def greater(one, other):
     """Return the greater of two numbers."""
     return one if one > other else other
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def fold(whole, source, factors, changes, inverses, weights, room, peaks):
     """Write the sums of a row times weights into room and its greatest numbers into peaks, for a quarter of as many.
 
@@ -38,7 +38,7 @@ def fold(whole, source, factors, changes, inverses, weights, room, peaks):
         room[i - 3 * left], peaks[i - 3 * left] = a * weights[i], a
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def fold_two(whole, source, factors, changes, inverses, weights, room, peaks):
     """The same for the first two changes: fewer numbers are read than by `multiply` and `fold`."""
     n, left = len(weights), len(weights) // 4
@@ -58,11 +58,11 @@ def fold_two(whole, source, factors, changes, inverses, weights, room, peaks):
         room[i - 3 * left], peaks[i - 3 * left] = a * weights[i], a
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def summed(room, peaks, left):
     """Return the sum of the first numbers of room, and the greatest of peaks, which are at least 0; both change.
 
-    By quarters, as `product` adds them.
+    By quarters, so that it vectorises as it stands.
     """
     total, peak = ZERO, ZERO
     while left >= FEW:
@@ -82,7 +82,7 @@ def summed(room, peaks, left):
     return total, peak
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def find(k, value, known, n, values, marks):
     """Return the row of a value of place k among what is known of all of n trials, or -1; known: values of a place."""
     f = len(marks) // (known + 1)
@@ -93,7 +93,7 @@ def find(k, value, known, n, values, marks):
     return row if row < last and marks[f + row] == n else -1
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def know(k, value, spared, places, n, rates, values, marks, factors, inverses):
     """Return the row of a value of place k among what is known (see `predict`), worked out for all of n trials.
 
@@ -124,7 +124,7 @@ def know(k, value, spared, places, n, rates, values, marks, factors, inverses):
     return row
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def multiply(whole, out, source, factors, new, inverses, old, n):
     """Write whole[source] * factors[new] * inverses[old] into row `out` of whole, n numbers; none exceeds exp(10)."""
     o, s, f, v = np.uint64(out), np.uint64(source), np.uint64(new), np.uint64(old)
@@ -132,7 +132,7 @@ def multiply(whole, out, source, factors, new, inverses, old, n):
         whole[o, i] = whole[s, i] * (factors[f, i] * inverses[v, i])
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def correlate_starts(places, n, rates, starts, values, marks, factors, inverses, whole):
     """Write the correlations of starts, (s, f), with n trials into the first rows of whole."""
     known = len(values) // len(places)
@@ -151,7 +151,7 @@ def correlate_starts(places, n, rates, starts, values, marks, factors, inverses,
                     whole[out, i] *= factors[row, i]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def move(changes, s, starts, pool, j, places, n, rates, values, marks, factors, inverses):
     """Return in how many places pool[j] differs from starts[s], at least one: without any change the last counts.
 
@@ -172,7 +172,7 @@ def move(changes, s, starts, pool, j, places, n, rates, values, marks, factors, 
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
 def guess(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses, whole):
     """Return what `predict` does, where the first rows of whole are the correlations of starts."""
     m, scratch = len(pool), len(whole) - 1
@@ -193,7 +193,39 @@ def guess(places, n, rates, weights, pool, starts, start, values, marks, factors
     return mean, nearest
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FUSED)
+def correlate_known(one, n, values, marks, factors, out):
+    """Write the correlation of one place, (f,), with n trials into out, (n,); False where a value is not known."""
+    known = len(values) // len(one)
+    for k in range(len(one)):
+        found = find(k, one[k], known, n, values, marks)
+        if found < 0:
+            return False
+        row = factors[found]
+        if k == 0:
+            out[:] = row[:n]
+        else:
+            for i in range(len(out)):
+                out[i] *= row[i]
+    return True
+
+
+@njit(cache=True, fastmath=FUSED)
+def extend(upper, places, n, rates, noise, scores, values, marks, factors):
+    """Extend the factor of the first n places as `append` does, to as many as there are scores; see `predict`."""
+    total = len(scores)
+    more = total - n
+    rows = np.empty((more + 1, total), places.dtype)
+    for b in range(more):
+        one = places[:, n + b].copy()
+        if not correlate_known(one, n, values, marks, factors, rows[b, :n]):
+            correlate(places, 0, rates, one, rows[b, :n])
+        correlate(places, n, rates, one, rows[b, n:])
+    rows[more] = scores
+    return append(upper, rows, n, noise)
+
+
+@njit(cache=True, fastmath=FUSED)
 def predict(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses):
     """Return the mean at each place of the pool, (m, f), and its correlation with the nearest of n trials, (m,) each.
 
@@ -208,61 +240,3 @@ def predict(places, n, rates, weights, pool, starts, start, values, marks, facto
     whole = np.empty((len(starts) + 1, n), places.dtype)
     correlate_starts(places, n, rates, starts, values, marks, factors, inverses, whole)
     return guess(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses, whole)
-
-
-@njit(cache=True)
-def expected_improvement(mean, nearest, noise, target):
-    """Return the expected excess over the target of a normal variable.
-
-    Its variance is what the nearest trial alone leaves, 1 - nearest^2 / (1 + noise): at least the process's own.
-    """
-    deviation = math.sqrt(max(1.0 - nearest * nearest / (1.0 + noise), 1e-9))
-    u = (mean - target) / deviation
-    density = math.exp(-0.5 * u * u) / math.sqrt(2.0 * math.pi)
-    return deviation * (u * 0.5 * math.erfc(-u / math.sqrt(2.0)) + density)
-
-
-@njit(cache=True)
-def most_improving(mean, nearest, noise, target, count):
-    """Return the rows of the highest expected improvement, the least of them first, at most (count,)."""
-    improvement = np.empty(len(mean))
-    for j in range(len(mean)):
-        improvement[j] = expected_improvement(mean[j], nearest[j], noise, target)
-    return np.argsort(improvement)[-count:]
-
-
-@njit(cache=True)
-def correlation(rates, pool, i, j):
-    """Return the correlation of two rows of a pool, as `correlate` does."""
-    value = ONE
-    for f in range(len(rates)):
-        value *= ONE - rates[f] * STEP * min(abs(pool[i, f] - pool[j, f]), ONE)
-    for _ in range(SQUARINGS):
-        value *= value
-    return value
-
-
-@njit(cache=True)
-def promising(mean, nearest, pool, rates, noise, target, count):
-    """Return the rows of the pool, (m, f), to price next, the best first: each the one of highest expected improvement.
-
-    A row picked counts as a trial that came to what was expected of it: what lies near it has less to offer. Nothing
-    has more to offer than before, so that only rows that come first are looked at again (Minoux, 1978,
-    doi:10.1007/BFb0006528).
-    """
-    m, count = len(mean), min(count, len(mean))
-    rows, known = np.empty(count, np.int64), np.zeros(m, np.int64)  # and how many picks each row was looked at after
-    nearest, improvement = nearest.copy(), np.empty(m)
-    for j in range(m):
-        improvement[j] = expected_improvement(mean[j], nearest[j], noise, target)
-    for c in range(count):
-        best = np.argmax(improvement)
-        while known[best] < c:
-            for row in rows[known[best] : c]:
-                nearest[best] = greater(correlation(rates, pool, row, best), nearest[best])
-            known[best] = c
-            improvement[best] = expected_improvement(mean[best], nearest[best], noise, target)
-            best = np.argmax(improvement)
-        rows[c], improvement[best] = best, -1.0
-        target = max(target, mean[best])
-    return rows

@@ -7,8 +7,9 @@ out from what the candidate itself does.
 import numpy as np
 from numba import njit
 
+from designgym.agents._improvement_kernel import most_improving, promising
 from designgym.agents._pool_kernel import candidates, new_rows, places_of
-from designgym.agents._prediction_kernel import correlate_starts, guess, most_improving, move, multiply, promising
+from designgym.agents._prediction_kernel import correlate_starts, guess, move, multiply
 
 
 @njit(cache=True)

@@ -27,9 +27,10 @@ class RankProcess:
 
     def __init__(self, group: NDArray[np.int64], total: float, noise: float, most: int) -> None:
         from designgym.agents import _gaussian_process_kernel as kernel
+        from designgym.agents import _improvement_kernel as improvement
         from designgym.agents import _prediction_kernel as prediction
 
-        self._kernel, self._prediction = kernel, prediction
+        self._kernel, self._prediction, self._improvement = kernel, prediction, improvement
         self._group = group
         self._parameters = int(group[-1]) + 1
         # A parameter of several places, such as a permutation, shares its rate among them.
@@ -89,8 +90,9 @@ class RankProcess:
         """
         before, self.held = self.held, self.held + len(places)
         self._places[:, before : self.held] = places.T
-        self._weights = self._kernel.append(
-            self._upper, self._places, before, self.rates, self._noise, scores.astype(Single)
+        known = self._values, self._marks, self._factors[0]
+        self._weights = self._prediction.extend(
+            self._upper, self._places, before, self.rates, self._noise, scores.astype(Single), *known
         )
 
     def predict(
@@ -112,7 +114,7 @@ class RankProcess:
 
     def most_improving(self, mean: Guess, nearest: Guess, target: float, count: int) -> NDArray[np.int64]:
         """Return which predictions, (m,), promise to exceed a score most, the best last, at most (count,)."""
-        return self._prediction.most_improving(mean, nearest, self._noise, target, count)
+        return self._improvement.most_improving(mean, nearest, self._noise, target, count)
 
     def promising(
         self, pool: NDArray[np.float64], mean: Guess, nearest: Guess, target: float, count: int
@@ -121,7 +123,7 @@ class RankProcess:
 
         mean, nearest: what is predicted of them. Each is taken as if those before it had been tried.
         """
-        return self._prediction.promising(mean, nearest, pool.astype(Single), self.rates, self._noise, target, count)
+        return self._improvement.promising(mean, nearest, pool.astype(Single), self.rates, self._noise, target, count)
 
 
 def normal_scores(rewards: NDArray[np.float64], order: NDArray[np.int64] | None = None) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from designgym.agents import _gaussian_process_kernel as kernel
+from designgym.agents import _improvement_kernel as improvement
 from designgym.agents import _prediction_kernel as prediction
 from designgym.agents import agent_class, search
 from designgym.agents.archive import KEPT, Archive
@@ -52,7 +53,7 @@ def test_the_process_predicts_as_the_textbook_does() -> None:
     assert nearest == pytest.approx(cross.max(axis=1), abs=1e-3)
     deviation = np.sqrt(1 - nearest**2 / (1 + noise))
     draws = mean + deviation * np.random.default_rng(1).normal(size=(400_000, 1))
-    got = [prediction.expected_improvement(*one, noise, 0.5) for one in zip(mean, nearest, strict=True)]
+    got = [improvement.expected_improvement(*one, noise, 0.5) for one in zip(mean, nearest, strict=True)]
     assert got == pytest.approx(np.maximum(draws - 0.5, 0).mean(axis=0), abs=0.004)
     assert (deviation**2 >= 1 - np.einsum("ij,ij->i", cross, np.linalg.solve(matrix, cross.T).T) - 1e-3).all()
 
@@ -63,6 +64,27 @@ def test_trials_added_one_by_one_are_those_held_at_once() -> None:
     other, _ = held(places, rates, scores, 0.03)
     other.hold(places, scores)
     assert other._weights == pytest.approx(one._weights, abs=1e-3)
+
+
+def test_trials_of_known_values_are_held_as_others() -> None:
+    grid = np.stack(np.meshgrid(*[np.arange(4) / 3.0] * 3), axis=-1).reshape(-1, 3)
+    places, rates, scores = RNG.permutation(grid), RNG.random(3) * 3, RNG.normal(size=64)
+    one, other = (RankProcess(np.arange(3), rates.sum(), 0.1, 64) for _ in range(2))
+    for process, known in ((one, True), (other, False)):
+        process._set_rates(rates)
+        process.hold(places[:40], scores[:40])
+        for last in (50, 64):
+            if known:
+                predicted(process, grid)
+                out = np.empty(process.held, np.float32)
+                place = places[process.held].astype(np.float32)
+                assert prediction.correlate_known(
+                    place, len(out), process._values, process._marks, process._factors[0], out
+                )
+                away = np.abs(places[: len(out)] - place) @ rates
+                assert out == pytest.approx(np.exp(-away), abs=2e-3)
+            process.add(places[process.held : last], scores[:last])
+    assert one._weights == pytest.approx(other._weights, abs=1e-3)
 
 
 def test_correlations_are_the_exponential_of_distance_to_three_digits() -> None:
@@ -373,7 +395,7 @@ def test_asked_one_by_one_or_a_queue_at_a_time_it_asks_the_same() -> None:
             agent.tell(designs := agent.ask(agent.batch if at_once else 1), problem.evaluate(designs))
             sizes.append(len(designs[problem.space.columns[0]]))
             rows += np.stack(problem.space.digits(designs), axis=1).tolist()
-        assert max(sizes) == (16 if at_once else 1)
+        assert max(sizes) == (17 if at_once else 1)
         assert 1 in sizes[20:], "a restart is told before anything else is asked"
         asked.append(rows[:300])
     assert asked[0] == asked[1]
