@@ -10,6 +10,7 @@ from numba import njit
 from designgym.agents._gaussian_process_kernel import FUSED, ONE, ZERO, append, come_closer, correlate, raise_up
 
 FEW = 32  # numbers that are added up one by one
+WIDE = 64  # rows of numbers, one a trial, end in zeros up to a multiple of so many: no loop over them has a remainder
 
 
 @njit(cache=True, fastmath=FUSED)
@@ -22,9 +23,10 @@ def greater(one, other):
 def fold(whole, source, factors, changes, inverses, weights, room, peaks):
     """Write the sums of a row times weights into room and its greatest numbers into peaks, for a quarter of as many.
 
-    The row: whole[source] * factors[a] * inverses[b], as many numbers as weights, for the first one of changes (a, b).
+    The row: whole[source] * factors[a] * inverses[b], as many numbers as weights, a multiple of WIDE, for the first one
+    of changes (a, b).
     """
-    n, left = len(weights), len(weights) // 4
+    left = len(weights) // 4
     one, two, three = left, 2 * left, 3 * left
     s, f, v = np.uint64(source), np.uint64(changes[0, 0]), np.uint64(changes[0, 1])
     for i in range(np.uint64(left)):
@@ -33,15 +35,12 @@ def fold(whole, source, factors, changes, inverses, weights, room, peaks):
         c, d = whole[s, k] * (factors[f, k] * inverses[v, k]), whole[s, m] * (factors[f, m] * inverses[v, m])
         room[i] = (a * weights[i] + b * weights[j]) + (c * weights[k] + d * weights[m])
         peaks[i] = greater(greater(a, b), greater(c, d))
-    for i in range(4 * left, n):
-        a = whole[s, i] * (factors[f, i] * inverses[v, i])
-        room[i - 3 * left], peaks[i - 3 * left] = a * weights[i], a
 
 
 @njit(cache=True, fastmath=FUSED)
 def fold_two(whole, source, factors, changes, inverses, weights, room, peaks):
     """The same for the first two changes: fewer numbers are read than by `multiply` and `fold`."""
-    n, left = len(weights), len(weights) // 4
+    left = len(weights) // 4
     one, two, three = left, 2 * left, 3 * left
     s, f, v = np.uint64(source), np.uint64(changes[0, 0]), np.uint64(changes[0, 1])
     g, w = np.uint64(changes[1, 0]), np.uint64(changes[1, 1])
@@ -53,9 +52,6 @@ def fold_two(whole, source, factors, changes, inverses, weights, room, peaks):
         d = whole[s, m] * (factors[f, m] * inverses[v, m]) * (factors[g, m] * inverses[w, m])
         room[i] = (a * weights[i] + b * weights[j]) + (c * weights[k] + d * weights[m])
         peaks[i] = greater(greater(a, b), greater(c, d))
-    for i in range(4 * left, n):
-        a = whole[s, i] * (factors[f, i] * inverses[v, i]) * (factors[g, i] * inverses[w, i])
-        room[i - 3 * left], peaks[i - 3 * left] = a * weights[i], a
 
 
 @njit(cache=True, fastmath=FUSED)
@@ -125,11 +121,24 @@ def know(k, value, spared, places, n, rates, values, marks, factors, inverses):
 
 
 @njit(cache=True, fastmath=FUSED)
-def multiply(whole, out, source, factors, new, inverses, old, n):
-    """Write whole[source] * factors[new] * inverses[old] into row `out` of whole, n numbers; none exceeds exp(10)."""
+def multiply(whole, out, source, factors, new, inverses, old):
+    """Write whole[source] * factors[new] * inverses[old] into row `out` of whole; none exceeds exp(10)."""
     o, s, f, v = np.uint64(out), np.uint64(source), np.uint64(new), np.uint64(old)
-    for i in range(np.uint64(n)):
+    for i in range(np.uint64(whole.shape[1])):
         whole[o, i] = whole[s, i] * (factors[f, i] * inverses[v, i])
+
+
+@njit(cache=True, fastmath=FUSED)
+def rows_for(count, weights):
+    """Return room for the correlations of `count` places with as many trials as there are weights, and the weights.
+
+    Both end in zeros up to a multiple of WIDE.
+    """
+    n = len(weights)
+    width = (n + WIDE - 1) // WIDE * WIDE
+    whole, padded = np.empty((count, width), weights.dtype), np.zeros(width, weights.dtype)
+    whole[:, n:], padded[:n] = ZERO, weights
+    return whole, padded
 
 
 @njit(cache=True, fastmath=FUSED)
@@ -174,22 +183,22 @@ def move(changes, s, starts, pool, j, places, n, rates, values, marks, factors, 
 
 @njit(cache=True, fastmath=FUSED)
 def guess(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses, whole):
-    """Return what `predict` does, where the first rows of whole are the correlations of starts."""
+    """Return what `predict` does. whole, weights: of `rows_for`, the first rows are the correlations of starts."""
     m, scratch = len(pool), len(whole) - 1
     mean, nearest = np.empty(m, places.dtype), np.empty(m, places.dtype)
-    room, peaks = np.empty(n // 4 + 4, places.dtype), np.empty(n // 4 + 4, places.dtype)
+    room, peaks = np.empty(len(weights) // 4, places.dtype), np.empty(len(weights) // 4, places.dtype)
     changes = np.empty((len(places), 2), np.int64)
     for j in range(m):
         source = start[j]
         count = move(changes, source, starts, pool, j, places, n, rates, values, marks, factors, inverses)
         for c in range(2, count):
-            multiply(whole, scratch, source, factors, changes[c, 0], inverses, changes[c, 1], n)
+            multiply(whole, scratch, source, factors, changes[c, 0], inverses, changes[c, 1])
             source = scratch
         if count == 1:
             fold(whole, source, factors, changes, inverses, weights, room, peaks)
         else:
             fold_two(whole, source, factors, changes, inverses, weights, room, peaks)
-        mean[j], nearest[j] = summed(room, peaks, n - 3 * (n // 4))
+        mean[j], nearest[j] = summed(room, peaks, len(room))
     return mean, nearest
 
 
@@ -233,10 +242,10 @@ def predict(places, n, rates, weights, pool, starts, start, values, marks, facto
     which the pool's differ little, (s, f); start: which of them, (m,).
 
     What is known of each place, to which more is added: values, (f times values kept,); the correlations along the
-    place of each value with trials, factors, and their inverses, (f times values kept, most); marks, (f + f times
-    values kept,): how many values were entered of each place, and of how many trials each row is worked out, all 0 when
-    the trials known so far or the rates have changed.
+    place of each value with trials, factors, and their inverses, (f times values kept, most + WIDE), finite all over;
+    marks, (f + f times values kept,): how many values were entered of each place, and of how many trials each row is
+    worked out, all 0 when the trials known so far or the rates have changed.
     """
-    whole = np.empty((len(starts) + 1, n), places.dtype)
+    whole, weights = rows_for(len(starts) + 1, weights)
     correlate_starts(places, n, rates, starts, values, marks, factors, inverses, whole)
     return guess(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses, whole)

@@ -9,7 +9,7 @@ from numba import njit
 
 from designgym.agents._improvement_kernel import most_improving, promising
 from designgym.agents._pool_kernel import candidates, new_rows, places_of
-from designgym.agents._prediction_kernel import correlate_starts, guess, move, multiply
+from designgym.agents._prediction_kernel import correlate_starts, guess, move, multiply, rows_for
 
 
 @njit(cache=True)
@@ -30,7 +30,7 @@ def pick(state, digits, size, space, shares, seen, process, known, noise, target
     if len(rows) == 0:
         return first[:0], where[:0]
     parents, own = min(parents, len(rows)), len(digits)
-    starts, whole = np.empty((own + parents, len(rates)), places.dtype), np.empty((own + parents + 1, n), places.dtype)
+    starts, (whole, weights) = np.empty((own + parents, len(rates)), places.dtype), rows_for(own + parents + 1, weights)
     starts[:own] = places_of(digits, tables, firsts, real)
     correlate_starts(places, n, rates, starts[:own], values, marks, factors, inverses, whole)
     pool, start = where[rows].astype(places.dtype), start[rows]
@@ -42,7 +42,7 @@ def pick(state, digits, size, space, shares, seen, process, known, noise, target
         starts[row] = pool[j]
         source = start[j]
         for c in range(move(changes, source, starts, pool, j, places, n, rates, values, marks, factors, inverses)):
-            multiply(whole, row, source, factors, changes[c, 0], inverses, changes[c, 1], n)
+            multiply(whole, row, source, factors, changes[c, 0], inverses, changes[c, 1])
             source = row
 
     second, start = candidates(state, first[rows[best]], size, cardinalities, ordered, *shares)

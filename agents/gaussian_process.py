@@ -42,7 +42,7 @@ class RankProcess:
         self._set_rates(np.full(self._parameters, total / self._parameters))
         self._places = np.zeros((len(group), most), Single)
         self._upper = np.zeros((most, most + ODD), Single)
-        self._factors = np.empty((2, len(group) * KNOWN, most), Single)
+        self._factors = np.ones((2, len(group) * KNOWN, most + prediction.WIDE), Single)
         self._values, self._marks = np.empty(len(group) * KNOWN, Single), np.zeros(len(group) * (1 + KNOWN), np.int64)
         self._weights = np.empty(0, Single)
         self.held = 0
