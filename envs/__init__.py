@@ -2,6 +2,7 @@
 
 from designgym.envs.design_env import DesignEnv
 from designgym.envs.endings import BudgetSpent, OnlyRepeats, ReplayDiffers, RunOver, SpaceExhausted
+from designgym.envs.episodes import MeteredEpisodes
 from designgym.envs.metered import Answer, MeteredProblem
 from designgym.envs.objective import Evaluations, Objective
 from designgym.envs.orders import Permutation, Subset
@@ -11,11 +12,16 @@ from designgym.envs.reasons import reason_of
 from designgym.envs.registry import (
     full_id,
     gymnasium_id,
+    is_sequential,
     make_problem,
+    make_sequential,
     problem_ids,
     problem_options,
     register_problem,
+    register_sequential,
+    sequential_ids,
 )
+from designgym.envs.sequential import SequentialEnv
 from designgym.envs.space import DesignSpace
 from designgym.envs.stepwise_env import StepwiseDesignEnv
 from designgym.envs.vector_env import DesignVectorEnv
@@ -33,6 +39,7 @@ __all__ = [
     "Fidelity",
     "Float",
     "Integer",
+    "MeteredEpisodes",
     "MeteredProblem",
     "Objective",
     "OnlyRepeats",
@@ -42,16 +49,21 @@ __all__ = [
     "Problem",
     "ReplayDiffers",
     "RunOver",
+    "SequentialEnv",
     "SpaceExhausted",
     "StepwiseDesignEnv",
     "Subset",
     "full_id",
     "gymnasium_id",
+    "is_sequential",
     "make_problem",
+    "make_sequential",
     "problem_ids",
     "problem_options",
     "reason_of",
     "register_problem",
+    "register_sequential",
+    "sequential_ids",
 ]
 
 register_problem("SystolicArray-v0", "designgym.envs.accelerator.systolic_array:systolic_array")

@@ -29,6 +29,7 @@ from designgym.envs.problem import DesignProblem
 
 if TYPE_CHECKING:
     from designgym.envs.design_env import DesignEnv
+    from designgym.envs.sequential import SequentialEnv
     from designgym.envs.stepwise_env import StepwiseDesignEnv
     from designgym.envs.vector_env import DesignVectorEnv
 
@@ -39,6 +40,8 @@ OF_FACES = ("id", "problem_id", "horizon", "bins", "num_envs", "render_mode", "m
             "disable_env_checker", "vector_kwargs", "wrappers")  # fmt: skip
 
 _PROBLEMS = Registry("problem")
+_SEQUENTIAL = Registry("sequential environment")  # ids of problems that are the fixed policies of one
+_VECTORS = Registry("sequential vector environment")
 
 
 def register_problem(id: str, entry_point: str) -> None:
@@ -71,7 +74,35 @@ def register_problem(id: str, entry_point: str) -> None:
     )
 
 
-def _check_free(id: str, names: tuple[str, str]) -> None:
+def register_sequential(id: str, entry_point: str, problem: str, vector: str | None = None) -> None:
+    """Make a sequential environment known under an id such as "RelaxationSequence-v0", and to Gymnasium.
+
+    entry_point: "module:Class" of a `SequentialEnv`; its arguments are its options, each with a default. problem:
+    "module:function" that returns the `DesignProblem` over its fixed policies; what it takes are options too, those
+    that both take bear one name. vector: "module:Class" of a vector environment with num_envs and the same options.
+    ValueError when the id is taken.
+    """
+    if not ID.fullmatch(id):
+        raise ValueError(f"an id must be letters and digits and a version, as in 'ThreeBody-v0', got {id!r}.")
+    name = gymnasium_id(id)
+    if id not in _SEQUENTIAL.names():
+        _check_free(id, (name,))
+    _SEQUENTIAL.register(id, entry_point)
+    _PROBLEMS.register(id, problem)
+    if vector is not None:
+        _VECTORS.register(id, vector)
+    if name in gymnasium.registry:
+        return  # registered twice alike
+    undo_if_plugin_fails(entry_point, partial(gymnasium.registry.pop, name, None))
+    gymnasium.register(
+        name,
+        entry_point="designgym.envs.registry:make_sequential_env",
+        vector_entry_point="designgym.envs.registry:make_sequential_vector_env" if vector else None,
+        kwargs={"env_id": id},
+    )
+
+
+def _check_free(id: str, names: tuple[str, ...]) -> None:
     """ValueError where Gymnasium knows one of the names already, such as the stepwise one of another problem."""
     for name in names:
         if name in gymnasium.registry:
@@ -81,8 +112,18 @@ def _check_free(id: str, names: tuple[str, str]) -> None:
 
 
 def problem_ids() -> tuple[str, ...]:
-    """Return the ids of all registered problems."""
-    return _PROBLEMS.names()
+    """Return the ids of all registered problems, those that are fixed policies of a sequential environment apart."""
+    return tuple(name for name in _PROBLEMS.names() if name not in _SEQUENTIAL.names())
+
+
+def sequential_ids() -> tuple[str, ...]:
+    """Return the ids of all registered sequential environments."""
+    return _SEQUENTIAL.names()
+
+
+def is_sequential(id: str) -> bool:
+    """Whether an id is that of a sequential environment. ValueError for an unknown one."""
+    return full_id(id) in _SEQUENTIAL.names()
 
 
 def full_id(id: str) -> str:
@@ -106,8 +147,9 @@ def problem_function(id: str) -> Callable[..., DesignProblem]:
 
 
 def problem_options(id: str) -> dict[str, Any]:
-    """Return a problem's options and their defaults."""
-    return options_of(problem_function(id))
+    """Return the options of a problem, or of a sequential environment and its fixed policies, and their defaults."""
+    own = options_of(problem_function(id))
+    return {**own, **options_of(_SEQUENTIAL.load(full_id(id)))} if is_sequential(id) else own
 
 
 def make_problem(id: str, /, **options: Any) -> DesignProblem:
@@ -119,6 +161,8 @@ def make_problem(id: str, /, **options: Any) -> DesignProblem:
     """
     id = full_id(id)
     function = problem_function(id)
+    if is_sequential(id):
+        options = _taken(id, function, options)
     check_options(f"problem {id!r}", function, options)
     if isinstance(options.get("cost_model"), str):
         options["cost_model"] = _named_cost_model(options["cost_model"], {**options_of(function), **options})
@@ -131,6 +175,29 @@ def make_problem(id: str, /, **options: Any) -> DesignProblem:
     if not isinstance(problem, DesignProblem):
         raise ValueError(f"problem {id!r}: its function must return a DesignProblem, got {type(problem).__name__}.")
     return problem
+
+
+def make_sequential(id: str, /, **options: Any) -> SequentialEnv[Any, Any]:
+    """Make a registered sequential environment. ValueError names the nearest known id or option.
+
+    options: those of the environment; those that its fixed policies alone take are left aside.
+    """
+    name = full_id(id)
+    if name not in _SEQUENTIAL.names():
+        raise ValueError(f"{name} must be a sequential environment, got a problem. {nearest(id, sequential_ids())}")
+    made = _SEQUENTIAL.load(name)
+    taken = _taken(name, made, options)
+    check_options(f"environment {name!r}", made, taken)
+    env: SequentialEnv[Any, Any] = made(**taken)
+    if len(taken) < len(options):
+        env.problem = make_problem(name, **options)
+    return env
+
+
+def _taken(id: str, function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what the other face of a sequential environment takes: the options of both are given as one."""
+    of_other = problem_options(id).keys() - options_of(function).keys()
+    return {name: value for name, value in options.items() if name not in of_other}
 
 
 def _named_cost_model(name: str, options: Mapping[str, Any]) -> Any:
@@ -197,6 +264,23 @@ def make_design_env(problem_id: str, horizon: int = 1, render_mode: str | None =
 
     _refuse_rendering(render_mode)
     return DesignEnv(make_problem(problem_id, **options), horizon)
+
+
+def make_sequential_env(env_id: str, render_mode: str | None = None, **options: Any) -> SequentialEnv[Any, Any]:
+    """Make a sequential environment; what `gymnasium.make` calls."""
+    _refuse_rendering(render_mode)
+    return make_sequential(env_id, **options)
+
+
+def make_sequential_vector_env(
+    env_id: str, num_envs: int = 1, **options: Any
+) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
+    """Make a sequential environment's own vector environment; what `gymnasium.make_vec` calls."""
+    made = _VECTORS.load(full_id(env_id))
+    options = _taken(env_id, made, options)
+    check_options(f"environment {env_id!r}", made, options)
+    env: gymnasium.vector.VectorEnv[Any, Any, Any] = made(num_envs=num_envs, **options)
+    return env
 
 
 def make_stepwise_env(

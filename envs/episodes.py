@@ -1,0 +1,125 @@
+"""A sequential environment and one run's state: its budget of trials and its listener. An agent's only door to it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from designgym.cost_models.base import Columns
+from designgym.envs.endings import BudgetSpent
+from designgym.envs.metered import Answer, Listener
+from designgym.envs.objective import Evaluations
+from designgym.envs.problem import DesignProblem, priced
+from designgym.envs.sequential import SequentialEnv
+
+APART = 2**32  # how far the seeds of a run's episodes lie apart; the first one's is the run's own
+
+
+class MeteredEpisodes:
+    """A sequential environment with a budget of trials: episodes, or the instances of a sequence.
+
+    Nothing is remembered: the same actions cost a trial each time. Past the budget, `reset` and `step` raise
+    BudgetSpent. listener hears every trial that ends. seed: episode i begins with seed + i * 2^32.
+
+    asked: trials that ended. evaluating_s: seconds spent in the environment and the listener.
+    """
+
+    def __init__(
+        self, env: SequentialEnv[Any, Any], budget: int, listener: Listener | None = None, seed: int = 0
+    ) -> None:
+        if budget < 1:
+            raise ValueError(f"budget must be at least 1 trial, got {budget}.")
+        if env.trial not in ("episode", "step"):
+            raise ValueError(f"trial must be 'episode' or 'step', got {env.trial!r} of {type(env).__name__}.")
+        self.env = env
+        self.budget = budget
+        self.asked = 0
+        self.repeats_total = 0
+        self.evaluating_s = 0.0
+        self.action_space = env.action_space
+        self.observation_space = env.observation_space
+        self._trial_problem = env.trial_problem
+        self._listener = listener
+        self._seed = seed
+        self._episode = 0
+        self._running = False
+
+    @property
+    def problem(self) -> DesignProblem:
+        """The fixed policies of the environment."""
+        return self.env.problem
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent."""
+        return self.asked >= self.budget
+
+    def reset(self) -> tuple[Any, dict[str, Any]]:
+        """Begin the next episode. BudgetSpent when no trial is left."""
+        self._check_left()
+        started = time.perf_counter()
+        try:
+            observation, info = self.env.reset(seed=self._seed + self._episode * APART)
+        finally:
+            self.evaluating_s += time.perf_counter() - started
+        self._episode += 1
+        self._running = True
+        return observation, info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Take one step; the listener hears the trial that it ends. BudgetSpent when no trial is left."""
+        self._check_left()
+        if not self._running:
+            raise ValueError("an episode must be running to take a step, got none. Call reset() first.")
+        started = time.perf_counter()
+        try:
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            self._running = not (terminated or truncated)
+            if self.env.trial == "step" or not self._running:
+                self._hear(info)
+        finally:
+            self.evaluating_s += time.perf_counter() - started
+        return observation, float(reward), terminated, truncated, info
+
+    def _check_left(self) -> None:
+        if self.finished:
+            raise BudgetSpent(f"the budget of {self.budget} trials is spent.")
+
+    def _hear(self, info: dict[str, Any]) -> None:
+        designs, evaluations = outcome(self._trial_problem, info)
+        asks, self.asked = self.asked, self.asked + 1
+        if self._listener is not None:
+            self._listener(Answer(designs, evaluations, np.ones(1, bool), "faithful", asks))
+
+
+def outcome(problem: DesignProblem, info: dict[str, Any]) -> tuple[Columns, Evaluations]:
+    """Return what a trial chose and what it came to, batches of one, from the info of the step that ended it.
+
+    problem: the environment's `trial_problem`. BrokenCostModel names what is missing.
+    """
+    chosen = info.get("design", {})
+    missing = [name for name in problem.space.columns if name not in chosen]
+    if missing:
+        raise ValueError(
+            f"info['design'] must hold {missing[0]!r} where a trial ends, got {', '.join(chosen) or '{}'}."
+        )
+    designs = {name: np.array([chosen[name]]) for name in problem.space.columns}
+    told = _Told(problem.cost_model.metrics, info)
+    return designs, problem.objective(priced(told, designs, problem.space, 1))
+
+
+class _Told:
+    """What an environment's info says, as the cost model that it stands in for would say it."""
+
+    version = ""
+
+    def __init__(self, metrics: Any, info: dict[str, Any]) -> None:
+        self.metrics = metrics
+        self._info = info
+
+    def evaluate(self, designs: Columns) -> Columns:
+        """Return the metrics of the one trial."""
+        told = {**self._info.get("metrics", {}), "violation": self._info.get("violation", 0.0)}
+        return {name: np.array([float(value)]) for name, value in told.items()}
