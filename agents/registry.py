@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 
 from designgym.agents.base import Agent
+from designgym.agents.sequential import SequentialAgent
 from designgym.cost_models.registry import Registry
-from designgym.envs import Problem
+from designgym.envs import MeteredEpisodes, Problem
 
 _AGENTS = Registry("agent")
+_SEQUENTIAL = Registry("sequential agent")  # one name may stand in both, for an agent that plays and searches
 
 
 def register_agent(name: str, entry_point: str) -> None:
@@ -29,6 +31,24 @@ def agent_class(name: str) -> type[Agent]:
     return found
 
 
+def register_sequential_agent(name: str, entry_point: str) -> None:
+    """Make a `SequentialAgent` known. entry_point: "module:Class". ValueError when the name is taken."""
+    _SEQUENTIAL.register(name, entry_point)
+
+
+def sequential_agent_names() -> tuple[str, ...]:
+    """Return the names of all registered agents of sequential environments."""
+    return _SEQUENTIAL.names()
+
+
+def sequential_agent_class(name: str) -> type[SequentialAgent]:
+    """Import the class of an agent of sequential environments; ValueError names the nearest known name."""
+    found = _SEQUENTIAL.load(name)
+    if not (isinstance(found, type) and issubclass(found, SequentialAgent)):
+        raise ValueError(f"sequential agent {name!r} must be a subclass of SequentialAgent, got {found!r}.")
+    return found
+
+
 def _check_seed(seed: Any) -> None:
     """ValueError unless this is a seed."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
@@ -39,6 +59,12 @@ def make_agent(name: str, problem: Problem, seed: int, **hyperparameters: Any) -
     """Make an agent whose randomness all comes from this seed. ValueError where that is none."""
     _check_seed(seed)
     return agent_class(name)(problem, np.random.default_rng(seed), **hyperparameters)
+
+
+def make_sequential_agent(name: str, env: MeteredEpisodes, seed: int, **hyperparameters: Any) -> SequentialAgent:
+    """Make an agent of a sequential environment whose randomness all comes from this seed."""
+    _check_seed(seed)
+    return sequential_agent_class(name)(env, np.random.default_rng(seed), **hyperparameters)
 
 
 register_agent("random", "designgym.agents.random:Random")
@@ -58,3 +84,10 @@ register_agent("optuna_gp", "designgym.agents.optuna_gp:OptunaGP")
 register_agent("optuna_cmaes", "designgym.agents.optuna_cmaes:OptunaCmaEs")
 register_agent("optuna_nsga2", "designgym.agents.optuna_nsga2:OptunaNSGA2")
 register_agent("optuna_qmc", "designgym.agents.optuna_qmc:OptunaQMC")
+
+register_sequential_agent("tsallis_inf", "designgym.agents.tsallis_inf:TsallisInf")
+register_sequential_agent("tsallis_inf_binned", "designgym.agents.tsallis_inf:TsallisInfBinned")
+register_sequential_agent("chebyshev_bandit", "designgym.agents.chebyshev_bandit:ChebyshevBandit")
+register_sequential_agent("epsilon_greedy", "designgym.agents.bandits:EpsilonGreedy")
+register_sequential_agent("ucb", "designgym.agents.bandits:Ucb")
+register_sequential_agent("fixed_action", "designgym.agents.bandits:FixedAction")

@@ -39,6 +39,7 @@ __all__ = [
     "TWO",
     "Bowl",
     "check_agent",
+    "check_class",
     "check_declared",
     "check_hyperparameters",
     "check_resume",
@@ -81,7 +82,11 @@ def check_agent(name: str, budget: int = 120, **hyperparameters: Any) -> None:
 
 def check_declared(name: str) -> None:
     """Its class can be sent to a worker, says in one line what it does, and each hyperparameter says what it means."""
-    cls = agent_class(name)
+    check_class(name, agent_class(name))
+
+
+def check_class(name: str, cls: Any) -> None:
+    """The same for a class, of whichever kind of agent."""
     require(
         pickled_copy(f"{name}'s class", cls) is cls,
         f"{name}: its class must be found in its module, got another from pickle. Define it at module level.",

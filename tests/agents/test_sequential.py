@@ -1,0 +1,78 @@
+"""Agents of sequential environments: the contract, and what bandits learn."""
+
+import gymnasium
+import numpy as np
+import pytest
+from scipy.optimize import lsq_linear
+
+from designgym.agents import make_sequential_agent, sequential_agent_names
+from designgym.agents._polynomial_kernel import bounded_least_squares
+from designgym.agents.check_episodes import ARMS, Lanes, Walks
+from designgym.agents.episode_checks import check_sequential_agent
+from designgym.agents.sequential import play
+from designgym.agents.tsallis_inf import _Learner
+from designgym.envs import MeteredEpisodes
+
+
+@pytest.mark.parametrize("name", sequential_agent_names())
+def test_sequential_agent_keeps_the_contract(name: str) -> None:
+    check_sequential_agent(name)
+
+
+def costs(name: str, trials: int = 2000, seed: int = 3, **hyperparameters: object) -> np.ndarray:
+    heard: list[float] = []
+    env = MeteredEpisodes(Lanes(), trials, lambda answer: heard.append(float(answer.evaluations.losses[0, 0])), seed)
+    assert play(make_sequential_agent(name, env, seed, **hyperparameters)) == "budget"
+    return np.array(heard)
+
+
+def test_bandits_that_observe_nothing_come_to_the_best_arm() -> None:
+    best = min(costs("fixed_action", action=arm).mean() for arm in range(ARMS))
+    fixed = costs("fixed_action", action=0).mean()
+    for name, settings in (("epsilon_greedy", {}), ("ucb", {"loss_scale": 1.0}), ("tsallis_inf", {"loss_scale": 1.0})):
+        late = costs(name, **settings)[-1000:].mean()
+        assert late < best + 0.25 * (fixed - best), name
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("chebyshev_bandit", {"loss_scale": 2.0}), ("tsallis_inf_binned", {"bins": 5, "loss_scale": 2.0})],
+)
+def test_bandits_that_observe_do_better_than_any_fixed_arm(name: str, settings: dict[str, float]) -> None:
+    best = min(costs("fixed_action", action=arm).mean() for arm in range(ARMS))
+    assert costs(name, 4000, **settings)[-1000:].mean() < best - 0.05
+
+
+def test_the_probabilities_of_tsallis_inf_are_those_of_its_definition() -> None:
+    learner = _Learner(4)
+    assert learner.probabilities() == pytest.approx(np.full(4, 0.25))
+    for arm, loss in ((0, 0.9), (1, 0.4), (0, 0.8), (2, 0.1)) * 3:
+        learner.learn(arm, loss, learner.probabilities()[arm])
+    p = learner.probabilities()
+    assert p.sum() == pytest.approx(1.0)
+    # Stationary point of <p, L> - 4 sum sqrt(p) / rate + x sum(p): all of L - 2 / (rate sqrt(p)) are one number.
+    rate = 2.0 / np.sqrt(learner._t)
+    spread = learner._losses - 2.0 / (rate * np.sqrt(p))
+    assert np.ptp(spread) < 1e-6 * np.abs(spread).max()
+
+
+def test_bounded_least_squares_are_scipys() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        features, wanted = rng.normal(size=(30, 5)), rng.normal(size=30) * 3
+        bounds = rng.uniform(0.1, 1.0, 5)
+        found = np.zeros(5)
+        bounded_least_squares(features.T @ features, features.T @ wanted, bounds, found)
+        assert found == pytest.approx(lsq_linear(features, wanted, (-bounds, bounds), tol=1e-14).x, abs=1e-6)
+
+
+def test_a_bandit_refuses_episodes_and_names_who_plays_them() -> None:
+    with pytest.raises(ValueError, match=r"Ucb answers sequences .* got Walks.* Choose an agent that plays episodes"):
+        make_sequential_agent("ucb", MeteredEpisodes(Walks(), 3), 0)
+
+
+def test_a_contextual_bandit_refuses_what_it_can_not_read() -> None:
+    env = Lanes()
+    env.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,))
+    with pytest.raises(ValueError, match=r"chebyshev_bandit needs one number of known range .* observed=True"):
+        make_sequential_agent("chebyshev_bandit", MeteredEpisodes(env, 3), 0)

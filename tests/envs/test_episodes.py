@@ -1,0 +1,122 @@
+"""Trials of sequential environments: budget, listener, seeds, registration."""
+
+import pickle
+
+import gymnasium
+import numpy as np
+import pytest
+
+from designgym.agents.check_episodes import INSTANCES, STEPS, Lanes, Walks
+from designgym.envs import (
+    Answer,
+    BrokenCostModel,
+    BudgetSpent,
+    MeteredEpisodes,
+    is_sequential,
+    make_problem,
+    make_sequential,
+    problem_ids,
+    problem_options,
+    register_sequential,
+    sequential_ids,
+)
+
+
+def test_a_trial_of_a_sequence_is_a_step() -> None:
+    heard: list[Answer] = []
+    env = MeteredEpisodes(Lanes(), INSTANCES + 2, heard.append, seed=7)
+    for instances in (INSTANCES, 2):
+        env.reset()
+        for i in range(instances):
+            _, reward, terminated, _, _ = env.step(1)
+            assert heard[-1].evaluations.losses[0, 0] == -reward
+            assert heard[-1].designs["arm"].tolist() == [1]
+            assert terminated == (i == INSTANCES - 1)
+    assert env.finished
+    with pytest.raises(BudgetSpent, match="42 trials"):
+        env.step(1)
+    with pytest.raises(BudgetSpent):
+        env.reset()
+    assert [answer.ask for answer in heard] == list(range(INSTANCES + 2))
+
+
+def test_a_trial_of_a_walk_is_an_episode() -> None:
+    heard: list[Answer] = []
+    env = MeteredEpisodes(Walks(), 2, heard.append, seed=7)
+    for trial in range(2):
+        env.reset()
+        for step in range(STEPS):
+            assert len(heard) == trial, step
+            env.step(2)
+    assert len(heard) == 2
+    assert heard[0].designs == {}
+    with pytest.raises(BudgetSpent):
+        env.reset()
+
+
+def test_episodes_of_a_run_differ_and_the_first_begins_with_its_seed() -> None:
+    env, plain = MeteredEpisodes(Lanes(), 100, seed=11), Lanes()
+    first, second = env.reset()[0], env.reset()[0]
+    assert first == plain.reset(seed=11)[0]
+    assert first != second
+
+
+def test_a_step_without_an_episode_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"Call reset\(\) first"):
+        MeteredEpisodes(Lanes(), 3).step(0)
+
+
+def test_an_environment_that_forgets_a_metric_is_named() -> None:
+    class Forgetful(Lanes):
+        def step(self, action):
+            observation, reward, terminated, truncated, info = super().step(action)
+            info["metrics"] = {}
+            return observation, reward, terminated, truncated, info
+
+    env = MeteredEpisodes(Forgetful(), 3)
+    env.reset()
+    with pytest.raises(BrokenCostModel, match="must return 'cost'"):
+        env.step(0)
+
+
+def walks(far: int = 3):
+    """The fixed policies of a test's environment. far: not used by the environment."""
+    return Walks.problem
+
+
+class Known(Walks):
+    """A registered environment; near: not used by its fixed policies."""
+
+    def __init__(self, near: int = 1) -> None:
+        self.near = near
+
+
+def test_a_registered_environment_is_made_by_both_names() -> None:
+    here = "tests_episodes_known"
+    import sys
+
+    sys.modules[here] = sys.modules[__name__]
+    register_sequential("KnownWalks-v0", f"{here}:Known", f"{here}:walks")
+    assert "KnownWalks-v0" in sequential_ids()
+    assert "KnownWalks-v0" not in problem_ids()
+    assert is_sequential("KnownWalks")
+    assert not is_sequential("LABS")
+    assert problem_options("KnownWalks") == {"far": 3, "near": 1}
+    assert make_problem("KnownWalks", far=4, near=2).space == Walks.problem.space
+    assert make_sequential("KnownWalks", far=4, near=2).near == 2
+    env = gymnasium.make("designgym/KnownWalks-v0", near=5)
+    assert env.unwrapped.near == 5
+    with pytest.raises(ValueError, match=r"must be one of .*, got 'nera'"):
+        make_sequential("KnownWalks", nera=2)
+    with pytest.raises(ValueError, match="LABS-v0 must be a sequential environment"):
+        make_sequential("LABS")
+    with pytest.raises(ValueError, match="must not know its environments yet"):
+        register_sequential("SystolicArray-v0", f"{here}:Known", f"{here}:walks")
+
+
+@pytest.mark.parametrize("made", [Lanes, Walks])
+def test_the_small_environments_keep_gymnasiums_rules(made) -> None:
+    from gymnasium.utils.env_checker import check_env
+
+    check_env(made(), skip_render_check=True)
+    assert np.isfinite(pickle.loads(pickle.dumps(made())).reset(seed=3)[0]).all()
