@@ -44,10 +44,12 @@ def test_bandits_that_observe_do_better_than_any_fixed_arm(name: str, settings: 
 
 
 def test_the_probabilities_of_tsallis_inf_are_those_of_its_definition() -> None:
-    learner = _Learner(4)
+    learner, rng = _Learner(4), np.random.default_rng(0)
     assert learner.probabilities() == pytest.approx(np.full(4, 0.25))
-    for arm, loss in ((0, 0.9), (1, 0.4), (0, 0.8), (2, 0.1)) * 3:
-        learner.learn(arm, loss, learner.probabilities()[arm])
+    for _ in range(50):
+        p = learner.probabilities()
+        arm = int(rng.choice(4, p=p))
+        learner.learn(arm, (0.9, 0.4, 0.1, 0.3)[arm], p[arm])
     p = learner.probabilities()
     assert p.sum() == pytest.approx(1.0)
     # Stationary point of <p, L> - 4 sum sqrt(p) / rate + x sum(p): all of L - 2 / (rate sqrt(p)) are one number.
