@@ -72,3 +72,13 @@ class Walks(SequentialEnv[NDArray[np.float64], np.int64]):
         away = abs(self._place - self._target)
         info = {} if self._left else {"metrics": {"cost": 1.0 + away}, "violation": 0.0}
         return self._observation, 0.0 if self._left else -away, not self._left, False, info
+
+
+def lanes() -> DesignProblem:
+    """Return the fixed policies of `Lanes`."""
+    return Lanes.problem
+
+
+def walks() -> DesignProblem:
+    """Return what `Walks` are priced by; of its fixed policies there is none but the arm's number."""
+    return Walks.problem

@@ -7,7 +7,7 @@ import numpy as np
 from designgym.agents.base import Agent
 from designgym.agents.sequential import SequentialAgent
 from designgym.cost_models.registry import Registry
-from designgym.envs import MeteredEpisodes, Problem
+from designgym.envs import MeteredEpisodes, Problem, sequential_ids
 
 _AGENTS = Registry("agent")
 _SEQUENTIAL = Registry("sequential agent")  # one name may stand in both, for an agent that plays and searches
@@ -47,6 +47,21 @@ def sequential_agent_class(name: str) -> type[SequentialAgent]:
     if not (isinstance(found, type) and issubclass(found, SequentialAgent)):
         raise ValueError(f"sequential agent {name!r} must be a subclass of SequentialAgent, got {found!r}.")
     return found
+
+
+def class_for(name: str, sequential: bool) -> type[Agent] | type[SequentialAgent]:
+    """Return the class that runs under this name: what plays, where the problem is a sequential environment's.
+
+    An agent that only searches designs then searches the fixed policies. ValueError names who can not do what.
+    """
+    if sequential and name in sequential_agent_names():
+        return sequential_agent_class(name)
+    if not sequential and name in sequential_agent_names() and name not in agent_names():
+        raise ValueError(
+            f"agent {name!r} plays sequential environments, such as {', '.join(sequential_ids()) or 'none yet'}, and "
+            "searches no designs. Choose another agent, or such an environment."
+        )
+    return agent_class(name)
 
 
 def _check_seed(seed: Any) -> None:

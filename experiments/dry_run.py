@@ -72,7 +72,7 @@ def dry_run(spec: SweepSpec, workers: int | None = None) -> DryRun:
 
 def _row(group: Sequence[RunSpec]) -> DryRow:
     run = group[0]
-    each = int(min(run.budget, run.problem.problem.space.size))
+    each = run.trials
     pace = _seconds_per_design(run)
     one = min(each * pace, run.seconds or np.inf)
     return DryRow(run.problem.label, run.agent.label, len(group), each * len(group), pace, one * len(group))

@@ -180,7 +180,7 @@ def _numpy(rows: pa.RecordBatch | pa.Table, name: str) -> Any:
 
 
 def _designs(run: RunSpec) -> int:
-    return int(min(run.budget, run.problem.problem.space.size))
+    return run.trials
 
 
 def _group(run: RunSpec) -> tuple[str, str]:

@@ -5,24 +5,28 @@ A run's key is a hash of everything that its trials depend on, and of nothing el
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from designgym.agents.base import Agent, settings_of
-from designgym.agents.registry import agent_class
+from designgym.agents.registry import class_for
+from designgym.agents.sequential import SequentialAgent
 from designgym.cost_models.base import Columns, CostModel
-from designgym.envs import DesignProblem, DesignSpace
-from designgym.envs.registry import full_id, make_problem, problem_options
+from designgym.envs import DesignProblem, DesignSpace, SequentialEnv
+from designgym.envs.registry import full_id, is_sequential, make_problem, make_sequential, problem_options
 from designgym.experiments.plain import digest, plain
 from designgym.experiments.spec import SpecError, SweepSpec
 
 
 @dataclass(frozen=True)
 class SweepProblem:
-    """A problem of a sweep, made. options: all of them, defaults included. start: the user's designs, told first."""
+    """A problem of a sweep, made. options: all of them, defaults included. start: the user's designs, told first.
+
+    played: whether a sequential environment is played; then `problem` is what the rows of its trials are made of.
+    """
 
     id: str
     given: Mapping[str, Any]
@@ -30,11 +34,21 @@ class SweepProblem:
     label: str
     problem: DesignProblem
     start: Columns | None
+    played: bool = False
+
+    @property
+    def sequential(self) -> bool:
+        """Whether its id is that of a sequential environment, played or searched for its fixed policies."""
+        return is_sequential(self.id)
+
+    def environment(self) -> SequentialEnv[Any, Any] | None:
+        """Make the sequential environment that is played; None where none is."""
+        return make_sequential(self.id, **self.given) if self.played else None
 
     @property
     def slow(self) -> bool:
         """Whether a design takes so long to price that its agent stays in the driver and asks ahead."""
-        return bool(getattr(self.problem.cost_model, "slow", False))
+        return bool(getattr(self.problem.cost_model, "slow", False)) and not self.played
 
     @cached_property
     def definition(self) -> dict[str, Any]:
@@ -49,6 +63,7 @@ class SweepProblem:
             "objective": plain(problem.objective),
             "space": digest([problem.space.parameters, problem.space.constraints]),
             "start": None if self.start is None else plain(problem.space.describe(self.start)),
+            **({"played": True} if self.played else {}),
         }
 
 
@@ -59,7 +74,7 @@ class SweepAgent:
     name: str
     hyperparameters: Mapping[str, Any]
     label: str
-    cls: type[Agent]
+    cls: type[Agent] | type[SequentialAgent]
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,11 @@ class RunSpec:
         return digest(self.definition)
 
     @property
+    def trials(self) -> int:
+        """The most trials that it can make."""
+        return self.budget if self.problem.played else int(min(self.budget, self.problem.problem.space.size))
+
+    @property
     def title(self) -> str:
         """What messages call the run."""
         return f"{self.problem.label}, {self.agent.label}, seed {self.seed}"
@@ -111,15 +131,28 @@ def runs(spec: SweepSpec) -> tuple[RunSpec, ...]:
 
     SpecError names the key of an unknown problem, option, agent or hyperparameter, or of a value not allowed.
     """
-    problems, agents = _problems(spec), _agents(spec)
+    problems = _problems(spec)
     _refuse_ahead(spec, problems)
-    stops = [_stop_loss(spec, problem) for problem in problems]
+    pairs = [pair for problem in problems for pair in _pairs(spec, problem)]
+    stops = {problem.label: _stop_loss(spec, problem) for problem, _ in pairs}
     return tuple(
-        RunSpec(problem, agent, seed, spec.budget, spec.seconds, spec.stop_at_regret, stop, *_ahead(spec, problem))
+        RunSpec(problem, agent, seed, spec.budget, spec.seconds, spec.stop_at_regret, stops[problem.label],
+                *_ahead(spec, problem))
         for seed in spec.seeds
-        for problem, stop in zip(problems, stops, strict=True)
-        for agent in agents
-    )
+        for problem, agent in pairs
+    )  # fmt: skip
+
+
+def _pairs(spec: SweepSpec, problem: SweepProblem) -> list[tuple[SweepProblem, SweepAgent]]:
+    """Return each agent with the problem as it sees it: played, or searched for the best of its fixed policies."""
+    agents = _agents(spec, problem.sequential)
+    if not problem.sequential:
+        return [(problem, agent) for agent in agents]
+    with _Place("problems", problem.id):
+        trials = make_sequential(problem.id, **problem.given).trial_problem
+    played = replace(problem, problem=trials, start=None, played=True)
+    fixed = replace(problem, label=f"{problem.label}, fixed policies")
+    return [(played if issubclass(agent.cls, SequentialAgent) else fixed, agent) for agent in agents]
 
 
 def _ahead(spec: SweepSpec, problem: SweepProblem) -> tuple[int | None, str | None]:
@@ -153,11 +186,11 @@ def _problems(spec: SweepSpec) -> list[SweepProblem]:
     return made
 
 
-def _agents(spec: SweepSpec) -> list[SweepAgent]:
-    found: list[tuple[str, dict[str, Any], type[Agent]]] = []
+def _agents(spec: SweepSpec, sequential: bool) -> list[SweepAgent]:
+    found: list[tuple[str, dict[str, Any], type[Agent] | type[SequentialAgent]]] = []
     for i, entry in enumerate(spec.agents):
         with _Place(f"agents[{i}].name", entry.name):
-            cls = agent_class(entry.name)
+            cls = class_for(entry.name, sequential)
         with _Place(f"agents[{i}].hyperparameters", entry.name):
             settings = settings_of(cls.hyperparameters, entry.hyperparameters)
         found.append((entry.name, settings, cls))
@@ -192,6 +225,8 @@ def _stop_loss(spec: SweepSpec, problem: SweepProblem) -> float | None:
         return None
     from designgym.envs.optimum import known_optimum
 
+    if problem.played:
+        raise SpecError(f"stop_at_regret is for searches of designs, but {problem.label} is played. Leave it out.")
     if len(problem.problem.objective.names) > 1:
         raise SpecError(f"stop_at_regret needs a single objective, but {problem.label} has several. Leave it out.")
     optimum = known_optimum(problem.id, dict(problem.given), problem.problem)

@@ -25,7 +25,7 @@ from designgym.experiments.flight import Flight
 from designgym.experiments.handover import Abandoned
 from designgym.experiments.rows import designs_of, evaluations_of
 from designgym.experiments.watch import Ends, TimeUp
-from designgym.experiments.worker import Ended, Failed, Task, failure
+from designgym.experiments.worker import Ended, Failed, Task, failure, searcher
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,7 +126,7 @@ def _search_itself(flight: Flight, task: Task) -> Ended:
             raise ends.time_up(answer)
 
     metered = MeteredProblem(waiting, task.budget, hear)
-    agent = task.agent(metered, np.random.default_rng(task.seed), **task.hyperparameters)
+    agent = searcher(task)(metered, np.random.default_rng(task.seed), **task.hyperparameters)
     begun = time.perf_counter()
     reason = run(agent, task.start)
     agent_s = time.perf_counter() - begun - metered.evaluating_s
@@ -158,7 +158,7 @@ class _Pilot:
         # With results told as they come, a continued run cannot draw again what it drew; it must not try.
         again = done > 0 and not self._in_order and not task.agent.told
         rng = np.random.default_rng([task.seed, done] if again else task.seed)
-        self._agent = task.agent(self._metered, rng, **task.hyperparameters)
+        self._agent = searcher(task)(self._metered, rng, **task.hyperparameters)
         self._metered.patience = max(self._metered.patience, 10 * self._agent.population)
         self._asked: deque[_Asked] = deque()
         self._known: set[int] = set()  # trials told, where results are told as they come

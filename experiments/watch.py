@@ -68,7 +68,9 @@ class Watch:
 
     def __init__(self, problem: DesignProblem, task: Task, logged: Any, buffer: Buffer) -> None:
         self._problem, self._buffer = problem, buffer
-        self._told = task.agent.told
+        # Every trial of a played environment is logged and made again, as every row of a told agent is.
+        self._told = task.agent.told or task.environment is not None
+        self._played = task.environment is not None
         self._ends = Ends(task.seconds, task.stop_loss)
         self._paused = 0.0
         self._before = 0.0
@@ -83,6 +85,8 @@ class Watch:
             self._to_skip = logged.num_rows if self._told else of_fidelity(logged, FIDELITIES[1]).num_rows
             if self._told:
                 self._logged = designs_of(logged, problem.space)
+            if self._played:
+                self._logged = self._with_losses(self._logged or {}, evaluations_of(logged, problem))
             self._before = float(logged.column("elapsed_s")[-1].as_py())
             self._read_end(logged)
 
@@ -141,10 +145,16 @@ class Watch:
             skipped = min(self._to_skip, len(rows))
             if self._logged is not None:
                 done = batch_length(self._logged) - self._to_skip
-                check_same(answer.designs, self._logged, slice(done, done + skipped))
+                asked = self._with_losses(answer.designs, answer.evaluations) if self._played else answer.designs
+                check_same(asked, self._logged, slice(done, done + skipped))
             self._to_skip -= skipped
             rows = rows[skipped:]
         return rows
+
+    def _with_losses(self, designs: Columns, evaluations: Evaluations) -> Columns:
+        """What a played trial must come to again; infeasible ones have no losses."""
+        names, losses = self._problem.objective.names, evaluations.losses
+        return designs | {f"loss.{name}": np.nan_to_num(losses[:, j], nan=-1.0) for j, name in enumerate(names)}
 
     @property
     def ended(self) -> str:

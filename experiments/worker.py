@@ -15,8 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from designgym.agents.base import Agent, ToldBefore, run, tell_again
+from designgym.agents.sequential import SequentialAgent, play
 from designgym.cost_models.base import Columns
-from designgym.envs import BrokenCostModel, DesignProblem, MeteredProblem, ReplayDiffers
+from designgym.envs import (
+    BrokenCostModel,
+    DesignProblem,
+    MeteredEpisodes,
+    MeteredProblem,
+    ReplayDiffers,
+    SequentialEnv,
+)
 from designgym.experiments.handover import Abandoned, Buffer
 from designgym.experiments.packets import rows_of
 from designgym.experiments.replay import answered_by, told_before
@@ -33,25 +41,33 @@ if TYPE_CHECKING:
 class Task:
     """What a worker needs to know of a run, besides its problem and what is logged of it already.
 
-    stop_loss: the feasible loss at or below which the run ends. start: designs priced and told first.
+    stop_loss: the feasible loss at or below which the run ends. start: designs priced and told first. environment: the
+    sequential environment that is played, if one is; it is sent whole, for a worker may not know its id.
     """
 
     key: str
-    agent: type[Agent]
+    agent: type[Agent] | type[SequentialAgent]
     hyperparameters: Mapping[str, Any]
     seed: int
     budget: int
     start: Columns | None = None
     seconds: float | None = None
     stop_loss: float | None = None
+    environment: SequentialEnv[Any, Any] | None = None
 
 
 def task_of(run: RunSpec) -> Task:
     """Return what a worker needs to know of a run."""
     return Task(
         run.key, run.agent.cls, dict(run.agent.hyperparameters), run.seed, run.budget, run.problem.start,
-        run.seconds, run.stop_loss,
+        run.seconds, run.stop_loss, run.problem.environment(),
     )  # fmt: skip
+
+
+def searcher(task: Task) -> type[Agent]:
+    """Return the agent's class of a task that searches designs."""
+    assert issubclass(task.agent, Agent), task.agent
+    return task.agent
 
 
 @dataclass(frozen=True)
@@ -157,8 +173,10 @@ def _search(problem: DesignProblem, task: Task, logged: Any, buffer: Buffer) -> 
     The agent is asked again from the start, or told what is logged.
     """
     watch = Watch(problem, task, logged, buffer)
+    if issubclass(task.agent, SequentialAgent):
+        return _play(task.agent, task, watch)
     metered, told = _metered(problem, task, logged, watch)
-    agent = task.agent(metered, np.random.default_rng(task.seed), **task.hyperparameters)
+    agent = searcher(task)(metered, np.random.default_rng(task.seed), **task.hyperparameters)
     _load_kernels(problem)
     watch.start()
     if told is not None:
@@ -169,6 +187,18 @@ def _search(problem: DesignProblem, task: Task, logged: Any, buffer: Buffer) -> 
     return Ended(
         watch.ended or reason, watch.elapsed(), metered.asked, metered.repeats_total, agent_s, metered.asked - before
     )
+
+
+def _play(agent_class: type[SequentialAgent], task: Task, watch: Watch) -> Ended:
+    """Play the sequential environment to the end of the run, from its start even where an earlier part is logged."""
+    assert task.environment is not None
+    metered = MeteredEpisodes(task.environment, task.budget, watch.hear, task.seed)
+    agent = agent_class(metered, np.random.default_rng(task.seed), **task.hyperparameters)
+    watch.start()
+    begun = time.perf_counter()
+    reason = play(agent)
+    agent_s = time.perf_counter() - begun - metered.evaluating_s
+    return Ended(watch.ended or reason, watch.elapsed(), metered.asked, 0, agent_s, metered.asked)
 
 
 def _metered(problem: DesignProblem, task: Task, logged: Any, watch: Watch) -> tuple[MeteredProblem, ToldBefore | None]:

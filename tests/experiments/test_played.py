@@ -1,0 +1,82 @@
+"""Runs in which a sequential environment is played: logged, continued, swept, compared with its fixed policies."""
+
+import pyarrow as pa
+import pytest
+from runs_in_process import assert_as_undisturbed, same_trials, spec_of, undisturbed
+
+from designgym.agents.check_episodes import INSTANCES
+from designgym.envs import ReplayDiffers
+from designgym.envs import registry as envs
+from designgym.experiments import load_trials
+from designgym.experiments.driver import sweep
+from designgym.experiments.runs import runs
+from designgym.experiments.spec import SpecError
+from designgym.experiments.worker import Failed
+
+HERE = "designgym.agents.check_episodes"
+
+
+@pytest.fixture(autouse=True)
+def _small_environments(monkeypatch) -> None:
+    problems = {"Lanes-v0": f"{HERE}:lanes", "Walks-v0": f"{HERE}:walks"}
+    played = {"Lanes-v0": f"{HERE}:Lanes", "Walks-v0": f"{HERE}:Walks"}
+    monkeypatch.setattr(envs._PROBLEMS, "_entry_points", {**envs._PROBLEMS._entry_points, **problems})
+    monkeypatch.setattr(envs._SEQUENTIAL, "_entry_points", {**envs._SEQUENTIAL._entry_points, **played})
+
+
+def test_a_played_run_logs_a_row_a_trial() -> None:
+    (run,) = runs(spec_of(problems=["Lanes"], agents=["epsilon_greedy"], budget=INSTANCES + 5))
+    rows, ended = undisturbed(run)
+    assert rows.num_rows == INSTANCES + 5
+    assert ended.reason == "budget"
+    assert ended.timed == INSTANCES + 5
+    assert set(rows.column("design.arm").to_pylist()) == set(range(5))
+    assert rows.column("loss.cost").to_pylist() == rows.column("metric.cost").to_pylist()
+
+
+@pytest.mark.parametrize("kept", [1, 39, 40, 44])
+@pytest.mark.parametrize("agent", ["epsilon_greedy", "tsallis_inf_binned", "chebyshev_bandit"])
+def test_a_continued_played_run_ends_in_the_same_trials(agent, kept) -> None:
+    (run,) = runs(spec_of(problems=["Lanes"], agents=[agent], budget=45))
+    whole, _ = undisturbed(run)
+    rest, _ = undisturbed(run, whole[:kept])
+    assert same_trials(pa.concat_tables([whole[:kept], rest]), whole)
+
+
+def test_a_continued_run_that_comes_to_other_trials_is_stopped() -> None:
+    (run,) = runs(spec_of(problems=["Lanes"], agents=["epsilon_greedy"], budget=45))
+    whole, _ = undisturbed(run)
+    place = whole.schema.get_field_index("loss.cost")
+    other = whole.set_column(place, "loss.cost", pa.array([9.0] * 45))
+    _, ended = undisturbed(run, other[:20])
+    assert isinstance(ended, Failed)
+    assert ended.replay
+    assert ReplayDiffers.__name__ in ended.error
+
+
+def test_agents_that_search_designs_search_its_fixed_policies() -> None:
+    played, fixed = runs(spec_of(problems=["Lanes"], agents=["ucb", "exhaustive"], budget=20))
+    assert (played.problem.label, fixed.problem.label) == ("Lanes-v0", "Lanes-v0, fixed policies")
+    assert (played.trials, fixed.trials) == (20, 5)
+    rows, ended = undisturbed(fixed)
+    assert rows.num_rows == 5
+    assert ended.reason == "complete"
+
+
+def test_an_agent_of_sequences_is_refused_elsewhere() -> None:
+    with pytest.raises(
+        SpecError, match=r"agents\[0\].name: agent 'ucb' plays sequential environments, such as Lanes-v0"
+    ):
+        runs(spec_of(problems=["LABS"], agents=["ucb"]))
+    with pytest.raises(SpecError, match="stop_at_regret is for searches of designs, but Lanes-v0 is played"):
+        runs(spec_of(problems=["Lanes"], agents=["ucb"], stop_at_regret=0.1))
+    (run,) = runs(spec_of(problems=["Walks"], agents=["ucb"]))
+    _, ended = undisturbed(run)
+    assert "Ucb answers sequences of instances" in ended.error
+
+
+def test_a_sweep_plays_and_searches_side_by_side(tmp_path) -> None:
+    spec = spec_of(problems=["Lanes"], agents=["ucb", "tsallis_inf", "random"], budget=60, seeds=2)
+    sweep(spec, tmp_path / "out", workers=2, silent=True)
+    assert_as_undisturbed(tmp_path / "out", runs(spec))
+    assert load_trials(tmp_path / "out").num_rows == 4 * 60 + 2 * 5
