@@ -1,6 +1,7 @@
 """Searchers: they see a problem's space and evaluations, never its physics."""
 
 from designgym.agents.base import Agent, ToldBefore, run
+from designgym.agents.playing import play_trials
 from designgym.agents.registry import (
     agent_class,
     agent_names,
@@ -25,6 +26,7 @@ __all__ = [
     "make_agent",
     "make_sequential_agent",
     "play",
+    "play_trials",
     "register_agent",
     "register_sequential_agent",
     "run",

@@ -73,7 +73,9 @@ def _check_seed(seed: Any) -> None:
 def make_agent(name: str, problem: Problem, seed: int, **hyperparameters: Any) -> Agent:
     """Make an agent whose randomness all comes from this seed. ValueError where that is none."""
     _check_seed(seed)
-    return agent_class(name)(problem, np.random.default_rng(seed), **hyperparameters)
+    cls = class_for(name, sequential=False)
+    assert issubclass(cls, Agent)
+    return cls(problem, np.random.default_rng(seed), **hyperparameters)
 
 
 def make_sequential_agent(name: str, env: MeteredEpisodes, seed: int, **hyperparameters: Any) -> SequentialAgent:
@@ -94,6 +96,9 @@ register_agent("beam", "designgym.agents.beam:Beam")
 register_agent("dynamic_programming", "designgym.agents.dynamic_programming:DynamicProgramming")
 register_agent("bayesian", "designgym.agents.bayesian:Bayesian")
 register_agent("predictor_search", "designgym.agents.predictor_search:PredictorSearch")
+register_agent("policy_gradient", "designgym.agents.policy_gradient:PolicyGradient")
+register_agent("q_learning", "designgym.agents.q_learning:QLearning")
+register_agent("cross_entropy", "designgym.agents.cross_entropy:CrossEntropy")
 register_agent("optuna_tpe", "designgym.agents.optuna_tpe:OptunaTPE")
 register_agent("optuna_gp", "designgym.agents.optuna_gp:OptunaGP")
 register_agent("optuna_cmaes", "designgym.agents.optuna_cmaes:OptunaCmaEs")

@@ -12,23 +12,35 @@ from designgym.experiments.quantities import quantity
 
 
 def list_(json: Json = False) -> None:
-    """List the problems, agents and cost models, plug-ins included."""
-    from designgym.agents import agent_names
+    """List the problems, sequential environments, agents and cost models, plug-ins included."""
+    from designgym.agents import agent_names, sequential_agent_names
     from designgym.cost_models.plugins import load_plugins
     from designgym.cost_models.registry import cost_model_names
-    from designgym.envs.registry import problem_ids
+    from designgym.envs.registry import problem_ids, sequential_ids
+    from designgym.experiments.cli.playing import environment_row
 
     failures = [str(failure) for failure in load_plugins()]
     problems = _rows(problem_ids(), _problem_row, failures)
+    environments = _rows(sequential_ids(), environment_row, failures)
     agents = _rows(agent_names(), _agent_row, failures)
-    listing = {"problems": problems, "agents": agents, "cost_models": list(cost_model_names())}
+    players = _rows(sequential_agent_names(), _player_row, failures)
+    listing = {
+        "problems": problems,
+        "sequential_environments": environments,
+        "agents": agents,
+        "sequential_agents": players,
+        "cost_models": list(cost_model_names()),
+    }
     if json:
         print_json(listing | {"plugin_failures": failures})
         return
     out = console()
     rows = [(p["id"], _size(p["designs"]), p["minimize"] or "", p["summary"]) for p in problems]
     out.print(table("Problems", ("id", "designs", "default objective", "what"), rows, ("designs",)))
+    shown = [(e["id"], e["trial"], e["actions"], e["summary"]) for e in environments]
+    out.print(table("Sequential environments", ("id", "trial", "actions", "what"), shown))
     out.print(table("Agents", ("name", "what"), [(a["name"], a["summary"]) for a in agents]))
+    out.print(table("Agents that play", ("name", "what"), [(a["name"], a["summary"]) for a in players]))
     out.print(table("Cost models", ("name",), [(name,) for name in cost_model_names()]))
     for failure in failures:
         out.print(f"left out: {failure}", style="yellow", markup=False, soft_wrap=True)
@@ -49,6 +61,12 @@ def _agent_row(name: str) -> dict[str, Any]:
     from designgym.agents import agent_class
 
     return {"name": name, "summary": agent_class(name).summary}
+
+
+def _player_row(name: str) -> dict[str, Any]:
+    from designgym.agents import sequential_agent_class
+
+    return {"name": name, "summary": sequential_agent_class(name).summary}
 
 
 def _problem_row(name: str) -> dict[str, Any]:
@@ -84,32 +102,36 @@ def show(
     set_: Set = [],  # noqa: B006
     json: Json = False,
 ) -> None:
-    """Show one problem (parameters, metrics, options, known optimum), agent (its knobs) or cost model."""
-    from designgym.agents import agent_names
-    from designgym.agents.registry import agent_class
+    """Show one problem (parameters, metrics, options, known optimum), environment, agent (its knobs) or cost model."""
+    from designgym.agents import agent_names, sequential_agent_names
+    from designgym.agents.registry import agent_class, sequential_agent_class
     from designgym.cost_models.plugins import load_plugins
     from designgym.cost_models.registry import cost_model_names, nearest
-    from designgym.envs.registry import problem_ids
+    from designgym.envs.registry import problem_ids, sequential_ids
+    from designgym.experiments.cli.playing import show_environment
 
     load_plugins()
     if name in agent_names():
         _show_agent(name, agent_class(name), json)
         return
-    problems = [
-        known for known in problem_ids() if name.removeprefix("designgym/") in (known, known.rpartition("-v")[0])
-    ]
-    if problems:
-        _show_problem(problems[-1], assignments(set_, "--set"), json)
+    if name in sequential_agent_names():
+        _show_agent(name, sequential_agent_class(name), json)
         return
+    for ids, shown in ((problem_ids(), _show_problem), (sequential_ids(), show_environment)):
+        if meant := [known for known in ids if name.removeprefix("designgym/") in (known, known.rpartition("-v")[0])]:
+            shown(meant[-1], assignments(set_, "--set"), json)
+            return
     if name in cost_model_names():
         _show_cost_model(name, json)
         return
-    known = (*problem_ids(), *agent_names(), *cost_model_names())
+    known = (
+        *problem_ids(), *sequential_ids(), *agent_names(), *sequential_agent_names(), *cost_model_names(),
+    )  # fmt: skip
     raise ValueError(f"no problem, agent or cost model {name!r}. {nearest(name, known)}")
 
 
 def _show_agent(name: str, agent: Any, json: bool) -> None:
-    rows = _parameter_rows(agent.hyperparameters)
+    rows = parameter_rows(agent.hyperparameters)
     if json:
         print_json({"name": name, "summary": agent.summary, "hyperparameters": rows})
         return
@@ -117,7 +139,7 @@ def _show_agent(name: str, agent: Any, json: bool) -> None:
     out.print(f"[bold]{name}[/bold]  {agent.summary}\n")
     out.print(inspect.getdoc(inspect.getmodule(agent)) or "", markup=False)
     out.print()
-    _print_parameters("Hyperparameters", rows)
+    print_parameters("Hyperparameters", rows)
 
 
 def _show_cost_model(name: str, json: bool) -> None:
@@ -126,13 +148,13 @@ def _show_cost_model(name: str, json: bool) -> None:
     model = make_cost_model(name)
     options = {key: repr(value) for key, value in cost_model_options(name).items()}
     if json:
-        print_json({"name": name, "doc": inspect.getdoc(model), "options": options, "metrics": _metrics(model)})
+        print_json({"name": name, "doc": inspect.getdoc(model), "options": options, "metrics": metric_rows(model)})
         return
     out = console()
     out.print(f"[bold]{name}[/bold]\n")
     out.print(inspect.getdoc(model) or "", markup=False)
     out.print(table("\nOptions", ("option", "default"), options.items()))
-    _print_metrics(model)
+    print_metrics(model)
 
 
 def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
@@ -142,7 +164,7 @@ def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
     problem = problem_of(name, options)
     doc = inspect.getdoc(problem_function(name)) or ""
     model_doc = inspect.getdoc(type(problem.cost_model)) or ""
-    rows = _parameter_rows(problem.space)
+    rows = parameter_rows(problem.space)
     optimum = known_optimum(name, options, problem)
     defaults = {key: options.get(key, value) for key, value in problem_options(name).items()}
     if json:
@@ -154,7 +176,7 @@ def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
                 "designs": problem.space.size,
                 "parameters": rows,
                 "constraints": [str(text) for text in problem.space.constraints],
-                "metrics": _metrics(problem.cost_model),
+                "metrics": metric_rows(problem.cost_model),
                 "objective": _objective(problem.objective),
                 "options": {key: _text(value) for key, value in defaults.items()},
                 "optimum": None if optimum is None else optimum.to_json(),
@@ -165,10 +187,10 @@ def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
     out.print(f"[bold]{name}[/bold]  {_size(problem.space.size)} designs; {_objective(problem.objective)}\n")
     out.print(doc + "\n", markup=False)
     out.print(f"Cost model: {type(problem.cost_model).__name__}\n{model_doc}\n", markup=False)
-    _print_parameters("Parameters", rows)
+    print_parameters("Parameters", rows)
     for text in problem.space.constraints:
         out.print(f"constraint: {text}", markup=False)
-    _print_metrics(problem.cost_model)
+    print_metrics(problem.cost_model)
     out.print(table("Options (--set)", ("option", "value"), [(k, _text(v)) for k, v in defaults.items()]))
     if optimum is None and problem.space.has_floats:
         out.print("Real numbers cannot be enumerated: the true optimum of this problem is not known.")
@@ -189,7 +211,8 @@ def _text(value: Any) -> str:
     return "default" if value is None else str(value)
 
 
-def _parameter_rows(space: Any) -> list[dict[str, Any]]:
+def parameter_rows(space: Any) -> list[dict[str, Any]]:
+    """Return a row for each parameter of a space."""
     rows = []
     for parameter in space.parameters:
         names = space.describe(space.parse({}))
@@ -237,7 +260,8 @@ def _values(parameter: Any) -> str:
             return f"{parameter.k} of {parameter.n}"
 
 
-def _print_parameters(title: str, rows: list[dict[str, Any]]) -> None:
+def print_parameters(title: str, rows: list[dict[str, Any]]) -> None:
+    """Print a table of parameters, or that there are none."""
     columns = ("name", "values", "default", "unit", "meaning")
     # By default a conditional parameter may be idle, and has no value then.
     shown = [{**row, "default": "idle" if row["default"] is None else row["default"]} for row in rows]
@@ -248,10 +272,12 @@ def _print_parameters(title: str, rows: list[dict[str, Any]]) -> None:
     console().print(table(title, columns, cells) if cells else "No hyperparameters.")
 
 
-def _metrics(model: Any) -> list[dict[str, str]]:
+def metric_rows(model: Any) -> list[dict[str, str]]:
+    """Return a row for each metric of a cost model."""
     return [{"name": m.name, "unit": m.unit, "better": m.better, "meaning": m.meaning} for m in model.metrics]
 
 
-def _print_metrics(model: Any) -> None:
+def print_metrics(model: Any) -> None:
+    """Print a table of a cost model's metrics."""
     rows = [(m.name, m.unit, m.better, m.meaning) for m in model.metrics]
     console().print(table("Metrics", ("name", "unit", "better", "meaning"), rows))

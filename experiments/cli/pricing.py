@@ -151,14 +151,21 @@ def _print_optimum(problem: Any, optimum: Any, json: bool, note: str) -> None:
 def validate(
     name: Annotated[str, typer.Argument(metavar="MODEL", help="A cost model, such as SystolicArray.")],
     reference: Annotated[Path, typer.Argument(metavar="TABLE", help="Measurements to compare with, CSV.")],
+    init: Annotated[
+        Path | None, typer.Option("--init", metavar="TABLE", help="Initial states by seed, CSV; of ThreeBody.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Compare a cost model with a table of somebody else's measurements."""
-    from designgym.cost_models.registry import validate_function
+    from designgym.cost_models.registry import options_of, validate_function
 
-    if not reference.is_file():
-        raise ValueError(f"{reference} must be a file, got none. Give the path of a table.")
-    result = validate_function(name)(reference)
+    for path in (reference, init):
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path} must be a file, got none. Give the path of a table.")
+    compare = validate_function(name)
+    if init is not None and "init" not in options_of(compare):
+        raise ValueError(f"{name} is compared with a table alone, got --init {init}. Leave it out.")
+    result = compare(reference) if init is None else compare(reference, init=init)
     if json:
         print_json(result)
         return

@@ -29,16 +29,20 @@ def run(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Let one agent search one problem, in this process."""
+    """Let one agent search one problem, or play one sequential environment, in this process."""
     import time
 
-    from designgym.agents import search
+    from designgym.agents import search, sequential_agent_names
     from designgym.envs.optimum import known_optimum
-    from designgym.envs.registry import full_id
+    from designgym.envs.registry import full_id, is_sequential
+    from designgym.experiments.cli.playing import play_here
 
     if seed < 0:
         raise ValueError(f"--seed must be an integer of at least 0, got {seed}.")
     options = assignments(set_, "--set")
+    if is_sequential(name) and agent in sequential_agent_names():
+        play_here(name, options, agent, budget, seed, assignments(agent_set, "--agent-set"), json)
+        return
     problem = problem_of(name, options)
     _check_workers(workers, problem)
     start = time.perf_counter()

@@ -1,5 +1,8 @@
 """Runs in which a sequential environment is played: logged, continued, swept, compared with its fixed policies."""
 
+import json
+import sys
+
 import pyarrow as pa
 import pytest
 from runs_in_process import assert_as_undisturbed, same_trials, spec_of, undisturbed
@@ -8,6 +11,7 @@ from designgym.agents.check_episodes import INSTANCES
 from designgym.envs import ReplayDiffers
 from designgym.envs import registry as envs
 from designgym.experiments import load_trials
+from designgym.experiments.cli import main
 from designgym.experiments.driver import sweep
 from designgym.experiments.runs import runs
 from designgym.experiments.spec import SpecError
@@ -80,3 +84,35 @@ def test_a_sweep_plays_and_searches_side_by_side(tmp_path) -> None:
     sweep(spec, tmp_path / "out", workers=2, silent=True)
     assert_as_undisturbed(tmp_path / "out", runs(spec))
     assert load_trials(tmp_path / "out").num_rows == 4 * 60 + 2 * 5
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["designgym", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0)
+
+
+def test_an_environment_is_listed_shown_and_played(monkeypatch, capsys) -> None:
+    assert call(monkeypatch, "list", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    row = next(row for row in listed["sequential_environments"] if row["id"] == "Lanes-v0")
+    assert row["trial"] == "step"
+    assert "ucb" in [row["name"] for row in listed["sequential_agents"]]
+    assert call(monkeypatch, "show", "Lanes") == 0
+    shown = capsys.readouterr().out
+    assert "sequential; a trial is a step" in shown
+    assert "Discrete(5)" in shown
+    assert call(monkeypatch, "run", "Lanes", "--agent", "epsilon_greedy", "--budget", "200", "--json") == 0
+    played = json.loads(capsys.readouterr().out)
+    assert played["trials"] == 200
+    assert 1.0 < played["mean_late"]["cost"] < 1.3
+    assert call(monkeypatch, "run", "Lanes", "--agent", "exhaustive") == 0
+    assert "best: cost 1.25" in capsys.readouterr().out
+    assert call(monkeypatch, "run", "LABS", "--agent", "ucb") == 2
+    assert "agent 'ucb' plays sequential environments, such as Lanes-v0" in capsys.readouterr().err
+    assert call(monkeypatch, "show", "ucb") == 0
+    assert "loss_scale" in capsys.readouterr().out
