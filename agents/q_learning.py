@@ -1,0 +1,132 @@
+"""Q-learning over the choices that make up a design, from a table or from features of the choices made.
+
+Sources: Watkins and Dayan, Machine Learning 8, 1992, doi:10.1007/BF00992698; with traces, Peng and Williams, Machine
+Learning 22, 1996, doi:10.1023/A:1018076709321; learning again from trials that are kept, Lin, Machine Learning 8, 1992,
+doi:10.1007/BF00992699. An episode is one of `StepwiseDesignEnv`: the reward comes with the last choice.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.agents.base import Agent
+from designgym.agents.fresh import drawn_new
+from designgym.agents.gaussian_process import normal_scores
+from designgym.agents.moves import rows_of
+from designgym.agents.q_values import Linear, Tabular
+from designgym.agents.seen import Seen
+from designgym.agents.sequences import Bools, Floats, Ints, Sequences
+from designgym.cost_models.base import Columns
+from designgym.envs import Categorical, DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
+
+KEPT = 1024  # latest trials, which are learned from again
+SWEPT = 64  # trials of one sweep
+NOISE = 1e-6  # added to what choices promise, so that one of equals is any of them
+
+
+class QLearning(Agent):
+    """Takes the choice that promises most, or with a chance that falls during the run any that is open.
+
+    Compares by reward: what a design is worth is its place among the latest ones, as a normal score. A design that was
+    asked before is drawn again, with one more choice at random each time. Ordered parameters of many values, and
+    Floats, are cut into bins and uniform within one.
+    """
+
+    summary = "Q-learning over the choices of a design, tabular or linear, ε-greedy, with traces and replay"
+    hyperparameters = DesignSpace(
+        Categorical("kind", ("tabular", "linear"), default="linear", meaning="a value for each state, or features"),
+        Integer("memory", 0, 64, default=64, meaning="latest choices: a table's state, those that features pair"),
+        Float("rate", 0.01, 1.0, log=True, default=0.3, meaning="share of an error that is learned at a time"),
+        Float("trace", 0.0, 1.0, default=0.5, meaning="how far what a design came to counts at earlier choices: λ"),
+        Float("explore", 0.0, 1.0, default=0.3, meaning="chance of any open choice in the beginning"),
+        Float("least", 0.0, 1.0, default=0.05, meaning="the same in the end"),
+        Integer("half", 1, 10**6, log=True, default=100, meaning="designs over which that chance falls by half"),
+        Ordinal("batch", (1, 2, 4, 8, 16, 32, 64, 128, 256), default=8, meaning="designs drawn before it learns"),
+        Integer("replays", 0, 64, default=4, meaning="sweeps over kept trials after each batch"),
+        Ordinal("bins", (4, 8, 16, 32, 64, 128), default=16, meaning="parts of a Float's range to choose among"),
+    )
+
+    def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: float | str) -> None:
+        super().__init__(problem, rng, **hyperparameters)
+        self.batch = int(self.settings["batch"])
+        self._sequences = Sequences(self.space, int(self.settings["bins"]))
+        kind = Tabular if self.settings["kind"] == "tabular" else Linear
+        self._q = kind(self._sequences, int(self.settings["memory"]))
+        self._seen = Seen(self.space)
+        steps = len(self._sequences)
+        self._kept = np.empty((0, steps), np.int64), np.empty((0, steps), bool), np.empty(0)  # the latest at the end
+        self._told = 0
+        self._new = 0  # trials at the end that were not learned from
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    def ask(self, n: int) -> Columns:
+        redraws = -1
+
+        def draw(rows: NDArray[np.int64]) -> Columns:
+            nonlocal redraws
+            redraws += 1
+            chance = min(1.0, self._explore + redraws / len(self._sequences))
+            return self._sequences.designs(self._drawn(len(rows), chance), self.rng)
+
+        designs, new = drawn_new(self.space, self._seen, n, draw)
+        if not new.any():
+            designs = self.space.sample(n, self.rng)
+            new = self._seen.new(designs)
+        if new.any():
+            designs = rows_of(designs, new)
+        self._seen.add(designs)
+        return designs
+
+    @property
+    def _explore(self) -> float:
+        """The chance of any open choice by now."""
+        first, least = float(self.settings["explore"]), float(self.settings["least"])
+        return float(max(least, first * 0.5 ** (self._told / self.settings["half"])))
+
+    def _drawn(self, n: int, explore: float) -> Ints:
+        """Draw the choices of n designs, (n, steps)."""
+
+        def score(j: int, chosen: Ints, awake: Bools) -> Floats:
+            table, reading = self._q.read(j, chosen, awake)
+            values = table.values(reading)
+            values += NOISE * self.rng.random(values.shape)
+            anything = self.rng.random(n) < explore
+            values[anything] = self.rng.random((int(anything.sum()), values.shape[1]))
+            return values
+
+        return self._sequences.draw(n, score)
+
+    # -- learning ------------------------------------------------------------------------------------------------------
+
+    def tell(self, designs: Columns, evaluations: Evaluations) -> None:
+        self._seen.add(designs)
+        told = (*self._sequences.chosen(designs), evaluations.reward)
+        self._kept = tuple(np.concatenate(pair)[-KEPT:] for pair in zip(self._kept, told, strict=True))  # type: ignore[assignment]
+        self._told += len(evaluations)
+        self._new += len(evaluations)
+        if self._new >= self.batch:
+            self._learn()
+
+    def _learn(self) -> None:
+        """Sweep over the trials that are new, and over others that are kept."""
+        chosen, awake, rewards = self._kept
+        worth, count = normal_scores(rewards), len(rewards)
+        new, self._new = np.arange(max(0, count - self._new), count), 0
+        sweeps = [new[i : i + SWEPT] for i in range(0, len(new), SWEPT)]
+        sweeps += [self.rng.integers(0, count, min(SWEPT, count)) for _ in range(int(self.settings["replays"]))]
+        for rows in sweeps:
+            self._sweep(chosen[rows], awake[rows], worth[rows])
+
+    def _sweep(self, chosen: Ints, awake: Bools, target: Floats) -> None:
+        """Learn from some designs, the last choice first. target: what each is worth, (n,)."""
+        rate, trace = float(self.settings["rate"]), float(self.settings["trace"])
+        for j in reversed(range(len(self._sequences))):
+            rows = awake[:, j]
+            if not rows.any():
+                continue
+            table, reading = self._q.read(j, chosen, awake, learn=True)
+            values = table.values(reading)
+            errors = target - np.take_along_axis(values, chosen[:, j : j + 1], axis=1)[:, 0]
+            best = np.where(self._sequences.open(j, chosen), values, -np.inf).max(axis=1)
+            table.learn(reading.take(rows), chosen[rows, j], errors[rows], rate)
+            target = np.where(rows, (1.0 - trace) * best + trace * target, target)
