@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from designgym.agents.base import Agent
-from designgym.agents.sequential import SequentialAgent
+from designgym.agents.sequential import SequentialAgent, player_rng
 from designgym.cost_models.registry import Registry
 from designgym.envs import MeteredEpisodes, Problem, sequential_ids
 
@@ -81,7 +81,7 @@ def make_agent(name: str, problem: Problem, seed: int, **hyperparameters: Any) -
 def make_sequential_agent(name: str, env: MeteredEpisodes, seed: int, **hyperparameters: Any) -> SequentialAgent:
     """Make an agent of a sequential environment whose randomness all comes from this seed."""
     _check_seed(seed)
-    return sequential_agent_class(name)(env, np.random.default_rng(seed), **hyperparameters)
+    return sequential_agent_class(name)(env, player_rng(seed), **hyperparameters)
 
 
 register_agent("random", "designgym.agents.random:Random")

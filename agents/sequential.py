@@ -46,6 +46,14 @@ class SequentialAgent(ABC):
                 observation = after
 
 
+def player_rng(seed: int) -> np.random.Generator:
+    """Return the generator of an agent of this seed, apart from that of an environment that begins with the same one.
+
+    With one stream for both, an agent's draws would be the very numbers that it is to guess.
+    """
+    return np.random.default_rng([seed, 1])
+
+
 def play(agent: SequentialAgent) -> str:
     """Play to the end; return why it ended: "budget", or the reason of another RunOver."""
     try:

@@ -69,6 +69,7 @@ def _problem(problem: SweepProblem) -> dict[str, Any]:
         "parameters": [_parameter(parameter) for parameter in space.parameters],
         "size": None if math.isinf(space.size) else int(space.size),
         "start": start,
+        "played": problem.played,
     }
 
 

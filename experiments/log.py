@@ -61,9 +61,15 @@ class LoggedRun:
     damage: str = ""
 
 
+FIXED = ", fixed policies"  # ends the label of a sequential environment whose fixed policies were searched
+
+
 @dataclass(frozen=True)
 class LoggedProblem:
-    """One problem as the log knows it. parameters: each with kind, name, unit, meaning, columns and its values."""
+    """One problem as the log knows it. parameters: each with kind, name, unit, meaning, columns and its values.
+
+    played: whether it is a sequential environment whose trials an agent played.
+    """
 
     label: str
     id: str
@@ -74,6 +80,12 @@ class LoggedProblem:
     parameters: tuple[dict[str, Any], ...]
     size: int | float
     start: dict[str, list[Any]] | None
+    played: bool = False
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it is the fixed policies of a sequential environment."""
+        return self.label.endswith(FIXED)
 
 
 @dataclass(frozen=True)
@@ -225,7 +237,7 @@ def _problem(label: str, found: dict[str, Any]) -> LoggedProblem:
     size = float("inf") if found["size"] is None else found["size"]
     return LoggedProblem(
         label, found["id"], found["given"], found["options"], found["objective"], metrics,
-        tuple(found["parameters"]), size, found["start"],
+        tuple(found["parameters"]), size, found["start"], found.get("played", False),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from designgym.agents.sequential import SequentialAgent
 from designgym.cost_models.base import Columns, CostModel
 from designgym.envs import DesignProblem, DesignSpace, SequentialEnv
 from designgym.envs.registry import full_id, is_sequential, make_problem, make_sequential, problem_options
+from designgym.experiments.log import FIXED
 from designgym.experiments.plain import digest, plain
 from designgym.experiments.spec import SpecError, SweepSpec
 
@@ -151,7 +152,7 @@ def _pairs(spec: SweepSpec, problem: SweepProblem) -> list[tuple[SweepProblem, S
     with _Place("problems", problem.id):
         trials = make_sequential(problem.id, **problem.given).trial_problem
     played = replace(problem, problem=trials, start=None, played=True)
-    fixed = replace(problem, label=f"{problem.label}, fixed policies")
+    fixed = replace(problem, label=problem.label + FIXED)
     return [(played if issubclass(agent.cls, SequentialAgent) else fixed, agent) for agent in agents]
 
 

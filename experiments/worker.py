@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from designgym.agents.base import Agent, ToldBefore, run, tell_again
-from designgym.agents.sequential import SequentialAgent, play
+from designgym.agents.sequential import SequentialAgent, play, player_rng
 from designgym.cost_models.base import Columns
 from designgym.envs import (
     BrokenCostModel,
@@ -193,7 +193,7 @@ def _play(agent_class: type[SequentialAgent], task: Task, watch: Watch) -> Ended
     """Play the sequential environment to the end of the run, from its start even where an earlier part is logged."""
     assert task.environment is not None
     metered = MeteredEpisodes(task.environment, task.budget, watch.hear, task.seed)
-    agent = agent_class(metered, np.random.default_rng(task.seed), **task.hyperparameters)
+    agent = agent_class(metered, player_rng(task.seed), **task.hyperparameters)
     watch.start()
     begun = time.perf_counter()
     reason = play(agent)

@@ -12,12 +12,13 @@ import numpy as np
 
 from designgym.experiments import statistics as stats
 from designgym.experiments.files import LogError
-from designgym.experiments.log import load_sweep
+from designgym.experiments.log import FIXED, load_sweep
 from designgym.experiments.parts import RunFiles
 from designgym.experiments.report.digest import MOST_BEST_KEPT, Digest
 from designgym.experiments.report.keep import first_distinct
 from designgym.experiments.report.palette import SLOTS
 from designgym.experiments.report.pictures import pictures_of
+from designgym.experiments.report.played import Played, PlayedDigest
 from designgym.experiments.report.study import (
     MOST_BEST,
     MOST_FRONT,
@@ -49,21 +50,34 @@ def study(directory: Path) -> tuple[Sweep, list[ProblemStudy]]:
 
     LogError where it holds no trials that can be read.
     """
+    return study_all(directory)[:2]
+
+
+def study_all(directory: Path) -> tuple[Sweep, list[ProblemStudy], list[Played]]:
+    """The same, and the sequential environments that were played."""
     sweep = load_sweep(directory)
+    played = {label: PlayedDigest(logged) for label, logged in sweep.problems.items() if logged.played}
     places = {run.key: place for place, run in enumerate(sweep.runs)}
-    digests = {label: Digest(logged) for label, logged in sweep.problems.items()}
+    digests = {label: Digest(logged) for label, logged in sweep.problems.items() if not logged.played}
     damage: dict[str, str] = {}
     for key, table in run_tables(directory, damage):
         run = sweep.runs[places[key]]
-        digests[run.problem].add(run, trials_of(table, places[key]), objectives_of(table))
-    if not any(digest.priced for digest in digests.values()):
+        if run.problem in played:
+            played[run.problem].add(run, table)
+        else:
+            digests[run.problem].add(run, trials_of(table, places[key]), objectives_of(table))
+    if not any([*(digest.priced for digest in digests.values()), *(digest.trials for digest in played.values())]):
         raise LogError(next(iter(damage.values()), f"{directory} holds no trials yet. Run its sweep first."))
     sweep = sweep.with_damage(damage)
     again, broken = read(directory)
     studied = [study_problem(sweep.problems[label], sweep, digest, again) for label, digest in digests.items()]
     if broken:
         studied = [replace(problem, verified=Verified(damage=broken)) for problem in studied]
-    return sweep, _with_slots(studied)
+    environments = [
+        Played(digest, tuple(run for run in sweep.runs if run.problem == label), _best_fixed(digest, studied))
+        for label, digest in played.items()
+    ]
+    return sweep, _with_slots(studied), environments
 
 
 def _with_pictures(study: ProblemStudy, problem: DesignProblem | None, why: str) -> ProblemStudy:
@@ -88,6 +102,12 @@ def study_problem(logged: LoggedProblem, sweep: Sweep, digest: Digest, again: pa
         logged, runs, digest, good, truth, agents, best, on_front, _errors(sweep, runs), lines, verified
     )  # fmt: skip
     return _with_pictures(study, problem, why)
+
+
+def _best_fixed(digest: PlayedDigest, studied: list[ProblemStudy]) -> float | None:
+    """Return the best that any searched fixed policy of an environment came to, where the sweep searched them too."""
+    searched = [study for study in studied if study.logged.label == digest.logged.label + FIXED and study.best]
+    return searched[0].best[0].metrics[digest.objective] if searched and searched[0].single else None
 
 
 def _with_slots(studied: list[ProblemStudy]) -> list[ProblemStudy]:

@@ -28,7 +28,7 @@ def name_of(problem: ProblemStudy) -> str:
 
 
 def _given(problem: ProblemStudy) -> list[str]:
-    texts = []
+    texts = ["fixed policies"] if problem.logged.fixed else []
     for name, value in problem.logged.given.items():
         wanted = [
             f"{word} {', '.join(map(str, value[key]))}"

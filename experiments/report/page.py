@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from designgym.experiments.quantities import duration
 from designgym.experiments.report.across import across_block
 from designgym.experiments.report.frame import Entry, Part, header, render, write_page
+from designgym.experiments.report.played import Played, played_section
 from designgym.experiments.report.section import problem_section
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.tables import UNFINISHED
@@ -25,37 +26,41 @@ def write_report(directory: Path | str, out: Path | str | None = None) -> Path:
 
     The same log gives the same bytes. LogError where DIR holds no sweep or no trials.
     """
-    from designgym.experiments.report.gather import study
+    from designgym.experiments.report.gather import study_all
 
     directory = Path(directory)
-    sweep, problems = study(directory)
+    sweep, problems, played = study_all(directory)
     path = Path(out) if out is not None else directory / "report.html"
-    write_page(path, page(sweep, problems))
+    write_page(path, page(sweep, problems, played))
     return path
 
 
-def page(sweep: Sweep, problems: list[ProblemStudy]) -> str:
+def page(sweep: Sweep, problems: list[ProblemStudy], played: list[Played]) -> str:
     """Return the page's HTML."""
     part = Part()
-    sections = [problem_section(problem, i, part) for i, problem in enumerate(problems)]
+    sections = [played_section(environment, i, part) for i, environment in enumerate(played)]
+    sections += [problem_section(problem, i, part) for i, problem in enumerate(problems)]
     overall = overall_card(problems) + across_block(problems, part)
     together = f'<section id="together" class="problem">{overall}</section>' if overall else ""
     body = "\n".join([together, *(html for html, _ in sections), _reproduce(sweep), _terms()])
     first = [Entry("together", "All problems together")] if overall else []
     contents = [*first, *(entry for _, entry in sections), Entry("reproduce", "Reproduce"), Entry("terms", "Terms")]
-    return render(f"{sweep.name}: designgym report", body, part, _top(sweep, problems), contents)
+    return render(f"{sweep.name}: designgym report", body, part, _top(sweep, problems, played), contents)
 
 
 # -- around the problems ----------------------------------------------------------------------------------------------
 
 
-def _top(sweep: Sweep, problems: list[ProblemStudy]) -> str:
+def _top(sweep: Sweep, problems: list[ProblemStudy], played: list[Played]) -> str:
     agents = {run.label for run in sweep.runs}
     seeds = {run.seed for run in sweep.runs}
     priced = sum(problem.priced for problem in problems)
     spent = duration(sum(run.elapsed_s for run in sweep.runs))
     facts = [several(len(sweep.problems), "problem"), several(len(agents), "agent"), several(len(seeds), "seed")]
-    facts.append(f"{several(priced, 'design')} priced in {spent} of searching")
+    done = [f"{several(priced, 'design')} priced"] if priced else []
+    if trials := sum(environment.trials for environment in played):
+        done.append(f"{several(trials, 'trial')} played")
+    facts.append(f"{' and '.join(done)} in {spent} of {'searching' if priced else 'playing'}")
     return header(sweep.name, " · ".join(facts), _banners(sweep))
 
 

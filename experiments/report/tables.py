@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape, unescape
+from typing import Protocol
 
 import numpy as np
 
@@ -91,7 +92,19 @@ def _letters(lines: Sequence[Sequence[str]], left: Sequence[int]) -> float:
     return total
 
 
-def agent_name(agent: AgentStudy, before: str = "", after: str = "") -> str:
+class Named(Protocol):
+    """What has a name and a line of its own in figures."""
+
+    @property
+    def label(self) -> str:
+        """The name."""
+
+    @property
+    def slot(self) -> int:
+        """The place of its colour and dash."""
+
+
+def agent_name(agent: Named, before: str = "", after: str = "") -> str:
     """Return an agent's label behind a short stroke in its colour and dash, as in the figures.
 
     before, after: HTML on the same line, a number or a remark.

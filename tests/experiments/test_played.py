@@ -1,9 +1,12 @@
 """Runs in which a sequential environment is played: logged, continued, swept, compared with its fixed policies."""
 
 import json
+import re
 import sys
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from runs_in_process import assert_as_undisturbed, same_trials, spec_of, undisturbed
 
@@ -13,6 +16,8 @@ from designgym.envs import registry as envs
 from designgym.experiments import load_trials
 from designgym.experiments.cli import main
 from designgym.experiments.driver import sweep
+from designgym.experiments.report import write_report
+from designgym.experiments.report.gather import study_all
 from designgym.experiments.runs import runs
 from designgym.experiments.spec import SpecError
 from designgym.experiments.worker import Failed
@@ -116,3 +121,24 @@ def test_an_environment_is_listed_shown_and_played(monkeypatch, capsys) -> None:
     assert "agent 'ucb' plays sequential environments, such as Lanes-v0" in capsys.readouterr().err
     assert call(monkeypatch, "show", "ucb") == 0
     assert "loss_scale" in capsys.readouterr().out
+
+
+def test_the_report_draws_what_was_played_beside_the_best_fixed_policy(tmp_path) -> None:
+    spec = spec_of(problems=["Lanes"], agents=["epsilon_greedy", "fixed_action", "exhaustive"], budget=200, seeds=3)
+    sweep(spec, tmp_path / "out", workers=2, silent=True)
+    html = write_report(tmp_path / "out").read_text()
+    text = re.sub(r"<[^>]+>", "", html)
+    assert "epsilon_greedy comes to the least mean cost over all trials" in text
+    assert "The best fixed policy that was searched comes to 1.25" in text
+    assert "15 designs priced and 1,200 trials played" in text
+    assert html.count("Lanes-v0 · fixed policies") == 1
+    (played,) = study_all(tmp_path / "out")[2]
+    trials = load_trials(tmp_path / "out")
+    for player in played.players:
+        rows = trials.filter(pa.compute.equal(trials.column("agent").cast("string"), player.label))
+        means = [
+            np.mean(rows.filter(pa.compute.equal(rows.column("seed"), seed)).column("metric.cost").to_numpy())
+            for seed in range(3)
+        ]
+        assert sorted(run.mean for run in player.runs) == pytest.approx(sorted(means))
+        assert all(run.ends[-1] == 200 for run in player.runs)

@@ -1,0 +1,256 @@
+"""A sequential environment's section of the page: what its trials came to, in the mean and as they went on.
+
+Unlike a search, a player pays for every trial: not its best trial counts, but the mean of all, learning included.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.experiments import statistics as stats
+from designgym.experiments.quantities import quantity
+from designgym.experiments.report.drawing import (
+    Figure,
+    axis,
+    layout,
+    level,
+    rounded,
+    value_axis,
+    with_legend,
+    with_unit,
+)
+from designgym.experiments.report.frame import Entry, Part, card, figures
+from designgym.experiments.report.palette import colour_of, dash_of
+from designgym.experiments.report.text import NBSP, code, listed, percent, pretty, several, short_label
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from designgym.experiments.log import LoggedProblem, LoggedRun
+
+Floats = NDArray[np.float64]
+WINDOWS = 60  # parts of a run whose means are drawn
+LATE = 0.2  # share of a run, its end, whose mean is given beside that of the whole
+
+
+@dataclass(frozen=True)
+class PlayedRun:
+    """One run. ends: the number of the last trial of each window, (w,). means: of the objective over each, (w,).
+
+    so_far: its mean over all trials until then, (w,). late: over the last trials. Infeasible trials are left out.
+    """
+
+    logged: LoggedRun
+    trials: int
+    ends: Floats
+    means: Floats
+    so_far: Floats
+    late: float
+    feasible: float
+
+    @property
+    def mean(self) -> float:
+        """Over all trials."""
+        return float(self.so_far[-1])
+
+
+@dataclass
+class PlayedDigest:
+    """What is kept of the runs of one environment as they are read, one at a time."""
+
+    logged: LoggedProblem
+    runs: list[PlayedRun] = field(default_factory=list)
+    trials: int = 0
+
+    def add(self, run: LoggedRun, table: pa.Table) -> None:
+        """Take a run's trials in; none leave nothing."""
+        if not table.num_rows:
+            return
+        self.trials += table.num_rows
+        name = self.objective
+        order = np.argsort(table.column("index").to_numpy(), kind="stable")
+        feasible = table.column("feasible").to_numpy()[order]
+        values = np.where(feasible, table.column(f"metric.{name}").to_numpy()[order], 0.0)
+        edges = np.unique(np.rint(np.linspace(0, len(values), min(WINDOWS, len(values)) + 1)).astype(np.int64))
+        sums, counts = np.add.reduceat(values, edges[:-1]), np.add.reduceat(feasible.astype(np.int64), edges[:-1])
+        last = slice(len(values) - max(1, round(LATE * len(values))), None)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means, so_far = sums / counts, sums.cumsum() / counts.cumsum()
+            late = float(values[last].sum() / feasible[last].sum())
+        self.runs.append(
+            PlayedRun(run, len(values), edges[1:].astype(float), means, so_far, late, float(feasible.mean()))
+        )
+
+    @property
+    def objective(self) -> str:
+        """The metric that is drawn: the first of the objective."""
+        wanted = self.logged.objective
+        return str([*wanted["minimize"], *wanted["maximize"]][0])
+
+
+@dataclass(frozen=True)
+class Player:
+    """One agent: its runs, and the colour and dash of its lines."""
+
+    label: str
+    slot: int
+    runs: tuple[PlayedRun, ...]
+
+    @cached_property
+    def mean(self) -> tuple[float, float, float]:
+        """The interquartile mean over runs of the mean of all trials, with its interval."""
+        return stats.iqm_interval(np.array([run.mean for run in self.runs])[:, None])[0]
+
+
+class Played:
+    """One environment of a sweep, studied. runs: all of its runs, played so far or not.
+
+    fixed: the objective of the best of its fixed policies, where those were searched too.
+    """
+
+    def __init__(self, digest: PlayedDigest, runs: tuple[LoggedRun, ...], fixed: float | None = None) -> None:
+        self.fixed = fixed
+        self.logged, self.trials, self.runs = digest.logged, digest.trials, runs
+        self.objective = digest.objective
+        self.metric = next(metric for metric in digest.logged.metrics if metric.name == self.objective)
+        by_label: dict[str, list[PlayedRun]] = {run.label: [] for run in runs}
+        for run in digest.runs:
+            by_label[run.logged.label].append(run)
+        counted = {label: _counted(found) for label, found in by_label.items()}
+        players = [Player(label, slot, found) for slot, (label, found) in enumerate(counted.items()) if found]
+        sign = 1.0 if self.metric.better == "lower" else -1.0
+        self.players = sorted(players, key=lambda player: sign * player.mean[0])
+
+    def value(self, number: float) -> str:
+        """Return a value of the objective with its unit, as HTML."""
+        return escape(quantity(number, pretty(self.metric.unit)).replace(" ", NBSP))
+
+
+def _counted(runs: list[PlayedRun]) -> tuple[PlayedRun, ...]:
+    """Return the finished runs, or all where none is."""
+    finished = [run for run in runs if run.logged.state == "finished"]
+    return tuple(finished or runs)
+
+
+def played_section(played: Played, place: int, part: Part) -> tuple[str, Entry]:
+    """Return the section's HTML and its lines in the contents, and leave its figures in `part`."""
+    name = f"played-{place}"
+    head = f"<h2>{escape(played.logged.label)}</h2><p class='goal'>{_goal(played)}</p>"
+    blocks = [("headline", "", f'<div class="card headline"><p>{_headline(played)}</p></div>')]
+    if played.players:
+        blocks.append(("players", "Agents", card("Agents", _note(played), _table(played))))
+        blocks.append(("course", "As trials go on", _figures(played, part)))
+    blocks.append(("ended", "How runs ended", card("How runs ended", "", _endings(played))))
+    html = "".join(f'<div id="{name}-{anchor}">{block}</div>' for anchor, _, block in blocks)
+    lines = tuple(Entry(f"{name}-{anchor}", text) for anchor, text, _ in blocks if text)
+    return f'<section class="problem" id="{name}">{head}{html}</section>', Entry(name, played.logged.label, lines)
+
+
+def _goal(played: Played) -> str:
+    better = "low" if played.metric.better == "lower" else "high"
+    return (
+        f"A sequential environment, played trial after trial: keep the mean {code(played.objective)} {better}, "
+        "learning included."
+    )
+
+
+def _headline(played: Played) -> str:
+    if not played.players:
+        return "No run has played a trial yet."
+    best, *others = played.players
+    least = "least" if played.metric.better == "lower" else "most"
+    told = (
+        f"<strong>{escape(best.label)}</strong> comes to the {least} mean {code(played.objective)} over all trials: "
+        f"{played.value(best.mean[0])} [{played.value(best.mean[1])}, {played.value(best.mean[2])}]"
+    )
+    if not others:
+        return f"{told}.{_against_fixed(played)}"
+    second = others[0]
+    apart = best.mean[2] < second.mean[1] if played.metric.better == "lower" else best.mean[1] > second.mean[2]
+    return (
+        f"{told}, before {escape(second.label)} with {played.value(second.mean[0])}"
+        f"{'' if apart else '; their intervals overlap'}.{_against_fixed(played)}"
+    )
+
+
+def _against_fixed(played: Played) -> str:
+    if played.fixed is None:
+        return ""
+    return f" The best fixed policy that was searched comes to {played.value(played.fixed)}."
+
+
+def _note(played: Played) -> str:
+    few = min(len(player.runs) for player in played.players)
+    careful = " Fewer than ten runs an agent: read small differences with care." if few < 10 else ""
+    return (
+        f"Interquartile means over runs with 95{NBSP}% intervals. The last trials are the last {percent(LATE)} of a "
+        f"run: what was learned.{careful}"
+    )
+
+
+def _table(played: Played) -> str:
+    from designgym.experiments.report.tables import agent_name, table
+
+    mean = f"mean {code(played.objective)}"
+    head = ("agent", "runs", mean, "interval", "of the last trials", "feasible", "time a trial")
+    rows = []
+    for player in played.players:
+        late = stats.iqm_interval(np.array([run.late for run in player.runs])[:, None])[0]
+        timed = sum(run.logged.timed for run in player.runs)
+        each = quantity(sum(run.logged.agent_s for run in player.runs) / timed, "s") if timed else "–"
+        low, high = played.value(player.mean[1]), played.value(player.mean[2])
+        share = float(np.mean([run.feasible for run in player.runs]))
+        rows.append(
+            (agent_name(player), str(len(player.runs)), played.value(player.mean[0]),
+             f"[{low}, {high}]", played.value(late[0]), percent(share), each)
+        )  # fmt: skip
+    return table(head, rows)
+
+
+def _figures(played: Played, part: Part) -> str:
+    unit = with_unit(played.objective, played.metric.unit)
+    course = f"Means over {WINDOWS} parts of a run; the band is the 95{NBSP}% interval over runs."
+    total = "The mean of all trials so far: what a user has paid for each, learning included."
+    return figures(
+        part.place(_curves(played, "means", f"mean {unit}"), "As trials go on", course),
+        part.place(_curves(played, "so_far", f"mean so far, {unit}"), "The mean so far", total),
+    )
+
+
+def _curves(played: Played, what: str, title: str) -> Figure:
+    """Return the lines of all agents with their bands, by trials."""
+    data: list[dict[str, Any]] = []
+    drawn: list[Floats] = []
+    for player in played.players:
+        longest = max(player.runs, key=lambda run: run.trials)
+        grid = longest.ends
+        rows = np.stack([np.interp(grid, run.ends, getattr(run, what)) for run in player.runs])
+        found = stats.iqm_interval(rows)
+        colour, name = colour_of(player.slot), short_label(player.label)
+        x = rounded(np.concatenate([grid, grid[::-1]]))
+        band = {"x": x, "y": rounded(np.concatenate([found.high, found.low[::-1]])), "fill": "toself",
+                "fillcolor": f"@{colour}/0.15", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False,
+                "mode": "lines"}  # fmt: skip
+        line = {"x": rounded(grid), "y": rounded(found.middle), "name": escape(name), "mode": "lines",
+                "line": {"color": f"@{colour}", "width": 2, "dash": dash_of(player.slot)}}  # fmt: skip
+        data += [band, line]
+        drawn += [found.low, found.high]
+    x_axis = axis("trials", tickformat=",d", hoverformat=",d")
+    more: dict[str, Any] = {}
+    if played.fixed is not None:
+        drawn.append(np.array([played.fixed]))
+        more["shapes"] = [level(played.fixed, "best fixed policy")]
+    return with_legend({"data": data, "layout": layout(x_axis, value_axis(title, np.concatenate(drawn)), **more)})
+
+
+def _endings(played: Played) -> str:
+    states = Counter(run.state for run in played.runs)
+    counts = [f"{several(n, 'run')} {state}" for state, n in states.items()]
+    return f"<p>{listed(counts)}.</p>"
