@@ -16,6 +16,7 @@ from designgym.envs.face_checks import check_design_env, check_stepwise_env, che
 from designgym.envs.objective import Evaluations
 from designgym.envs.problem import DesignProblem
 from designgym.envs.registry import OF_FACES, full_id, gymnasium_id, make_problem, problem_ids, problem_options
+from designgym.envs.sequential_checks import check_sequential
 from designgym.envs.space_checks import check_space, draw
 from designgym.envs.vector_env import DesignVectorEnv
 
@@ -28,6 +29,7 @@ __all__ = [
     "check_objective",
     "check_problem",
     "check_registration",
+    "check_sequential",
     "check_space",
 ]
 

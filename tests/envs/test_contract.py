@@ -26,15 +26,28 @@ from designgym.envs import (
     problem_ids,
     register_problem,
     registry,
+    sequential_ids,
     stepwise_env,
 )
 from designgym.envs.parameters import Array
-from designgym.envs.testing import check_environment, check_faces, check_problem, check_registration, check_space
+from designgym.envs.testing import (
+    check_environment,
+    check_faces,
+    check_problem,
+    check_registration,
+    check_sequential,
+    check_space,
+)
 
 
 @pytest.mark.parametrize("id", problem_ids())
 def test_registered_problems(id: str) -> None:
     check_environment(id)
+
+
+@pytest.mark.parametrize("id", sequential_ids())
+def test_registered_sequential_environments(id: str) -> None:
+    check_sequential(id)
 
 
 @pytest.mark.parametrize("name", sample_problems.PROBLEMS)

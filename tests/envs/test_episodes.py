@@ -1,10 +1,12 @@
 """Trials of sequential environments: budget, listener, seeds, registration."""
 
 import pickle
+import sys
 
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 from designgym.agents.check_episodes import INSTANCES, STEPS, Lanes, Walks
 from designgym.envs import (
@@ -18,8 +20,10 @@ from designgym.envs import (
     problem_ids,
     problem_options,
     register_sequential,
+    registry,
     sequential_ids,
 )
+from designgym.envs.testing import check_sequential
 
 
 def test_a_trial_of_a_sequence_is_a_step() -> None:
@@ -93,8 +97,6 @@ class Known(Walks):
 
 def test_a_registered_environment_is_made_by_both_names() -> None:
     here = "tests_episodes_known"
-    import sys
-
     sys.modules[here] = sys.modules[__name__]
     register_sequential("KnownWalks-v0", f"{here}:Known", f"{here}:walks")
     assert "KnownWalks-v0" in sequential_ids()
@@ -104,6 +106,7 @@ def test_a_registered_environment_is_made_by_both_names() -> None:
     assert problem_options("KnownWalks") == {"far": 3, "near": 1}
     assert make_problem("KnownWalks", far=4, near=2).space == Walks.problem.space
     assert make_sequential("KnownWalks", far=4, near=2).near == 2
+    check_sequential("KnownWalks", trials=4)
     env = gymnasium.make("designgym/KnownWalks-v0", near=5)
     assert env.unwrapped.near == 5
     with pytest.raises(ValueError, match=r"must be one of .*, got 'nera'"):
@@ -112,6 +115,35 @@ def test_a_registered_environment_is_made_by_both_names() -> None:
         make_sequential("LABS")
     with pytest.raises(ValueError, match="must not know its environments yet"):
         register_sequential("SystolicArray-v0", f"{here}:Known", f"{here}:walks")
+
+
+class Global(Walks):
+    """Draws from a generator that no seed reaches."""
+
+    drawn = np.random.default_rng(0)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._target = float(self.drawn.integers(-3, 4))
+        return self._observation, {}
+
+
+class Outside(Walks):
+    """Observes what its space does not hold."""
+
+    observation_space = gymnasium.spaces.Box(-0.5, 0.5, (2,), np.float64)
+
+
+@pytest.mark.parametrize(("name", "said"), [("Global", "non-deterministic"), ("Outside", "observation")])
+def test_the_suite_notices_an_environment_that_breaks_the_contract(monkeypatch, name: str, said: str) -> None:
+    monkeypatch.setitem(sys.modules, "tests_episodes_known", sys.modules[__name__])
+    for registered, entry in ((registry._SEQUENTIAL, name), (registry._PROBLEMS, "walks")):
+        known = {**registered._entry_points, "Broken-v0": f"tests_episodes_known:{entry}"}
+        monkeypatch.setattr(registered, "_entry_points", known)
+    register = {"entry_point": "designgym.envs.registry:make_sequential_env", "kwargs": {"env_id": "Broken-v0"}}
+    monkeypatch.setitem(gymnasium.registry, "designgym/Broken-v0", EnvSpec("designgym/Broken-v0", **register))
+    with pytest.raises(AssertionError, match=said):
+        check_sequential("Broken-v0", trials=4)
 
 
 @pytest.mark.parametrize("made", [Lanes, Walks])
