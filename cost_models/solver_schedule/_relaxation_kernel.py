@@ -1,0 +1,88 @@
+"""Compiled: sweeps of successive over-relaxation on the 5-point stencil, sixteen systems at a time.
+
+Young, Iterative Solution of Large Linear Systems, 1971. Within a row of the grid every unknown waits for the one before
+it, so what runs side by side is not unknowns but systems, one a lane. A lane that is done takes the next system.
+"""
+
+import numpy as np
+
+from designgym.cost_models.kernels import over_designs
+
+LANES = 16  # with ten by ten unknowns, sixteen systems and their right sides fit a cache of 32 KiB
+
+
+def swept(x, source, kept, scale, partial, n):
+    """Sweep once in every lane over the rows of the grid, each from its first unknown to its last.
+
+    x: (n + 2, (n + 2) * LANES), 0 on the boundary; the lanes of an unknown lie side by side. source: right sides,
+    (n, n * LANES). kept, scale: 1 - omega and omega / diagonal of each lane, n times, (n * LANES,). partial: as wide.
+    """
+    width = n * LANES
+    for i in range(n):
+        here, right, left = x[i + 1, LANES:], x[i + 1, 2 * LANES :], x[i + 1]
+        above, below, given = x[i, LANES:], x[i + 2, LANES:], source[i]
+        for k in range(width):
+            partial[k] = kept[k] * here[k] + scale[k] * (given[k] + above[k] + below[k] + right[k])
+        for k in range(width):
+            left[k + LANES] = partial[k] + scale[k] * left[k]
+
+
+def squared_residuals(x, source, diagonal, partial, squares, n):
+    """Write the sum of squares of each lane's residual, (LANES,). diagonal: of each lane, n times."""
+    width = n * LANES
+    for k in range(width):
+        partial[k] = 0.0
+    for i in range(n):
+        here, right, left = x[i + 1, LANES:], x[i + 1, 2 * LANES :], x[i + 1]
+        above, below, given = x[i, LANES:], x[i + 2, LANES:], source[i]
+        for k in range(width):
+            one = given[k] + above[k] + below[k] + right[k] + left[k] - diagonal[k] * here[k]
+            partial[k] += one * one
+    for lane in range(LANES):
+        squares[lane] = 0.0
+    for j in range(n):
+        column = partial[j * LANES :]
+        for lane in range(LANES):
+            squares[lane] += column[lane]
+
+
+def load(lane, right_side, shift, omega, x, source, kept, scale, diagonal, n):
+    """Put a system into a lane, which begins at 0."""
+    for j in range(n):
+        k = j * LANES + lane
+        diagonal[k], kept[k], scale[k] = 4.0 + shift, 1.0 - omega, omega / (4.0 + shift)
+        for i in range(n):
+            source[i, k] = right_side[i * n + j]
+            x[i + 1, k + LANES] = 0.0
+
+
+@over_designs
+def relaxed(first, stride, n, systems, numbers, right_sides, most):
+    """Solve the systems first, first + stride, ... of a list; write into numbers[1] the sweeps that each took.
+
+    systems: (3, m), their shifts of the diagonal, omegas, and limits that the norms of residuals must be below.
+    numbers: (2, m), in its row 0 each system's row of right_sides, (rows, n * n). most: sweeps after which a system is
+    given up, with one more than these written. Returns the sweeps that all of them took.
+    """
+    x, source = np.zeros((n + 2, (n + 2) * LANES)), np.zeros((n, n * LANES))
+    kept, scale, diagonal = np.zeros(n * LANES), np.zeros(n * LANES), np.ones(n * LANES)
+    partial, squares, sweeps = np.zeros(n * LANES), np.zeros(LANES), np.zeros(LANES, np.int64)
+    held, coming, running, total = np.full(LANES, -1), first, 0, 0
+    while True:
+        for lane in range(LANES):
+            if held[lane] < 0 and coming < systems.shape[1]:
+                right_side, shift, omega = right_sides[numbers[0, coming]], systems[0, coming], systems[1, coming]
+                load(lane, right_side, shift, omega, x, source, kept, scale, diagonal, n)
+                held[lane], sweeps[lane], coming, running = coming, 0, coming + stride, running + 1
+        if running == 0:
+            return (total,)
+        swept(x, source, kept, scale, partial, n)
+        squared_residuals(x, source, diagonal, partial, squares, n)
+        for lane in range(LANES):
+            if held[lane] >= 0:
+                sweeps[lane] += 1
+                solved = squares[lane] < systems[2, held[lane]] ** 2
+                if solved or sweeps[lane] == most:
+                    numbers[1, held[lane]] = sweeps[lane] if solved else most + 1
+                    total += sweeps[lane]
+                    held[lane], running = -1, running - 1
