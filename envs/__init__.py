@@ -75,3 +75,8 @@ register_problem("SolverPattern-v0", "designgym.envs.solver_schedule.solver_patt
 register_problem("FlowStepSizes-v0", "designgym.envs.solver_schedule.flow_step_sizes:flow_step_sizes")
 register_problem("OdeTolerance-v0", "designgym.envs.solver_schedule.ode_tolerance:ode_tolerance")
 register_problem("TimestepSubset-v0", "designgym.envs.solver_schedule.timestep_subset:timestep_subset")
+register_sequential(
+    "OdeStepping-v0",
+    "designgym.envs.solver_schedule.ode_stepping:OdeStepping",
+    problem="designgym.envs.solver_schedule.ode_tolerance:ode_tolerance",
+)
