@@ -44,4 +44,14 @@ register_cost_model(
     "designgym.cost_models.solver_schedule.ode_tolerance:OdeTolerance",
     validate="designgym.cost_models.solver_schedule.ode_validate:validate",
 )
+register_cost_model(
+    "ThreeBody",
+    "designgym.cost_models.solver_schedule.three_body:ThreeBody",
+    validate="designgym.cost_models.solver_schedule.three_body_validate:validate",
+)
+register_cost_model(
+    "Relaxation",
+    "designgym.cost_models.solver_schedule.relaxation:Relaxation",
+    validate="designgym.cost_models.solver_schedule.relaxation_validate:validate",
+)
 register_cost_model("TimestepSubset", "designgym.cost_models.solver_schedule.timestep_subset:TimestepSubset")

@@ -75,6 +75,19 @@ register_problem("SolverPattern-v0", "designgym.envs.solver_schedule.solver_patt
 register_problem("FlowStepSizes-v0", "designgym.envs.solver_schedule.flow_step_sizes:flow_step_sizes")
 register_problem("OdeTolerance-v0", "designgym.envs.solver_schedule.ode_tolerance:ode_tolerance")
 register_problem("TimestepSubset-v0", "designgym.envs.solver_schedule.timestep_subset:timestep_subset")
+register_problem("Relaxation-v0", "designgym.envs.solver_schedule.relaxation:relaxation")
+register_sequential(
+    "RelaxationSequence-v0",
+    "designgym.envs.solver_schedule.relaxation_sequence:RelaxationSequence",
+    problem="designgym.envs.solver_schedule.relaxation:relaxation",
+)
+register_problem("ThreeBody-v0", "designgym.envs.solver_schedule.three_body:three_body")
+register_sequential(
+    "ThreeBodyStepping-v0",
+    "designgym.envs.solver_schedule.three_body_stepping:ThreeBodyStepping",
+    problem="designgym.envs.solver_schedule.three_body:three_body",
+    vector="designgym.envs.solver_schedule.three_body_vector:ThreeBodySteppingVector",
+)
 register_sequential(
     "OdeStepping-v0",
     "designgym.envs.solver_schedule.ode_stepping:OdeStepping",

@@ -102,6 +102,7 @@ def test_run_of_two_objectives_gives_a_front(
     assert len(json_of(monkeypatch, capsys, *words)["front"]) > 1
 
 
+IVP = str(Path(__file__).parents[1] / "reference" / "solver_schedule" / "solver_ivp_scipy.csv")
 BAD = [
     (["price", "SystolicAray"], ["SystolicAray", "SystolicArray-v0"]),
     (["show", "genetik"], ["genetik", "genetic"]),
@@ -127,6 +128,8 @@ BAD = [
     (["run", "SystolicArray", "--agent", "genetic", "--agent-set", "population=1"], ["population", "1"]),
     (["run", "SystolicArray", "--agent", "genetic", "--agent-set", "populaton=64"], ["populaton", "population"]),
     (["validate", "SystolicArray", "missing.csv"], ["missing.csv"]),
+    (["validate", "OdeTolerance", IVP, "--init", IVP], ["OdeTolerance", "table alone", "--init"]),
+    (["validate", "ThreeBody", IVP, "--init", "missing.csv"], ["missing.csv"]),
     (["bench", "cost-model"], ["cost-model", "cost-models"]),
     (["report", "nowhere"], ["nowhere"]),
     (["sweep", "missing.yaml"], ["missing.yaml"]),
