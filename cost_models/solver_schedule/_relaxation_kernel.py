@@ -11,49 +11,75 @@ from designgym.cost_models.kernels import over_designs
 LANES = 16  # with ten by ten unknowns, sixteen systems and their right sides fit a cache of 32 KiB
 
 
-def swept(x, source, kept, scale, partial, n):
+def swept(x, source, kept, scale, partial, n, lanes):
     """Sweep once in every lane over the rows of the grid, each from its first unknown to its last.
 
-    x: (n + 2, (n + 2) * LANES), 0 on the boundary; the lanes of an unknown lie side by side. source: right sides,
-    (n, n * LANES). kept, scale: 1 - omega and omega / diagonal of each lane, n times, (n * LANES,). partial: as wide.
+    x: (n + 2, (n + 2) * lanes), 0 on the boundary; the lanes of an unknown lie side by side. source: right sides,
+    (n, n * lanes). kept, scale: 1 - omega and omega / diagonal of each lane, n times, (n * lanes,). partial: as wide.
     """
-    width = n * LANES
+    width = n * lanes
     for i in range(n):
-        here, right, left = x[i + 1, LANES:], x[i + 1, 2 * LANES :], x[i + 1]
-        above, below, given = x[i, LANES:], x[i + 2, LANES:], source[i]
+        here, right, left = x[i + 1, lanes:], x[i + 1, 2 * lanes :], x[i + 1]
+        above, below, given = x[i, lanes:], x[i + 2, lanes:], source[i]
         for k in range(width):
             partial[k] = kept[k] * here[k] + scale[k] * (given[k] + above[k] + below[k] + right[k])
         for k in range(width):
-            left[k + LANES] = partial[k] + scale[k] * left[k]
+            left[k + lanes] = partial[k] + scale[k] * left[k]
 
 
-def squared_residuals(x, source, diagonal, partial, squares, n):
-    """Write the sum of squares of each lane's residual, (LANES,). diagonal: of each lane, n times."""
-    width = n * LANES
+def squared_residuals(x, source, diagonal, partial, squares, n, lanes):
+    """Write the sum of squares of each lane's residual, (lanes,). diagonal: of each lane, n times."""
+    width = n * lanes
     for k in range(width):
         partial[k] = 0.0
     for i in range(n):
-        here, right, left = x[i + 1, LANES:], x[i + 1, 2 * LANES :], x[i + 1]
-        above, below, given = x[i, LANES:], x[i + 2, LANES:], source[i]
+        here, right, left = x[i + 1, lanes:], x[i + 1, 2 * lanes :], x[i + 1]
+        above, below, given = x[i, lanes:], x[i + 2, lanes:], source[i]
         for k in range(width):
             one = given[k] + above[k] + below[k] + right[k] + left[k] - diagonal[k] * here[k]
             partial[k] += one * one
-    for lane in range(LANES):
+    for lane in range(lanes):
         squares[lane] = 0.0
     for j in range(n):
-        column = partial[j * LANES :]
-        for lane in range(LANES):
+        column = partial[j * lanes :]
+        for lane in range(lanes):
             squares[lane] += column[lane]
 
 
-def load(lane, right_side, shift, omega, x, source, kept, scale, diagonal, n):
+def load(lane, right_side, shift, omega, x, source, kept, scale, diagonal, n, lanes):
     """Put a system into a lane, which begins at 0."""
     for j in range(n):
-        k = j * LANES + lane
+        k = j * lanes + lane
         diagonal[k], kept[k], scale[k] = 4.0 + shift, 1.0 - omega, omega / (4.0 + shift)
         for i in range(n):
             source[i, k] = right_side[i * n + j]
-            x[i + 1, k + LANES] = 0.0
+            x[i + 1, k + lanes] = 0.0
+
+
+def solved_in_lanes(first, stride, n, systems, numbers, right_sides, most, lanes):
+    """Solve the systems first, first + stride, ...; see `relaxed`. Lanes are constant where this is compiled."""
+    x, source = np.zeros((n + 2, (n + 2) * lanes)), np.zeros((n, n * lanes))
+    kept, scale, diagonal = np.zeros(n * lanes), np.zeros(n * lanes), np.ones(n * lanes)
+    partial, squares, sweeps = np.zeros(n * lanes), np.zeros(lanes), np.zeros(lanes, np.int64)
+    held, coming, running, total = np.full(lanes, -1), first, 0, 0
+    while True:
+        for lane in range(lanes):
+            if held[lane] < 0 and coming < systems.shape[1]:
+                right_side, shift, omega = right_sides[numbers[0, coming]], systems[0, coming], systems[1, coming]
+                load(lane, right_side, shift, omega, x, source, kept, scale, diagonal, n, lanes)
+                held[lane], sweeps[lane], coming, running = coming, 0, coming + stride, running + 1
+        if running == 0:
+            return total
+        swept(x, source, kept, scale, partial, n, lanes)
+        squared_residuals(x, source, diagonal, partial, squares, n, lanes)
+        for lane in range(lanes):
+            if held[lane] >= 0:
+                sweeps[lane] += 1
+                solved = squares[lane] < systems[2, held[lane]] ** 2
+                if solved or sweeps[lane] == most:
+                    numbers[1, held[lane]] = sweeps[lane] if solved else most + 1
+                    total += sweeps[lane]
+                    held[lane], running = -1, running - 1
 
 
 @over_designs
@@ -64,25 +90,10 @@ def relaxed(first, stride, n, systems, numbers, right_sides, most):
     numbers: (2, m), in its row 0 each system's row of right_sides, (rows, n * n). most: sweeps after which a system is
     given up, with one more than these written. Returns the sweeps that all of them took.
     """
-    x, source = np.zeros((n + 2, (n + 2) * LANES)), np.zeros((n, n * LANES))
-    kept, scale, diagonal = np.zeros(n * LANES), np.zeros(n * LANES), np.ones(n * LANES)
-    partial, squares, sweeps = np.zeros(n * LANES), np.zeros(LANES), np.zeros(LANES, np.int64)
-    held, coming, running, total = np.full(LANES, -1), first, 0, 0
-    while True:
-        for lane in range(LANES):
-            if held[lane] < 0 and coming < systems.shape[1]:
-                right_side, shift, omega = right_sides[numbers[0, coming]], systems[0, coming], systems[1, coming]
-                load(lane, right_side, shift, omega, x, source, kept, scale, diagonal, n)
-                held[lane], sweeps[lane], coming, running = coming, 0, coming + stride, running + 1
-        if running == 0:
-            return (total,)
-        swept(x, source, kept, scale, partial, n)
-        squared_residuals(x, source, diagonal, partial, squares, n)
-        for lane in range(LANES):
-            if held[lane] >= 0:
-                sweeps[lane] += 1
-                solved = squares[lane] < systems[2, held[lane]] ** 2
-                if solved or sweeps[lane] == most:
-                    numbers[1, held[lane]] = sweeps[lane] if solved else most + 1
-                    total += sweeps[lane]
-                    held[lane], running = -1, running - 1
+    return (solved_in_lanes(first, stride, n, systems, numbers, right_sides, most, LANES),)
+
+
+@over_designs
+def relaxed_alone(first, stride, n, systems, numbers, right_sides, most):
+    """Do the same one system at a time: the same bits, sooner where there are few systems."""
+    return (solved_in_lanes(first, stride, n, systems, numbers, right_sides, most, 1),)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.solver_schedule.linear_systems import Systems, jacobi_radius
 
+FEW = 8  # systems, below which they are solved sooner one by one than side by side
 SYSTEMS_A_CHUNK = 512  # that a thread solves at a time
 
 Floats = NDArray[np.float64]
@@ -16,7 +17,7 @@ def sweeps(systems: Systems, places: Integers, omega: Floats, most: int) -> Inte
 
     most + 1 where that many are not enough, and where a system is indefinite, which is not tried.
     """
-    from designgym.cost_models.solver_schedule._relaxation_kernel import relaxed
+    from designgym.cost_models.solver_schedule._relaxation_kernel import relaxed, relaxed_alone
 
     found = np.full(len(places), most + 1)
     beta = jacobi_radius(systems.shift[places], systems.n)
@@ -27,7 +28,7 @@ def sweeps(systems: Systems, places: Integers, omega: Floats, most: int) -> Inte
     tasks, omegas = places[order], omega[order]
     chunks = -(-len(order) // SYSTEMS_A_CHUNK)
     table, numbers = np.array([systems.shift[tasks], omegas, systems.limit[tasks]]), np.array([tasks, tasks])
-    run = relaxed.parallel if chunks > 1 else relaxed
+    run = relaxed_alone if len(order) < FEW else relaxed.parallel if chunks > 1 else relaxed
     run(np.arange(chunks), chunks, systems.n, table, numbers, systems.residual, most)
     found[order] = numbers[1]
     return found

@@ -87,6 +87,14 @@ def ode(
     run(agents, searches, budget, starts, out, quick, silent, json)
 
 
+@bench.command("relaxation")
+def relaxation(json: Json = False) -> None:
+    """Solve sequences of linear systems under every omega of over-relaxation, all at once and as they arrive."""
+    from designgym.experiments.bench.relaxation import relaxation as measure
+
+    print_figures(measure(), json)
+
+
 @bench.command("diffusion")
 def diffusion(
     agents: Annotated[list[str], typer.Option("--agents", help="An agent; repeatable.")] = [],  # noqa: B006
