@@ -18,8 +18,10 @@ class ChebyshevBandit(Bandit):
     """A polynomial of the observed number for each arm's loss; arms are drawn by how far they are behind the best.
 
     Coefficient j > 0 is at most `bound` / j in size, the constant one at most `bound`; what was never observed is 0, so
-    that every arm is promising at first. Defaults were chosen by the mean of both distributions of
-    RelaxationSequence-v0, seeds 1,000 to 1,003.
+    that every arm is promising at first. Defaults were chosen on both distributions of RelaxationSequence-v0, seeds
+    1,000 to 1,003: mean iterations, high / low, for an exploitation of 10, 100, 500, 1,000, 2,000 and 5,000 are 67.7 /
+    49.3, 64.6 / 46.1, 64.0 / 45.2, 64.5 / 45.4, 62.5 / 45.6 and 63.7 / 45.4; with bounds of .1 and .3, and with ridges
+    ten times more and less, they are within 1 of these.
     """
 
     summary = "contextual bandit: Chebyshev polynomials of the observed number, inverse-gap-weighted exploration"
@@ -35,7 +37,7 @@ class ChebyshevBandit(Bandit):
             default=1e-3,
             meaning="weight of squared coefficients",
         ),
-        Float("exploitation", 1e-3, 1e6, log=True, default=100.0, meaning="of the gap to the best arm, times t"),
+        Float("exploitation", 1e-3, 1e6, log=True, default=2000.0, meaning="of the gap to the best arm, times t"),
     )
 
     def __init__(self, env: MeteredEpisodes, rng: np.random.Generator, **hyperparameters: Any) -> None:
