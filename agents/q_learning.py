@@ -34,13 +34,14 @@ class QLearning(Agent):
     summary = "Q-learning over the choices of a design, tabular or linear, ε-greedy, with traces and replay"
     hyperparameters = DesignSpace(
         Categorical("kind", ("tabular", "linear"), default="linear", meaning="a value for each state, or features"),
-        Integer("memory", 0, 64, default=64, meaning="latest choices: a table's state, those that features pair"),
+        Integer("memory", 0, 64, default=1, meaning="latest choices that are a table's state"),
+        Integer("pairs", 0, 64, default=64, meaning="latest choices that features pair with the one to make"),
         Float("rate", 0.01, 1.0, log=True, default=0.3, meaning="share of an error that is learned at a time"),
         Float("trace", 0.0, 1.0, default=0.5, meaning="how far what a design came to counts at earlier choices: λ"),
         Float("explore", 0.0, 1.0, default=0.3, meaning="chance of any open choice in the beginning"),
         Float("least", 0.0, 1.0, default=0.05, meaning="the same in the end"),
         Integer("half", 1, 10**6, log=True, default=100, meaning="designs over which that chance falls by half"),
-        Ordinal("batch", (1, 2, 4, 8, 16, 32, 64, 128, 256), default=8, meaning="designs drawn before it learns"),
+        Ordinal("batch", (1, 2, 4, 8, 16, 32, 64, 128, 256), default=16, meaning="designs drawn before it learns"),
         Integer("replays", 0, 64, default=4, meaning="sweeps over kept trials after each batch"),
         Ordinal("bins", (4, 8, 16, 32, 64, 128), default=16, meaning="parts of a Float's range to choose among"),
     )
@@ -49,8 +50,11 @@ class QLearning(Agent):
         super().__init__(problem, rng, **hyperparameters)
         self.batch = int(self.settings["batch"])
         self._sequences = Sequences(self.space, int(self.settings["bins"]))
-        kind = Tabular if self.settings["kind"] == "tabular" else Linear
-        self._q = kind(self._sequences, int(self.settings["memory"]))
+        self._q: Tabular | Linear
+        if self.settings["kind"] == "tabular":
+            self._q = Tabular(self._sequences, int(self.settings["memory"]))
+        else:
+            self._q = Linear(self._sequences, int(self.settings["pairs"]))
         self._seen = Seen(self.space)
         steps = len(self._sequences)
         self._kept = np.empty((0, steps), np.int64), np.empty((0, steps), bool), np.empty(0)  # the latest at the end
@@ -87,8 +91,7 @@ class QLearning(Agent):
         """Draw the choices of n designs, (n, steps)."""
 
         def score(j: int, chosen: Ints, awake: Bools) -> Floats:
-            table, reading = self._q.read(j, chosen, awake)
-            values = table.values(reading)
+            values = self._q.table.values(self._q.read(np.array([j]), chosen, awake))[:, 0]
             values += NOISE * self.rng.random(values.shape)
             anything = self.rng.random(n) < explore
             values[anything] = self.rng.random((int(anything.sum()), values.shape[1]))
@@ -117,16 +120,15 @@ class QLearning(Agent):
         for rows in sweeps:
             self._sweep(chosen[rows], awake[rows], worth[rows])
 
-    def _sweep(self, chosen: Ints, awake: Bools, target: Floats) -> None:
-        """Learn from some designs, the last choice first. target: what each is worth, (n,)."""
+    def _sweep(self, chosen: Ints, awake: Bools, worth: Floats) -> None:
+        """Learn from some designs, whose choices and worth are given, (n, steps) and (n,)."""
         rate, trace = float(self.settings["rate"]), float(self.settings["trace"])
-        for j in reversed(range(len(self._sequences))):
-            rows = awake[:, j]
-            if not rows.any():
-                continue
-            table, reading = self._q.read(j, chosen, awake, learn=True)
-            values = table.values(reading)
-            errors = target - np.take_along_axis(values, chosen[:, j : j + 1], axis=1)[:, 0]
-            best = np.where(self._sequences.open(j, chosen), values, -np.inf).max(axis=1)
-            table.learn(reading.take(rows), chosen[rows, j], errors[rows], rate)
-            target = np.where(rows, (1.0 - trace) * best + trace * target, target)
+        reading = self._q.read(np.arange(chosen.shape[1]), chosen, awake, learn=True)
+        values = self._q.table.values(reading)
+        best = np.where(self._sequences.masks(chosen)[0], values, -np.inf).max(axis=2)
+        targets = np.empty(chosen.shape)
+        for j in reversed(range(chosen.shape[1])):
+            targets[:, j] = worth
+            worth = np.where(awake[:, j], (1.0 - trace) * best[:, j] + trace * worth, worth)
+        errors = targets - np.take_along_axis(values, chosen[:, :, None], axis=2)[:, :, 0]
+        self._q.table.learn(reading, chosen, errors, awake, rate)
