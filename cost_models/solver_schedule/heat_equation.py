@@ -49,8 +49,9 @@ def heat_systems(n: int, instances: int) -> Systems:
     """Return the systems of so many steps of .001 from time 0, each to be solved from the state before.
 
     They are divided by what neighbours enter with, so that their shift is 2 / (dt kappa (n + 1)^2), kappa at the middle
-    of the step, which is what is observed. The state advances by the exact solution, found by a sine transform: systems
-    do not depend on how they are solved. A residual is to be below 1e-8 times the right side.
+    of the step, which is what is observed (the paper's code observes it at the step's start). The state advances by the
+    exact solution, found by a sine transform: systems do not depend on how they are solved. A residual is to be below
+    1e-8 times the right side, as MATLAB's pcg has it, which that code calls.
     """
     middle: Floats = (np.arange(instances, dtype=np.float64) + 0.5) * STEP
     kappa = conductivity(middle)

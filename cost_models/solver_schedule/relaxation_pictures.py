@@ -37,8 +37,8 @@ def pictures_of(
         marks.append(Series("Young's omega", seen, solved(asymptotic_omega(systems.shift[places], model.side))))
     marks += [Series(name, seen, solved(float(omega))) for name, omega in zip(names, omegas, strict=True)]
     meaning = (
-        f"A point is a system, {len(places):,} of {model.instances:,}: what one omega for all costs, beside the "
-        "best omega of each, which nobody knows before it is solved."
+        f"A point is a system, {len(places):,} of {model.instances:,}: what one omega for all of them costs. Faint, "
+        "behind: the best omega of each, which nobody knows before it is solved."
     )
     if model.equation == "poisson":
         meaning += " Young's is the best after infinitely many sweeps, and follows from the shift."

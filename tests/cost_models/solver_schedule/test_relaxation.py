@@ -162,6 +162,20 @@ def test_omegas_that_do_not_converge_are_a_violation() -> None:
     assert model.reason({"omega": np.array([1.0])}) == ""
 
 
+@pytest.mark.parametrize("equation", ["poisson", "heat"])
+def test_the_picture_shows_what_one_omega_costs_beside_the_best(equation: str) -> None:
+    model = Relaxation(equation, n=6, instances=40)
+    (picture,) = model.pictures({"omega": np.array([1.0, 1.7])}, ("one", "another"))
+    shown = {series.name: series for series in picture.marks}
+    order = np.argsort(model.systems().context, kind="stable")
+    costs = model.costs()[order]
+    assert shown["one"].x.tolist() == model.systems().context[order].tolist()
+    assert shown["one"].y.tolist() == costs[:, OMEGAS.index(1.0)].tolist()
+    assert shown["another"].y.tolist() == costs[:, OMEGAS.index(1.7)].tolist()
+    assert shown["the best omega of each system"].y.tolist() == costs.min(axis=1).tolist()
+    assert ("Young's omega" in shown) == (equation == "poisson")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
