@@ -110,4 +110,5 @@ register_sequential_agent("tsallis_inf_binned", "designgym.agents.tsallis_inf:Ts
 register_sequential_agent("chebyshev_bandit", "designgym.agents.chebyshev_bandit:ChebyshevBandit")
 register_sequential_agent("epsilon_greedy", "designgym.agents.bandits:EpsilonGreedy")
 register_sequential_agent("ucb", "designgym.agents.bandits:Ucb")
+register_sequential_agent("cross_entropy", "designgym.agents.cross_entropy_policy:CrossEntropyPolicy")
 register_sequential_agent("fixed_action", "designgym.agents.bandits:FixedAction")

@@ -41,7 +41,7 @@ class OdeStepping(SequentialEnv[Observation, Observation]):
     `reset(seed=k)` draws one of `starts` initial states near the standard one (0: the standard one alone).
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata = {"render_modes": []}  # noqa: RUF012  (Gymnasium's own type)
     trial: ClassVar[Trial] = "episode"
     chosen: DesignSpace = DesignSpace()
 

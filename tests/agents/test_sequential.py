@@ -7,7 +7,8 @@ from scipy.optimize import lsq_linear
 
 from designgym.agents import make_sequential_agent, sequential_agent_names
 from designgym.agents._polynomial_kernel import bounded_least_squares
-from designgym.agents.check_episodes import ARMS, INSTANCES, Lanes, Walks
+from designgym.agents.check_episodes import ARMS, INSTANCES, STEPS, Lanes, Walks
+from designgym.agents.cross_entropy_policy import Policy
 from designgym.agents.episode_checks import check_sequential_agent
 from designgym.agents.sequential import play
 from designgym.agents.tsallis_inf import _Learner
@@ -77,6 +78,35 @@ def test_bounded_least_squares_are_scipys() -> None:
         found = np.zeros(5)
         bounded_least_squares(features.T @ features, features.T @ wanted, bounds, found)
         assert found == pytest.approx(lsq_linear(features, wanted, (-bounds, bounds), tol=1e-14).x, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "trials", "reached"),
+    [({}, 3000, 1.1), ({"hidden": 4, "episodes": 5}, 6000, 1.3), ({"actions": "unordered"}, 3000, 1.8)],
+)
+def test_cross_entropy_learns_a_policy(settings: dict[str, object], trials: int, reached: float) -> None:
+    heard: list[float] = []
+    env = MeteredEpisodes(Walks(), trials, lambda answer: heard.append(float(answer.evaluations.losses[0, 0])), 3)
+    agent = make_sequential_agent("cross_entropy", env, 3, **settings)
+    play(agent)
+    assert np.mean(heard[:24]) > 3.5
+    assert np.mean(heard[-200:]) < reached, "it walks to what it sees; 1 is there"
+    observation, reward, steps = env.env.reset(seed=99)[0], 0.0, 0
+    while not steps or (reward == 0.0 and steps < STEPS):
+        action = agent.policy.act(agent.weights, agent._seen.standard(observation))
+        observation, reward, *_ = env.env.step(action)
+        steps += 1
+    assert reward >= -2.0
+
+
+def test_policies_of_a_box_reach_both_ends() -> None:
+    box = gymnasium.spaces.Box(np.array([-1.0, 10.0]), np.array([1.0, 20.0]), dtype=np.float64)
+    policy = Policy(gymnasium.spaces.Box(-1, 1, (3,)), box, 0, True)
+    assert policy.parameters == 8
+    assert policy.act(np.zeros(8), np.ones(3)) == pytest.approx([0.0, 15.0])
+    assert policy.act(np.full(8, 9.0), np.ones(3)) == pytest.approx([1.0, 20.0])
+    with pytest.raises(ValueError, match="takes Discrete actions or a bounded Box"):
+        Policy(gymnasium.spaces.Box(-1, 1, (3,)), gymnasium.spaces.Box(-np.inf, np.inf, (1,)), 0, True)
 
 
 def test_a_bandit_refuses_episodes_and_names_who_plays_them() -> None:
