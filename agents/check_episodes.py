@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, Metric
@@ -39,6 +40,16 @@ class Lanes(SequentialEnv[NDArray[np.float64], np.int64]):
         super().reset(seed=seed)
         self._asked, self._at = self.np_random.random((INSTANCES + 1, 1)), 0
         return self._asked[0], {}
+
+    def contexts(self, seed: int) -> NDArray[np.float64]:
+        """The numbers of a sequence."""
+        return seeding.np_random(seed)[0].random((INSTANCES + 1, 1))[:INSTANCES, 0]
+
+    def hindsight(self, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The nearest arm of each, and its cost."""
+        asked = self.contexts(seed)
+        arms = np.rint(asked * (ARMS - 1))
+        return arms, 1.0 + np.abs(arms / (ARMS - 1) - asked)
 
     def step(self, action: Any) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
         """Answer one number."""

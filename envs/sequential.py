@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal, TypeVar
 
 import gymnasium
+import numpy as np
+from numpy.typing import NDArray
 
 from designgym.envs.problem import DesignProblem
 from designgym.envs.space import DesignSpace
@@ -28,11 +30,21 @@ class SequentialEnv(gymnasium.Env[Observation, Action]):
     The `info` of the step that ends a trial holds "metrics", {name: number} of every metric of the problem's cost
     model, NaN only where "violation", a number, is above 0; and "design", {column: number} of `chosen`.
     All randomness comes from `np_random`: same seed and same actions, same episode, bit for bit.
+    context_name: what `contexts` are called on a page, with their unit if they have one.
     """
 
     problem: DesignProblem
     trial: ClassVar[Trial] = "episode"
     chosen: DesignSpace = DesignSpace()
+    context_name: str = "context"
+
+    def contexts(self, seed: int) -> NDArray[np.float64] | None:
+        """Return the one number that tells the instances of a sequence apart, (instances,); None where none does."""
+        return None
+
+    def hindsight(self, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Return for each instance of a sequence what had best been chosen, and the objective it comes to; or None."""
+        return None
 
     @property
     def trial_problem(self) -> DesignProblem:

@@ -45,6 +45,7 @@ class RelaxationSequence(SequentialEnv[NDArray[np.float64], np.int64]):
         self.model = Relaxation(equation, distribution, n, instances, lowest=lowest)
         self.problem = DesignProblem(SPACE, self.model, FEWEST_ITERATIONS)
         self.observed = observed
+        self.context_name = "shift c of the diagonal" if equation == "poisson" else "conductivity"
         self.action_space = spaces.Discrete(len(OMEGAS))
         low, high = self.model.context_range if observed else (0.0, 1.0)
         self.observation_space = spaces.Box(low, high, (1,), np.float64)
@@ -73,6 +74,16 @@ class RelaxationSequence(SequentialEnv[NDArray[np.float64], np.int64]):
         iterations = found["metrics"]["iterations"]
         reward = -float(MOST_ITERATIONS if found["violation"] > 0 else iterations)
         return self._observation(), reward, self._place == self.model.instances, False, info
+
+    def contexts(self, seed: int) -> NDArray[np.float64]:
+        """Return the shift, or for the heat equation the conductivity, of each system of a sequence."""
+        return self.model.systems(seed).context
+
+    def hindsight(self, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the omega of the fewest iterations for each system of a sequence, and those iterations."""
+        costs = self.model.costs(seed)
+        best = costs.argmin(axis=1)
+        return np.array(OMEGAS)[best], costs[np.arange(len(best)), best].astype(np.float64)
 
     def _observation(self) -> NDArray[np.float64]:
         """What is seen of the system that has arrived; of the last one once more where none is left."""

@@ -27,6 +27,7 @@ from designgym.experiments.report.drawing import (
     with_unit,
 )
 from designgym.experiments.report.frame import Entry, Part, card, figures
+from designgym.experiments.report.instances import Instances, instances_block
 from designgym.experiments.report.palette import colour_of, dash_of
 from designgym.experiments.report.text import NBSP, code, listed, percent, pretty, several, short_label
 
@@ -69,11 +70,15 @@ class PlayedDigest:
     runs: list[PlayedRun] = field(default_factory=list)
     trials: int = 0
 
+    def __post_init__(self) -> None:
+        self.instances = Instances(self.logged, self.objective)
+
     def add(self, run: LoggedRun, table: pa.Table) -> None:
         """Take a run's trials in; none leave nothing."""
         if not table.num_rows:
             return
         self.trials += table.num_rows
+        self.instances.add(run, table)
         name = self.objective
         order = np.argsort(table.column("index").to_numpy(), kind="stable")
         feasible = table.column("feasible").to_numpy()[order]
@@ -118,7 +123,7 @@ class Played:
     def __init__(self, digest: PlayedDigest, runs: tuple[LoggedRun, ...], fixed: float | None = None) -> None:
         self.fixed = fixed
         self.logged, self.trials, self.runs = digest.logged, digest.trials, runs
-        self.objective = digest.objective
+        self.objective, self.instances = digest.objective, digest.instances
         self.metric = next(metric for metric in digest.logged.metrics if metric.name == self.objective)
         by_label: dict[str, list[PlayedRun]] = {run.label: [] for run in runs}
         for run in digest.runs:
@@ -147,7 +152,9 @@ def played_section(played: Played, place: int, part: Part) -> tuple[str, Entry]:
     if played.players:
         blocks.append(("players", "Agents", card("Agents", _note(played), _table(played))))
         blocks.append(("course", "As trials go on", _figures(played, part)))
+        blocks.append(("instances", "Instances", instances_block(played, part)))
     blocks.append(("ended", "How runs ended", card("How runs ended", "", _endings(played))))
+    blocks = [block for block in blocks if block[2]]
     html = "".join(f'<div id="{name}-{anchor}">{block}</div>' for anchor, _, block in blocks)
     lines = tuple(Entry(f"{name}-{anchor}", text) for anchor, text, _ in blocks if text)
     return f'<section class="problem" id="{name}">{head}{html}</section>', Entry(name, played.logged.label, lines)

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.compute
 import pytest
 from runs_in_process import assert_as_undisturbed, same_trials, spec_of, undisturbed
 
-from designgym.agents.check_episodes import INSTANCES
+from designgym.agents.check_episodes import INSTANCES, Lanes
 from designgym.envs import ReplayDiffers
 from designgym.envs import registry as envs
 from designgym.experiments import load_trials
@@ -18,6 +19,7 @@ from designgym.experiments.cli import main
 from designgym.experiments.driver import sweep
 from designgym.experiments.report import write_report
 from designgym.experiments.report.gather import study_all
+from designgym.experiments.report.instances import Instances
 from designgym.experiments.runs import runs
 from designgym.experiments.spec import SpecError
 from designgym.experiments.worker import Failed
@@ -142,3 +144,28 @@ def test_the_report_draws_what_was_played_beside_the_best_fixed_policy(tmp_path)
         ]
         assert sorted(run.mean for run in player.runs) == pytest.approx(sorted(means))
         assert all(run.ends[-1] == 200 for run in player.runs)
+    # What was chosen, by the number that was asked for: hindsight follows it, the fixed action does not.
+    found = played.instances
+    assert html.count("What was chosen: arm") >= 1
+    assert set(found.sums) == {"epsilon_greedy", "fixed_action"}
+    assert sum(sums[0].sum() for sums in found.sums.values()) == 2 * 3 * 100
+    counts, chosen, cost = found.hindsight
+    middles = 0.5 * (found.edges[1:] + found.edges[:-1])
+    assert chosen[counts > 0] / counts[counts > 0] == pytest.approx(4 * middles[counts > 0], abs=0.7)
+    assert cost.sum() / counts.sum() < 1.09
+    counts, chosen, _ = found.sums["fixed_action"]
+    assert (chosen[counts > 0] == 0).all()
+
+
+def test_contexts_of_a_run_go_on_from_episode_to_episode() -> None:
+    logged = SimpleNamespace(id="Lanes-v0", given={}, label="Lanes-v0")
+    found = Instances(logged, "cost")
+    env = Lanes()
+    index = np.array([0, INSTANCES - 1, INSTANCES, 2 * INSTANCES + 3])
+    wanted = []
+    for episode, place in ((0, 0), (0, INSTANCES - 1), (1, 0), (2, 3)):
+        env.reset(seed=5 + episode * 2**32)
+        for _ in range(place):
+            env.step(0)
+        wanted.append(env._asked[env._at, 0])
+    assert found._contexts(5, index) == pytest.approx(wanted)
