@@ -24,6 +24,7 @@ from designgym.envs.registry import (
 from designgym.envs.sequential import SequentialEnv
 from designgym.envs.space import DesignSpace
 from designgym.envs.stepwise_env import StepwiseDesignEnv
+from designgym.envs.stepwise_vector_env import StepwiseDesignVectorEnv
 from designgym.envs.vector_env import DesignVectorEnv
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "SequentialEnv",
     "SpaceExhausted",
     "StepwiseDesignEnv",
+    "StepwiseDesignVectorEnv",
     "Subset",
     "full_id",
     "gymnasium_id",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from designgym.envs.design_env import DesignEnv
     from designgym.envs.sequential import SequentialEnv
     from designgym.envs.stepwise_env import StepwiseDesignEnv
+    from designgym.envs.stepwise_vector_env import StepwiseDesignVectorEnv
     from designgym.envs.vector_env import DesignVectorEnv
 
 NAMESPACE = "designgym"
@@ -70,6 +71,7 @@ def register_problem(id: str, entry_point: str) -> None:
     gymnasium.register(
         gymnasium_id(id, stepwise=True),
         entry_point="designgym.envs.registry:make_stepwise_env",
+        vector_entry_point="designgym.envs.registry:make_stepwise_vector_env",
         kwargs={"problem_id": id},
     )
 
@@ -298,3 +300,12 @@ def make_design_vector_env(problem_id: str, num_envs: int = 1, horizon: int = 1,
     from designgym.envs.vector_env import DesignVectorEnv
 
     return DesignVectorEnv(make_problem(problem_id, **options), num_envs, horizon)
+
+
+def make_stepwise_vector_env(
+    problem_id: str, num_envs: int = 1, bins: int | None = None, **options: Any
+) -> StepwiseDesignVectorEnv:
+    """Make a problem's stepwise vector environment; what `gymnasium.make_vec` calls."""
+    from designgym.envs.stepwise_vector_env import StepwiseDesignVectorEnv
+
+    return StepwiseDesignVectorEnv(make_problem(problem_id, **options), num_envs, bins)
