@@ -238,15 +238,3 @@ class LiveOptunaAgent(OptunaAgent):
             else:
                 known = violations[i : i + 1] if self.constrained else None
                 self._study.add_trials(known_trials(self._optuna_space, row, values[i : i + 1], known))
-
-
-def require(agent: str, *modules: str) -> None:
-    """ImportError, in one line with the remedy, where a module of the extra `gp` is missing."""
-    import importlib
-
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            remedy = "pip install 'designgym[gp]'"
-            raise ImportError(f"{agent} needs {module}, which is not installed: {remedy}.") from error

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from designgym.agents.optuna_base import Key, LiveOptunaAgent, require
+from designgym.agents.extras import require
+from designgym.agents.optuna_base import Key, LiveOptunaAgent
 from designgym.cost_models.base import Columns
 from designgym.envs import Categorical, DesignSpace, Integer, Ordinal, Problem
 
@@ -35,7 +36,7 @@ class OptunaCmaEs(LiveOptunaAgent):
     )
 
     def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: Any) -> None:
-        require("optuna_cmaes", "cmaes", "scipy")
+        require("optuna_cmaes", "gp", "cmaes", "scipy")
         super().__init__(problem, rng, **hyperparameters)
 
     def _sampler(self, seed: int) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from designgym.agents.optuna_base import ToldOptunaAgent, require
+from designgym.agents.extras import require
+from designgym.agents.optuna_base import ToldOptunaAgent
 from designgym.agents.optuna_trials import new_study
 from designgym.cost_models.base import Columns
 from designgym.envs import DesignSpace, Integer, Problem
@@ -31,7 +32,7 @@ class OptunaGP(ToldOptunaAgent):
     )
 
     def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: Any) -> None:
-        require("optuna_gp", "torch", "scipy")
+        require("optuna_gp", "gp", "torch", "scipy")
         super().__init__(problem, rng, **hyperparameters)
         for name, one in self._optuna_space.distributions.items():
             low, high = getattr(one, "low", 0), getattr(one, "high", 0)
