@@ -93,5 +93,5 @@ register_sequential(
 register_sequential(
     "OdeStepping-v0",
     "designgym.envs.solver_schedule.ode_stepping:OdeStepping",
-    problem="designgym.envs.solver_schedule.ode_tolerance:ode_tolerance",
+    problem="designgym.envs.solver_schedule.ode_stepping:fixed_policies",
 )

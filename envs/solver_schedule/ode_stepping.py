@@ -16,7 +16,7 @@ from designgym.cost_models.solver_schedule.ode_stepping import Integration, cont
 from designgym.cost_models.solver_schedule.ode_tolerance import LEAST_VIOLATION
 from designgym.envs.problem import DesignProblem
 from designgym.envs.sequential import SequentialEnv, Trial
-from designgym.envs.solver_schedule.ode_tolerance import MOST_EVALUATIONS, ode_tolerance
+from designgym.envs.solver_schedule.ode_tolerance import ode_tolerance
 from designgym.envs.space import DesignSpace
 
 Observation = NDArray[np.float64]
@@ -26,6 +26,14 @@ PER_DECADE = 10.0  # of reward, for an error above the bound
 EVALUATIONS = 100.0  # that a reward of -1 stands for
 FAR = 16.0  # decades; what is observed is cut off there
 SEEN = 8
+MOST_EVALUATIONS = 2000  # by default fewer than `OdeTolerance` allows: who learns meets many that lead nowhere
+
+
+def fixed_policies(
+    ode: str = "lotka_volterra", mu: float = 1.0, start: int = 0, most_evaluations: int = MOST_EVALUATIONS
+) -> DesignProblem:
+    """Choose a controller and tolerances for all of an integration: `ode_tolerance`, with fewer evaluations allowed."""
+    return ode_tolerance(ode, mu, start, most_evaluations)
 
 
 class OdeStepping(SequentialEnv[Observation, Observation]):
@@ -37,8 +45,9 @@ class OdeStepping(SequentialEnv[Observation, Observation]):
     the latest estimated error over what is allowed, those of the two steps taken before, the latest step times the
     estimate of stiffness, the step over the interval, 1 where the latest try was rejected and where the one before was,
     and the share of the interval that is left. Reward: -1 for each hundred evaluations of the right side, and at last
-    -10 for each decade that the error exceeds `bound`; an integration that gives up has an error of 1.
-    `reset(seed=k)` draws one of `starts` initial states near the standard one (0: the standard one alone).
+    -10 for each decade that the error exceeds `bound`; an integration that would make more than `most_evaluations` gives
+    up, and has an error of 1. `reset(seed=k)` draws one of `starts` initial states near the standard one (0: that one
+    alone).
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012  (Gymnasium's own type)
@@ -65,7 +74,7 @@ class OdeStepping(SequentialEnv[Observation, Observation]):
                 raise ValueError(f"{what} must be above 0, got {number:g}. Raise it.")
         if starts < 0:
             raise ValueError(f"starts must be an integer of at least 0, got {starts}. Raise it.")
-        self.problem: DesignProblem = ode_tolerance(ode, mu, most_evaluations=most_evaluations)
+        self.problem: DesignProblem = fixed_policies(ode, mu, most_evaluations=most_evaluations)
         self._ode, self._mu, self._control, self._method = ode_problem(ode, mu), mu, control, method
         self._rtol, self._atol, self._bound, self._starts, self._most = rtol, atol, bound, starts, most_evaluations
         self._fixed = {name: column[0].item() for name, column in scipy_design().items()}
