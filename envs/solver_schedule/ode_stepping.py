@@ -45,9 +45,9 @@ class OdeStepping(SequentialEnv[Observation, Observation]):
     the latest estimated error over what is allowed, those of the two steps taken before, the latest step times the
     estimate of stiffness, the step over the interval, 1 where the latest try was rejected and where the one before was,
     and the share of the interval that is left. Reward: -1 for each hundred evaluations of the right side, and at last
-    -10 for each decade that the error exceeds `bound`; an integration that would make more than `most_evaluations` gives
-    up, and has an error of 1. `reset(seed=k)` draws one of `starts` initial states near the standard one (0: that one
-    alone).
+    -10 for each decade that the error exceeds `bound`; an integration that would make more than `most_evaluations`
+    gives up, and has an error of 1. `reset(seed=k)` draws one of `starts` initial states near the standard one (0: that
+    one alone).
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012  (Gymnasium's own type)

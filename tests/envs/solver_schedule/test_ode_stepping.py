@@ -34,7 +34,9 @@ EXACT = ("evaluations", "jacobians", "steps", "rejected", "work")
 def test_a_fixed_controller_takes_the_steps_of_the_one_shot_face(controller, ode, mu, method, rtol) -> None:
     design = scipy_design(rtol=rtol, atol=1e-3 * rtol) | {"method": np.array([METHODS.index(method)])}
     design |= {name: np.array([value]) for name, value in CONTROLLERS[controller].items()}
-    env = make_sequential("OdeStepping", ode=ode, mu=mu, method=method, rtol=rtol, atol=1e-3 * rtol)
+    env = make_sequential(
+        "OdeStepping", ode=ode, mu=mu, method=method, rtol=rtol, atol=1e-3 * rtol, most_evaluations=10_000
+    )
     one = {name: column[0].item() for name, column in design.items()}
     for start in (0, 3):
         problem = make_problem("OdeTolerance", ode=ode, mu=mu, start=start)
