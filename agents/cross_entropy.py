@@ -27,14 +27,21 @@ class CrossEntropy(Agent):
     The elite are the best of an iteration and of the elite before it, for a design that is known is not asked again: it
     is drawn anew, and then with one parameter changed at random, then with two, and so on. A law that no longer brings
     anything better begins anew.
+
+    Defaults were chosen on NK landscapes of 2, 3, 4 and 6 letters (n = 18, 12, 9, 7; k = 5, 2, 4, 3; instances 100 and
+    101) and LABS of lengths 16, 17, 19 and 22, seeds from 1,000 on. Regret at 1,000 designs there, NK by 16 runs or
+    more, LABS by 8 or more, with 2 elites of 16: smoothing .3 / .5 / .7 NK .118 / .083 / .101, LABS .088 / .062 / .066;
+    patience 3 / 5 / 10 .110 / .083 / .088, .082 / .062 / .058. 2 / 3 / 4 elites are alike there (.089 / .081 / .098,
+    .067 / .092 / .071), but two numbers have hardly any deviation, and a law of four Floats then stops short of the
+    bottom of a bowl. Of 64 designs 16, as is more usual, spend the budget before the law has moved: .156, .097.
     """
 
     summary = "cross-entropy method: independent digits move toward the elite of each iteration"
     hyperparameters = DesignSpace(
-        Integer("population", 2, 2**16, log=True, default=32, meaning="designs of an iteration"),
+        Integer("population", 2, 2**16, log=True, default=16, meaning="designs of an iteration"),
         Float("elite", 0.001, 1.0, log=True, default=0.25, meaning="share of them that the law moves toward"),
         Float("smoothing", 0.01, 1.0, default=0.5, meaning="how far it moves: 1 forgets what it was"),
-        Integer("patience", 1, 1024, log=True, default=5, meaning="iterations without improvement before a restart"),
+        Integer("patience", 1, 1024, log=True, default=10, meaning="iterations without improvement before a restart"),
     )
 
     def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: float) -> None:

@@ -29,12 +29,19 @@ class PolicyGradient(Agent):
     Compares by reward: what is learned from is a design's place in its batch, as a normal score, less what the critic
     expected after each choice. A design that was asked before is drawn again, then with one choice at random, then with
     two, and so on. Ordered parameters of many values, and Floats, are cut into bins and uniform within one.
+
+    Defaults were tried one at a time on NK landscapes of 2, 3, 4 and 6 letters (n = 18, 12, 9, 7; k = 5, 2, 4, 3;
+    instances 100 and 101) and LABS of lengths 16, 17, 19 and 22, seeds from 1,000 on, at a rate of .02. Regret at 1,000
+    designs there, NK by 16 runs, LABS by 8: a rate of .02 / .05 NK .101 / .089, LABS .072 / .044 (twice as many runs of
+    .05: .104, .047); elites 0 / 1 / 4 / 12 NK .103 / .087 / .101 / .087, LABS .060 / .068 / .072 / .060; REINFORCE at a
+    rate of .05 .097, .074. Batches of 32, 8 epochs, a hidden layer of 32, more entropy and another patience are no
+    better by more than such runs differ.
     """
 
     summary = "policy gradient: an autoregressive network learns by REINFORCE with a learned baseline, or PPO"
     hyperparameters = DesignSpace(
         Integer("batch", 2, 4096, log=True, default=16, meaning="designs drawn before the policy learns from them"),
-        Float("rate", 1e-4, 0.3, log=True, default=0.02, meaning="step size of Adam"),
+        Float("rate", 1e-4, 0.3, log=True, default=0.05, meaning="step size of Adam"),
         Float("clip", 0.0, 0.9, default=0.2, meaning="how far PPO lets chances move in one batch; 0: plain REINFORCE"),
         Integer("epochs", 1, 32, log=True, default=4, meaning="steps of PPO on one batch; REINFORCE takes one"),
         Float("entropy", 0.0, 1.0, default=0.02, meaning="weight of the entropy of choices"),

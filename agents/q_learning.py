@@ -29,6 +29,12 @@ class QLearning(Agent):
     Compares by reward: what a design is worth is its place among the latest ones, as a normal score. A design that was
     asked before is drawn again, with one more choice at random each time. Ordered parameters of many values, and
     Floats, are cut into bins and uniform within one.
+
+    trace = 0 is Watkins's one-step learning; at 1 every choice learns what the design came to. It was tried on NK
+    landscapes of 2, 3, 4 and 6 letters (n = 18, 12, 9, 7; k = 5, 2, 4, 3; instances 100 and 101) and LABS of lengths
+    16, 17, 19 and 22, seeds from 1,000 on: regret at 1,000 designs for 0 / .5 / .8 / 1 NK .178 / .136 / .126 / .105 (16
+    runs), LABS .080 / .058 / .064 / .046 (8 runs). A table whose states are whole prefixes does not generalise: in
+    2,000 designs it found 4 to 6 of 8 optima of 10,000 weakly coupled ones; of the latest choice, or of none, all 8.
     """
 
     summary = "Q-learning over the choices of a design, tabular or linear, ε-greedy, with traces and replay"
@@ -37,7 +43,7 @@ class QLearning(Agent):
         Integer("memory", 0, 64, default=1, meaning="latest choices that are a table's state"),
         Integer("pairs", 0, 64, default=64, meaning="latest choices that features pair with the one to make"),
         Float("rate", 0.01, 1.0, log=True, default=0.3, meaning="share of an error that is learned at a time"),
-        Float("trace", 0.0, 1.0, default=0.5, meaning="how far what a design came to counts at earlier choices: λ"),
+        Float("trace", 0.0, 1.0, default=1.0, meaning="how far what a design came to counts at earlier choices: λ"),
         Float("explore", 0.0, 1.0, default=0.3, meaning="chance of any open choice in the beginning"),
         Float("least", 0.0, 1.0, default=0.05, meaning="the same in the end"),
         Integer("half", 1, 10**6, log=True, default=100, meaning="designs over which that chance falls by half"),

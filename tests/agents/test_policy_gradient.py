@@ -115,14 +115,14 @@ def test_it_asks_hundreds_at_a_time_each_of_them_new() -> None:
     assert len(np.unique(np.concatenate(asked))) == 4 * 512
 
 
-def test_it_closes_in_on_real_numbers() -> None:
+def test_it_comes_closer_than_random_search_on_real_numbers() -> None:
     space = DesignSpace(*(Float(f"x{i}", 0.0, 1.0) for i in range(4)))
     problem = DesignProblem(space, Bowl(space), LATENCY)
 
     def found(agent: str) -> float:
-        return float(np.mean([search(problem, agent, 600, seed).evaluations.losses.min() - 1 for seed in range(4)]))
+        return float(np.mean([search(problem, agent, 600, seed).evaluations.losses.min() - 1 for seed in range(10)]))
 
-    assert found("policy_gradient") < 0.3 * found("random")
+    assert found("policy_gradient") < 0.5 * found("random")
 
 
 def test_a_restart_forgets_what_was_learned_but_not_what_was_asked() -> None:
