@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.agents.base import Agent
-from designgym.agents.fresh import drawn_new
-from designgym.agents.moves import mutate, random_mask, rows_of
+from designgym.agents.fresh import ask_new
+from designgym.agents.moves import mutate, random_mask
 from designgym.agents.pheromone import Digits, Elites, Trails
 from designgym.agents.seen import Seen
-from designgym.cost_models.base import Columns, batch_length
+from designgym.agents.sequences import awake_digits
+from designgym.cost_models.base import Columns
 from designgym.envs import Categorical, DesignSpace, Evaluations, Float, Integer, Problem
 
 MOST_VALUES = 64  # of an ordered digit that has a pheromone each; more are searched as a Float is
@@ -60,25 +61,14 @@ class AntColony(Agent):
         self._told: list[tuple[Columns, NDArray[np.float64]]] = []  # of this iteration
 
     def ask(self, n: int) -> Columns:
-        redraws = -1
-
-        def draw(rows: NDArray[np.int64]) -> Columns:
-            nonlocal redraws
-            redraws += 1
-            designs = self._walk(len(rows))
+        def draw(n: int, redraws: int) -> Columns:
+            designs = self._walk(n)
             if redraws == 0:
                 return designs
-            mask = random_mask(len(rows), self.space, (redraws - 1) / len(self.space.parameters), self.rng)
+            mask = random_mask(n, self.space, (redraws - 1) / len(self.space.parameters), self.rng)
             return mutate(self.space, designs, mask, REACH, self.rng)
 
-        designs, new = drawn_new(self.space, self._seen, n, draw)
-        if not new.any():
-            designs = self.space.sample(n, self.rng)
-            new = self._seen.new(designs)
-        if new.any():
-            designs = rows_of(designs, new)
-        self._seen.add(designs)
-        return designs
+        return ask_new(self.space, self._seen, n, self.rng, draw)
 
     def _walk(self, n: int) -> Columns:
         """Draw n ants' designs, canonical, some of them perhaps known or invalid."""
@@ -119,9 +109,4 @@ class AntColony(Agent):
     def _digits(self, designs: Columns) -> tuple[Digits, NDArray[np.bool_]]:
         """Return digits, (n, digits), and where they matter, bool (n, digits)."""
         digits = np.stack([np.asarray(digit, np.float64) for digit in self.space.digits(designs)], axis=1)
-        awake = np.ones((batch_length(designs), len(self.space.parameters)), bool)
-        conditional = self.space.active(designs)
-        for i, parameter in enumerate(self.space.parameters):
-            if parameter.name in conditional:
-                awake[:, i] = conditional[parameter.name]
-        return digits, awake[:, self._owners]
+        return digits, awake_digits(self.space, designs)

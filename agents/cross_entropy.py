@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from designgym.agents.base import Agent
 from designgym.agents.cross_entropy_law import Categories, Normals
-from designgym.agents.fresh import drawn_new
-from designgym.agents.moves import mutate, random_mask, rows_of
+from designgym.agents.fresh import ask_new
+from designgym.agents.moves import mutate, random_mask
 from designgym.agents.seen import Seen
 from designgym.agents.sequences import Bools, Floats, awake_digits
 from designgym.cost_models.base import Columns
@@ -66,25 +66,14 @@ class CrossEntropy(Agent):
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def ask(self, n: int) -> Columns:
-        redraws = -1
-
-        def draw(rows: NDArray[np.int64]) -> Columns:
-            nonlocal redraws
-            redraws += 1
-            designs = self._drawn(len(rows))
+        def draw(n: int, redraws: int) -> Columns:
+            designs = self._drawn(n)
             if redraws < 2:
                 return designs
-            mask = random_mask(len(rows), self.space, (redraws - 2) / len(self.space.parameters), self.rng)
+            mask = random_mask(n, self.space, (redraws - 2) / len(self.space.parameters), self.rng)
             return mutate(self.space, designs, mask, REACH, self.rng)
 
-        designs, new = drawn_new(self.space, self._seen, n, draw)
-        if not new.any():
-            designs = self.space.sample(n, self.rng)
-            new = self._seen.new(designs)
-        if new.any():
-            designs = rows_of(designs, new)
-        self._seen.add(designs)
-        return designs
+        return ask_new(self.space, self._seen, n, self.rng, draw)
 
     def _drawn(self, n: int) -> Columns:
         """Draw n designs, canonical, some of them perhaps known or invalid."""

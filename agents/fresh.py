@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.agents.moves import rows_of
 from designgym.agents.seen import Seen
 from designgym.cost_models.base import Columns
 from designgym.envs import DesignSpace
@@ -32,6 +33,31 @@ def drawn_new(space: DesignSpace, seen: Seen, n: int, draw: Draw) -> tuple[Colum
             column[stale] = again[name]
         fresh = _fresh(space, seen, designs)
     return designs, fresh
+
+
+def ask_new(
+    space: DesignSpace, seen: Seen, n: int, rng: np.random.Generator, draw: Callable[[int, int], Columns]
+) -> Columns:
+    """Return at most n new designs, marked as seen; where nothing new is found, repeats, by which a run ends.
+
+    draw: takes how many canonical designs to draw, and how often those were drawn before. Where none of it is new,
+    uniform designs are tried.
+    """
+    redraws = -1
+
+    def again(rows: NDArray[np.int64]) -> Columns:
+        nonlocal redraws
+        redraws += 1
+        return draw(len(rows), redraws)
+
+    designs, new = drawn_new(space, seen, n, again)
+    if not new.any():
+        designs = space.sample(n, rng)
+        new = seen.new(designs)
+    if new.any():
+        designs = rows_of(designs, new)
+    seen.add(designs)
+    return designs
 
 
 def _fresh(space: DesignSpace, seen: Seen, designs: Columns) -> NDArray[np.bool_]:

@@ -7,12 +7,10 @@ arXiv:1611.09940. That the best designs are learned from again is Oh, Guo, Singh
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from designgym.agents.base import Agent
-from designgym.agents.fresh import drawn_new
+from designgym.agents.fresh import ask_new
 from designgym.agents.gaussian_process import normal_scores
-from designgym.agents.moves import rows_of
 from designgym.agents.policy_loss import Lesson, PolicyLoss
 from designgym.agents.policy_network import Adam, Batch, PolicyNetwork
 from designgym.agents.seen import Seen
@@ -70,21 +68,10 @@ class PolicyGradient(Agent):
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def ask(self, n: int) -> Columns:
-        redraws = -1
+        def draw(n: int, redraws: int) -> Columns:
+            return self._sequences.designs(self._drawn(n, redraws / len(self._sequences)), self.rng)
 
-        def draw(rows: NDArray[np.int64]) -> Columns:
-            nonlocal redraws
-            redraws += 1
-            return self._sequences.designs(self._drawn(len(rows), redraws / len(self._sequences)), self.rng)
-
-        designs, new = drawn_new(self.space, self._seen, n, draw)
-        if not new.any():
-            designs = self.space.sample(n, self.rng)
-            new = self._seen.new(designs)
-        if new.any():
-            designs = rows_of(designs, new)
-        self._seen.add(designs)
-        return designs
+        return ask_new(self.space, self._seen, n, self.rng, draw)
 
     def _drawn(self, n: int, wild: float) -> Ints:
         """Draw the choices of n designs, (n, steps). wild: chance of each to be any of the open ones."""

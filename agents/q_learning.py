@@ -6,12 +6,10 @@ doi:10.1007/BF00992699. An episode is one of `StepwiseDesignEnv`: the reward com
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from designgym.agents.base import Agent
-from designgym.agents.fresh import drawn_new
+from designgym.agents.fresh import ask_new
 from designgym.agents.gaussian_process import normal_scores
-from designgym.agents.moves import rows_of
 from designgym.agents.q_values import Linear, Tabular
 from designgym.agents.seen import Seen
 from designgym.agents.sequences import Bools, Floats, Ints, Sequences
@@ -70,22 +68,11 @@ class QLearning(Agent):
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def ask(self, n: int) -> Columns:
-        redraws = -1
-
-        def draw(rows: NDArray[np.int64]) -> Columns:
-            nonlocal redraws
-            redraws += 1
+        def draw(n: int, redraws: int) -> Columns:
             chance = min(1.0, self._explore + redraws / len(self._sequences))
-            return self._sequences.designs(self._drawn(len(rows), chance), self.rng)
+            return self._sequences.designs(self._drawn(n, chance), self.rng)
 
-        designs, new = drawn_new(self.space, self._seen, n, draw)
-        if not new.any():
-            designs = self.space.sample(n, self.rng)
-            new = self._seen.new(designs)
-        if new.any():
-            designs = rows_of(designs, new)
-        self._seen.add(designs)
-        return designs
+        return ask_new(self.space, self._seen, n, self.rng, draw)
 
     @property
     def _explore(self) -> float:

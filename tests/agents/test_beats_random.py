@@ -8,8 +8,10 @@ from designgym.agents.testing import CONDITIONAL, FLAT, ONE, Bowl
 from designgym.envs import DesignProblem, DesignSpace
 from designgym.envs.optimum import find_optimum
 
+AGENTS = ["beam", "cross_entropy", "evolution", "policy_gradient", "q_learning", "simulated_annealing"]
 
-@pytest.mark.parametrize("agent", ["beam", "evolution", "simulated_annealing"])
+
+@pytest.mark.parametrize("agent", AGENTS)
 @pytest.mark.parametrize("space", [FLAT, CONDITIONAL], ids=["flat", "conditional"])
 def test_it_comes_far_closer_than_random_search(agent: str, space: DesignSpace) -> None:
     problem = DesignProblem(space, Bowl(space), ONE)
