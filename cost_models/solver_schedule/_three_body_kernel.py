@@ -1,8 +1,8 @@
 """Compiled: three bodies in a plane under their own gravity, by Hermite's method of order four or by leapfrog.
 
 Hermite's method as predict, evaluate, correct: Makino and Aarseth, PASJ 44, 141, 1992. Steps of eta times a criterion
-of pairs, intervals, and the published reward: Saz Ulibarrena and Portegies Zwart, CNSNS 145, 108723, 2025,
-doi:10.1016/j.cnsns.2025.108723, arXiv:2502.12809. Units: AU, year, solar mass.
+of pairs, intervals, and the published reward: Saz Ulibarrena and Portegies Zwart, Communications in Nonlinear Science
+and Numerical Simulation, 2025, doi:10.1016/j.cnsns.2025.108723, arXiv:2502.12809. Units: AU, year, solar mass.
 """
 
 import math

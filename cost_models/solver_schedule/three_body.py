@@ -3,6 +3,7 @@
 Sources: see `_three_body_kernel` and `three_body_starts`. Time steps that a policy chooses are in `three_body_policy`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, Metric
+from designgym.cost_models.pictures import Picture
 from designgym.cost_models.solver_schedule import three_body_starts
 
 METHODS = ("hermite_fixed_eta", "hermite_fixed_dt", "leapfrog_fixed_dt")
@@ -51,7 +53,7 @@ def integrations(
     n, m = len(plans), len(states)
     methods = np.repeat(np.asarray(method, np.int64), m)
     plan, start = np.repeat(np.arange(n), m), np.tile(np.arange(m), n)
-    run = kernel.integrated.parallel if n * m >= PARALLEL_FROM and _threads() > 1 else kernel.integrated.serial
+    run = kernel.integrated.parallel if n * m >= PARALLEL_FROM and threads() > 1 else kernel.integrated.serial
     found = run(methods, plan, start, np.asarray(plans, np.float64), states, masses, most_evaluations, record)
     return {name: column.reshape(n, m) for name, column in zip(FOUND, found, strict=True)}
 
@@ -81,6 +83,8 @@ class ThreeBody:
     Error: none in evaluations, which on the ten initial states of tests/reference/solver_schedule are those of all 280
     rows of solver_threebody_fixed.csv; errors of the energy are within .1 % of its rows of eta >= .01, below which they
     are chaotic: a change in the last digit of a state moves them by factors.
+    Source: Saz Ulibarrena and Portegies Zwart, 2025, doi:10.1016/j.cnsns.2025.108723, arXiv:2502.12809; for Hermite's
+    method Makino and Aarseth, PASJ 44, 141, 1992.
     """
 
     starts: int = REFERENCE_STARTS
@@ -120,6 +124,16 @@ class ThreeBody:
         found = integrations(alike[0], alike[1][:, None], self.states, self.most_evaluations)
         return {name: column[places.ravel()] for name, column in self.summary(found).items()}
 
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        """Orbits, lengths of steps, error against evaluations: see `Draws` and `three_body_pictures`."""
+        from designgym.cost_models.solver_schedule.three_body_pictures import pictures_of
+
+        if not len(names):
+            return ()
+        method = np.asarray(designs["method"], np.int64)
+        plans = np.where(method == 0, designs["eta"], designs["dt_yr"])[:, None]
+        return pictures_of(names, method.tolist(), plans, self.states, self.bound)
+
     def summary(self, found: dict[str, Floats]) -> Columns:
         """Return the metrics, each (plans,), of what integrations came to, see `integrations`."""
         errors = np.sort(found["energy_error"], axis=1)
@@ -134,7 +148,8 @@ class ThreeBody:
         }
 
 
-def _threads() -> int:
+def threads() -> int:
+    """Return how many threads compiled loops may use."""
     import numba
 
     return int(numba.get_num_threads())

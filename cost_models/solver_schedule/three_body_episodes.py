@@ -1,6 +1,6 @@
 """Episodes of three bodies, many at a time: ten years in a hundred intervals, an eta chosen for each as it comes.
 
-Source: Saz Ulibarrena and Portegies Zwart, CNSNS 145, 108723, 2025, doi:10.1016/j.cnsns.2025.108723, arXiv:2502.12809.
+Source: Saz Ulibarrena and Portegies Zwart, 2025, doi:10.1016/j.cnsns.2025.108723, arXiv:2502.12809.
 """
 
 from dataclasses import dataclass

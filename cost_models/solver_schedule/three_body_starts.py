@@ -1,7 +1,8 @@
 """Initial states of three bodies: drawn from a seed as in the published study, or read from a table.
 
-Saz Ulibarrena and Portegies Zwart, CNSNS 145, 108723, 2025, doi:10.1016/j.cnsns.2025.108723, arXiv:2502.12809: three
-suns in a plane, one at rest, two at 10 km/s, some 5 to 20 AU apart. Units: AU, year, solar mass.
+Saz Ulibarrena and Portegies Zwart, Communications in Nonlinear Science and Numerical Simulation, 2025,
+doi:10.1016/j.cnsns.2025.108723, arXiv:2502.12809: three suns in a plane, one at rest, two at 10 km/s, some 5 to 20 AU
+apart. Units: AU, year, solar mass.
 """
 
 from functools import lru_cache

@@ -95,6 +95,21 @@ def relaxation(json: Json = False) -> None:
     print_figures(measure(), json)
 
 
+@bench.command("threebody")
+def threebody(
+    states: Annotated[int | None, typer.Option(help="Unseen initial states; 2,000 by default.")] = None,
+    hindsight: Annotated[int | None, typer.Option(help="Of these planned in hindsight; 100 by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory of the page and the figures.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: few states.")] = False,
+    silent: Annotated[bool, typer.Option("--silent", help="No progress.")] = False,
+    json: Json = False,
+) -> None:
+    """Judge learned time steps of three bodies beside fixed ones, on initial states that nobody chose on."""
+    from designgym.experiments.bench.threebody import run
+
+    run(states, hindsight, out, quick, silent, json)
+
+
 @bench.command("diffusion")
 def diffusion(
     agents: Annotated[list[str], typer.Option("--agents", help="An agent; repeatable.")] = [],  # noqa: B006

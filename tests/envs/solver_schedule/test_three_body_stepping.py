@@ -10,6 +10,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from designgym.cost_models.solver_schedule.three_body import ETAS, ThreeBody
 from designgym.cost_models.solver_schedule.three_body_episodes import Rules
+from designgym.cost_models.solver_schedule.three_body_policy import FEATURES, Policy
+from designgym.cost_models.solver_schedule.three_body_policy import played as compiled
 from designgym.cost_models.solver_schedule.three_body_starts import COLUMNS, of_seeds
 from designgym.envs import make_problem, make_sequential
 from designgym.envs.solver_schedule.three_body_stepping import ThreeBodyStepping
@@ -102,6 +104,23 @@ def test_the_vector_environment_is_the_scalar_one_bit_for_bit(options: dict[str,
     assert ended.min() >= 2
     if options:
         assert ended.max() > 2
+
+
+def test_a_policy_acts_on_observations_as_it_is_played_in_compiled_code() -> None:
+    rng = np.random.default_rng(3)
+    weights = 0.15 * rng.standard_normal(1 + len(FEATURES) + 2 * (len(FEATURES) + 2))
+    weights[0] = -1.8
+    policy, n = Policy(weights, 1e-5), 12
+    expected = compiled([policy], of_seeds(30, n))
+    many = ThreeBodySteppingVector(n, bound=1e-5, stop_at=np.inf)
+    observations, _ = many.reset(seed=30)
+    for done in range(100):
+        observations, _, ended, _, infos = many.step(policy.actions(observations, np.full(n, done)))
+    assert ended.all()
+    metrics = infos["final_info"]["metrics"]
+    assert metrics["force_evals"].tolist() == expected["force_evals"][0].tolist()
+    assert metrics["energy_error"].tolist() == expected["energy_error"][0].tolist()
+    assert metrics["published_return"] == pytest.approx(expected["published_return"][0])
 
 
 def plain(infos: dict[str, Any]) -> dict[str, Any]:
