@@ -105,9 +105,8 @@ def write_study(study: Study, path: Path, command: str) -> None:
         Entry("claim", "The claim"), Entry("pareto", "Error against evaluations"), Entry("orbits", "Orbits and steps"),
         Entry("method", "How it was measured"),
     ]  # fmt: skip
-    top = header(
-        "Time steps of three bodies", escape(study.settings["unseen states"]), kind="designgym bench threebody"
-    )
+    facts = f"unseen states: {escape(study.settings['unseen states'])}"
+    top = header("Time steps of three bodies", facts, kind="designgym bench threebody")
     write_page(path, render("Time steps of three bodies", "".join(sections), part, top, contents))
 
 
