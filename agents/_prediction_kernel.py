@@ -10,6 +10,9 @@ from numba import njit
 from designgym.agents._gaussian_process_kernel import FUSED, ONE, ZERO, append, come_closer, correlate, raise_up
 
 FEW = 32  # numbers that are added up one by one
+# What is known correlates within 1e-4 of what is worked out at once. Under less noise than this only one of the two may
+# be in a factor, or it is no longer positive definite.
+ENOUGH_NOISE = np.float32(0.01)
 WIDE = 64  # rows of numbers, one a trial, end in zeros up to a multiple of so many: no loop over them has a remainder
 
 
@@ -227,7 +230,7 @@ def extend(upper, places, n, rates, noise, scores, values, marks, factors):
     rows = np.empty((more + 1, total), places.dtype)
     for b in range(more):
         one = places[:, n + b].copy()
-        if not correlate_known(one, n, values, marks, factors, rows[b, :n]):
+        if noise < ENOUGH_NOISE or not correlate_known(one, n, values, marks, factors, rows[b, :n]):
             correlate(places, 0, rates, one, rows[b, :n])
         correlate(places, n, rates, one, rows[b, n:])
     rows[more] = scores

@@ -15,7 +15,7 @@ from designgym.envs import Answer, MeteredEpisodes, SequentialEnv
 ENVIRONMENTS: dict[str, Callable[[], SequentialEnv[Any, Any]]] = {"sequence": Lanes, "walk": Walks}
 
 
-def check_sequential_agent(name: str, budget: int = 60, **hyperparameters: Any) -> None:
+def check_sequential_agent(name: str, budget: int = 160, **hyperparameters: Any) -> None:
     """Run every check for a registered agent of sequential environments. It must play at least one of ENVIRONMENTS."""
     check_class(name, sequential_agent_class(name))
     played = [label for label in ENVIRONMENTS if _check_played(name, label, budget, hyperparameters)]

@@ -11,7 +11,7 @@ from designgym.cost_models.base import Columns
 from designgym.envs.endings import BudgetSpent
 from designgym.envs.metered import Answer, Listener
 from designgym.envs.objective import Evaluations
-from designgym.envs.problem import DesignProblem, priced
+from designgym.envs.problem import BrokenCostModel, DesignProblem, priced
 from designgym.envs.sequential import SequentialEnv
 
 APART = 2**32  # how far the seeds of a run's episodes lie apart; the first one's is the run's own
@@ -42,9 +42,9 @@ class MeteredEpisodes:
         self.observation_space = env.observation_space
         self._trial_problem = env.trial_problem
         self._listener = listener
-        self._seed = seed
+        self._seed = int(seed)
         self._episode = 0
-        self._running = False
+        self._running, self._steps = False, 0
 
     @property
     def problem(self) -> DesignProblem:
@@ -57,15 +57,20 @@ class MeteredEpisodes:
         return self.asked >= self.budget
 
     def reset(self) -> tuple[Any, dict[str, Any]]:
-        """Begin the next episode. BudgetSpent when no trial is left."""
+        """Begin the next episode. BudgetSpent when no trial is left; ValueError where one is under way.
+
+        What is given up half-way would be a trial that nobody counts.
+        """
         self._check_left()
+        if self._running and self._steps and self.env.trial == "episode":
+            raise ValueError(f"an episode must be played to its end, got a reset after {self._steps} steps. Step on.")
         started = time.perf_counter()
         try:
             observation, info = self.env.reset(seed=self._seed + self._episode * APART)
         finally:
             self.evaluating_s += time.perf_counter() - started
         self._episode += 1
-        self._running = True
+        self._running, self._steps = True, 0
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -77,6 +82,7 @@ class MeteredEpisodes:
         try:
             observation, reward, terminated, truncated, info = self.env.step(action)
             self._running = not (terminated or truncated)
+            self._steps += 1
             if self.env.trial == "step" or not self._running:
                 self._hear(info)
         finally:
@@ -102,15 +108,14 @@ def outcome(problem: DesignProblem, info: dict[str, Any]) -> tuple[Columns, Eval
     chosen = info.get("design", {})
     missing = [name for name in problem.space.columns if name not in chosen]
     if missing:
-        raise ValueError(
-            f"info['design'] must hold {missing[0]!r} where a trial ends, got {', '.join(chosen) or '{}'}."
-        )
+        got = ", ".join(chosen) or "nothing"
+        raise BrokenCostModel(f"info['design'] must hold {missing[0]!r} where a trial ends, got {got}.")
     designs = {name: np.array([chosen[name]]) for name in problem.space.columns}
-    told = _Told(problem.cost_model.metrics, info)
+    told = Info(problem.cost_model.metrics, info)
     return designs, problem.objective(priced(told, designs, problem.space, 1))
 
 
-class _Told:
+class Info:
     """What an environment's info says, as the cost model that it stands in for would say it."""
 
     version = ""

@@ -163,8 +163,7 @@ def make_problem(id: str, /, **options: Any) -> DesignProblem:
     """
     id = full_id(id)
     function = problem_function(id)
-    if is_sequential(id):
-        options = _taken(id, function, options)
+    options = taken_by(id, function, options)
     check_options(f"problem {id!r}", function, options)
     if isinstance(options.get("cost_model"), str):
         options["cost_model"] = _named_cost_model(options["cost_model"], {**options_of(function), **options})
@@ -188,7 +187,7 @@ def make_sequential(id: str, /, **options: Any) -> SequentialEnv[Any, Any]:
     if name not in _SEQUENTIAL.names():
         raise ValueError(f"{name} must be a sequential environment, got a problem. {nearest(id, sequential_ids())}")
     made = _SEQUENTIAL.load(name)
-    taken = _taken(name, made, options)
+    taken = taken_by(name, made, options)
     check_options(f"environment {name!r}", made, taken)
     env: SequentialEnv[Any, Any] = made(**taken)
     if len(taken) < len(options):
@@ -196,9 +195,9 @@ def make_sequential(id: str, /, **options: Any) -> SequentialEnv[Any, Any]:
     return env
 
 
-def _taken(id: str, function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what the other face of a sequential environment takes: the options of both are given as one."""
-    of_other = problem_options(id).keys() - options_of(function).keys()
+def taken_by(id: str, function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what only the other face of a sequential environment takes: the options of both are given as one."""
+    of_other = problem_options(id).keys() - options_of(function).keys() if is_sequential(id) else set[str]()
     return {name: value for name, value in options.items() if name not in of_other}
 
 
@@ -279,7 +278,7 @@ def make_sequential_vector_env(
 ) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
     """Make a sequential environment's own vector environment; what `gymnasium.make_vec` calls."""
     made = _VECTORS.load(full_id(env_id))
-    options = _taken(env_id, made, options)
+    options = taken_by(env_id, made, options)
     check_options(f"environment {env_id!r}", made, options)
     env: gymnasium.vector.VectorEnv[Any, Any, Any] = made(num_envs=num_envs, **options)
     return env

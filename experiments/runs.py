@@ -149,6 +149,8 @@ def _pairs(spec: SweepSpec, problem: SweepProblem) -> list[tuple[SweepProblem, S
     agents = _agents(spec, problem.sequential)
     if not problem.sequential:
         return [(problem, agent) for agent in agents]
+    if spec.start and any(issubclass(agent.cls, SequentialAgent) for agent in agents):
+        raise SpecError(f"start is for searches of designs, but {problem.label} is played. Leave it out.")
     with _Place("problems", problem.id):
         trials = make_sequential(problem.id, **problem.given).trial_problem
     played = replace(problem, problem=trials, start=None, played=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from designgym.cost_models.registry import OptionError, check_options, nearest
 from designgym.envs import DesignProblem
-from designgym.envs.registry import make_problem, problem_function
+from designgym.envs.registry import make_problem, problem_function, taken_by
 from designgym.experiments.log import LoggedProblem, Sweep
 from designgym.experiments.plain import plain
 from designgym.experiments.report.truth import remake
@@ -43,8 +43,13 @@ def problems_again(
     skipped, again = dict[str, str](), list[Again]()
     refused: OptionError | None = None
     for logged in chosen:
+        if logged.played:
+            skipped[logged.label] = "it was played, and a trial that went well is no design to price again"
+            continue
         try:
-            check_options(f"problem {logged.id!r}", problem_function(logged.id), {**logged.given, **options})
+            function = problem_function(logged.id)
+            given = taken_by(logged.id, function, logged.given)
+            check_options(f"problem {logged.id!r}", function, {**given, **options})
         except OptionError as error:
             refused = refused or error
             skipped[logged.label] = str(error).rstrip(".")

@@ -14,9 +14,10 @@ from designgym.cost_models.solver_schedule.ode_integrator import METHODS, scipy_
 from designgym.cost_models.solver_schedule.ode_problems import ode_problem
 from designgym.cost_models.solver_schedule.ode_stepping import Integration, controller_factor
 from designgym.cost_models.solver_schedule.ode_tolerance import LEAST_VIOLATION
+from designgym.envs.objective import Objective
 from designgym.envs.problem import DesignProblem
 from designgym.envs.sequential import SequentialEnv, Trial
-from designgym.envs.solver_schedule.ode_tolerance import ode_tolerance
+from designgym.envs.solver_schedule.ode_tolerance import WORK_AND_PRECISION, ode_tolerance
 from designgym.envs.space import DesignSpace
 
 Observation = NDArray[np.float64]
@@ -30,10 +31,14 @@ MOST_EVALUATIONS = 2000  # by default fewer than `OdeTolerance` allows: who lear
 
 
 def fixed_policies(
-    ode: str = "lotka_volterra", mu: float = 1.0, start: int = 0, most_evaluations: int = MOST_EVALUATIONS
+    ode: str = "lotka_volterra",
+    mu: float = 1.0,
+    start: int = 0,
+    most_evaluations: int = MOST_EVALUATIONS,
+    objective: Objective = WORK_AND_PRECISION,
 ) -> DesignProblem:
     """Choose a controller and tolerances for all of an integration: `ode_tolerance`, with fewer evaluations allowed."""
-    return ode_tolerance(ode, mu, start, most_evaluations)
+    return ode_tolerance(ode, mu, start, most_evaluations, objective)
 
 
 class OdeStepping(SequentialEnv[Observation, Observation]):

@@ -73,23 +73,29 @@ def play_here(
     seconds = time.perf_counter() - begun
     late = slice(len(trials) - max(1, round(LATE * len(trials))), None)
     metrics = trials.evaluations.metrics
-    means = {key: float(np.mean(metrics[key])) for key in metrics if key != "violation"}
-    later = {key: float(np.mean(metrics[key][late])) for key in means}
+    feasible = trials.evaluations.feasible
+    means = {key: _mean(metrics[key], feasible) for key in metrics if key != "violation"}
+    later = {key: _mean(metrics[key][late], feasible[late]) for key in means}
     result = {
         "id": full_id(name), "agent": agent, "seed": seed, "budget": budget, "trials": len(trials),
         "ended": trials.ended, "seconds": seconds, "mean": means, "mean_late": later,
-        "feasible": float(trials.evaluations.feasible.mean()),
+        "feasible": float(feasible.mean()),
     }  # fmt: skip
     if json:
         print_json(result)
         return
     out = console()
-    feasible = trials.evaluations.feasible.mean()
-    out.print(f"{len(trials):,} trials in {duration(seconds)}; {feasible:.1%} of them feasible.", markup=False)
+    whole = f"{len(trials):,} trials in {duration(seconds)}; {feasible.mean():.1%} of them feasible"
+    out.print(whole + ("." if feasible.all() else ", of which these are the means."), markup=False)
     units = {metric.name: metric.unit for metric in env.problem.cost_model.metrics}
     rows = [(key, quantity(means[key], units[key]), quantity(later[key], units[key])) for key in means]
     heads = ("metric", "mean", f"mean of the last {LATE:.0%}")
     out.print(table("", heads, rows, heads[1:]))
+
+
+def _mean(values: Any, feasible: Any) -> float:
+    """Return the mean over feasible trials, NaN where there are none."""
+    return float(np.mean(values[feasible])) if feasible.any() else float("nan")
 
 
 class _Bar:

@@ -51,6 +51,8 @@ class Instances:
         index = table.column("index").to_numpy()
         order = np.argsort(index, kind="stable")[-max(1, round(LEARNED * len(index))) :]
         order = order[table.column("feasible").to_numpy()[order]]
+        if not len(order):
+            return
         contexts = self._contexts(run.seed, index[order])
         if not self.edges.any():
             self._begin(run.seed, contexts)

@@ -6,6 +6,7 @@ Unlike a search, a player pays for every trial: not its best trial counts, but t
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -111,7 +112,12 @@ class Player:
     @cached_property
     def mean(self) -> tuple[float, float, float]:
         """The interquartile mean over runs of the mean of all trials, with its interval."""
-        return stats.iqm_interval(np.array([run.mean for run in self.runs])[:, None])[0]
+        return _interval([run.mean for run in self.runs])
+
+    @property
+    def feasible(self) -> float:
+        """The share of its trials that are."""
+        return float(np.mean([run.feasible for run in self.runs]))
 
 
 class Played:
@@ -131,11 +137,20 @@ class Played:
         counted = {label: _counted(found) for label, found in by_label.items()}
         players = [Player(label, slot, found) for slot, (label, found) in enumerate(counted.items()) if found]
         sign = 1.0 if self.metric.better == "lower" else -1.0
-        self.players = sorted(players, key=lambda player: sign * player.mean[0])
+        # Trials that came to nothing have no objective: who has fewer of them comes first, whatever the others came to.
+        self.players = sorted(players, key=lambda player: (-round(player.feasible, 3), sign * player.mean[0]))
 
     def value(self, number: float) -> str:
-        """Return a value of the objective with its unit, as HTML."""
+        """Return a value of the objective with its unit, as HTML; a dash where there is none."""
+        if not np.isfinite(number):
+            return "–"
         return escape(quantity(number, pretty(self.metric.unit)).replace(" ", NBSP))
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the interquartile mean of those that are known, with its interval; NaN where none is."""
+    known = np.array([value for value in values if np.isfinite(value)])
+    return stats.iqm_interval(known[:, None])[0] if len(known) else (np.nan, np.nan, np.nan)
 
 
 def _counted(runs: list[PlayedRun]) -> tuple[PlayedRun, ...]:
@@ -151,7 +166,8 @@ def played_section(played: Played, place: int, part: Part) -> tuple[str, Entry]:
     blocks = [("headline", "", f'<div class="card headline"><p>{_headline(played)}</p></div>')]
     if played.players:
         blocks.append(("players", "Agents", card("Agents", _note(played), _table(played))))
-        blocks.append(("course", "As trials go on", _figures(played, part)))
+        if any(np.isfinite(player.mean[0]) for player in played.players):
+            blocks.append(("course", "As trials go on", _figures(played, part)))
         blocks.append(("instances", "Instances", instances_block(played, part)))
     blocks.append(("ended", "How runs ended", card("How runs ended", "", _endings(played))))
     blocks = [block for block in blocks if block[2]]
@@ -173,13 +189,19 @@ def _headline(played: Played) -> str:
         return "No run has played a trial yet."
     best, *others = played.players
     least = "least" if played.metric.better == "lower" else "most"
+    if not np.isfinite(best.mean[0]):
+        return "No trial of any run came to anything: all are infeasible."
+    all_feasible = min(player.feasible for player in played.players) == 1.0
+    over = "all trials" if all_feasible else f"its feasible trials, {percent(best.feasible)} of all"
     told = (
-        f"<strong>{escape(best.label)}</strong> comes to the {least} mean {code(played.objective)} over all trials: "
+        f"<strong>{escape(best.label)}</strong> comes to the {least} mean {code(played.objective)} over {over}: "
         f"{played.value(best.mean[0])} [{played.value(best.mean[1])}, {played.value(best.mean[2])}]"
     )
     if not others:
         return f"{told}.{_against_fixed(played)}"
     second = others[0]
+    if round(second.feasible, 3) < round(best.feasible, 3):
+        return f"{told}; of the next, {escape(second.label)}, {percent(second.feasible)} are.{_against_fixed(played)}"
     apart = best.mean[2] < second.mean[1] if played.metric.better == "lower" else best.mean[1] > second.mean[2]
     return (
         f"{told}, before {escape(second.label)} with {played.value(second.mean[0])}"
@@ -209,14 +231,13 @@ def _table(played: Played) -> str:
     head = ("agent", "runs", mean, "interval", "of the last trials", "feasible", "time a trial")
     rows = []
     for player in played.players:
-        late = stats.iqm_interval(np.array([run.late for run in player.runs])[:, None])[0]
+        late = _interval([run.late for run in player.runs])
         timed = sum(run.logged.timed for run in player.runs)
         each = quantity(sum(run.logged.agent_s for run in player.runs) / timed, "s") if timed else "–"
         low, high = played.value(player.mean[1]), played.value(player.mean[2])
-        share = float(np.mean([run.feasible for run in player.runs]))
         rows.append(
             (agent_name(player), str(len(player.runs)), played.value(player.mean[0]),
-             f"[{low}, {high}]", played.value(late[0]), percent(share), each)
+             f"[{low}, {high}]", played.value(late[0]), percent(player.feasible), each)
         )  # fmt: skip
     return table(head, rows)
 
@@ -234,12 +255,14 @@ def _figures(played: Played, part: Part) -> str:
 def _curves(played: Played, what: str, title: str) -> Figure:
     """Return the lines of all agents with their bands, by trials."""
     data: list[dict[str, Any]] = []
-    drawn: list[Floats] = []
+    drawn: list[Floats] = [] if played.fixed is None else [np.array([played.fixed])]
     for player in played.players:
         longest = max(player.runs, key=lambda run: run.trials)
         grid = longest.ends
-        rows = np.stack([np.interp(grid, run.ends, getattr(run, what)) for run in player.runs])
-        found = stats.iqm_interval(rows)
+        rows = [_on_grid(run, getattr(run, what), grid) for run in player.runs if np.isfinite(getattr(run, what)).any()]
+        if not rows:
+            continue
+        found = stats.iqm_interval(np.stack(rows))
         colour, name = colour_of(player.slot), short_label(player.label)
         x = rounded(np.concatenate([grid, grid[::-1]]))
         band = {"x": x, "y": rounded(np.concatenate([found.high, found.low[::-1]])), "fill": "toself",
@@ -252,9 +275,14 @@ def _curves(played: Played, what: str, title: str) -> Figure:
     x_axis = axis("trials", tickformat=",d", hoverformat=",d")
     more: dict[str, Any] = {}
     if played.fixed is not None:
-        drawn.append(np.array([played.fixed]))
         more["shapes"] = [level(played.fixed, "best fixed policy")]
     return with_legend({"data": data, "layout": layout(x_axis, value_axis(title, np.concatenate(drawn)), **more)})
+
+
+def _on_grid(run: PlayedRun, values: Floats, grid: Floats) -> Floats:
+    """Return a run's values at other numbers of trials; windows without a feasible trial are bridged."""
+    known = np.isfinite(values)
+    return np.interp(grid, run.ends[known], values[known])
 
 
 def _endings(played: Played) -> str:

@@ -118,7 +118,7 @@ def test_a_bandit_refuses_episodes_and_names_who_plays_them() -> None:
 def test_a_contextual_bandit_refuses_what_it_can_not_read() -> None:
     env = Lanes()
     env.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,))
-    with pytest.raises(ValueError, match=r"chebyshev_bandit needs one number of known range .* observed=True"):
+    with pytest.raises(ValueError, match=r"chebyshev_bandit needs one number of known range .* Let the env"):
         make_sequential_agent("chebyshev_bandit", MeteredEpisodes(env, 3), 0)
 
 

@@ -70,6 +70,28 @@ def test_a_step_without_an_episode_is_refused() -> None:
         MeteredEpisodes(Lanes(), 3).step(0)
 
 
+def test_an_episode_is_not_given_up_for_another() -> None:
+    env = MeteredEpisodes(Walks(), 3)
+    env.reset()
+    env.reset()  # nothing was tried yet
+    env.step(0)
+    with pytest.raises(ValueError, match="must be played to its end, got a reset after 1 steps"):
+        env.reset()
+
+
+def test_an_environment_that_forgets_what_was_chosen_is_named() -> None:
+    class Silent(Lanes):
+        def step(self, action):
+            observation, reward, terminated, truncated, info = super().step(action)
+            del info["design"]
+            return observation, reward, terminated, truncated, info
+
+    env = MeteredEpisodes(Silent(), 3, seed=np.int64(3))
+    env.reset()
+    with pytest.raises(BrokenCostModel, match="must hold 'arm' where a trial ends, got nothing"):
+        env.step(0)
+
+
 def test_an_environment_that_forgets_a_metric_is_named() -> None:
     class Forgetful(Lanes):
         def step(self, action):

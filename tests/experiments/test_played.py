@@ -76,11 +76,13 @@ def test_agents_that_search_designs_search_its_fixed_policies() -> None:
 
 def test_an_agent_of_sequences_is_refused_elsewhere() -> None:
     with pytest.raises(
-        SpecError, match=r"agents\[0\].name: agent 'ucb' plays sequential environments, such as Lanes-v0"
+        SpecError, match=r"agents\[0\].name: agent 'ucb' plays sequential environments, such as .*Lanes-v0"
     ):
         runs(spec_of(problems=["LABS"], agents=["ucb"]))
     with pytest.raises(SpecError, match="stop_at_regret is for searches of designs, but Lanes-v0 is played"):
         runs(spec_of(problems=["Lanes"], agents=["ucb"], stop_at_regret=0.1))
+    with pytest.raises(SpecError, match="start is for searches of designs, but Lanes-v0 is played"):
+        runs(spec_of(problems=["Lanes"], agents=["ucb"], start=[{"arm": 1}]))
     (run,) = runs(spec_of(problems=["Walks"], agents=["ucb"]))
     _, ended = undisturbed(run)
     assert "Ucb answers sequences of instances" in ended.error
@@ -120,7 +122,7 @@ def test_an_environment_is_listed_shown_and_played(monkeypatch, capsys) -> None:
     assert call(monkeypatch, "run", "Lanes", "--agent", "exhaustive") == 0
     assert "best: cost 1.25" in capsys.readouterr().out
     assert call(monkeypatch, "run", "LABS", "--agent", "ucb") == 2
-    assert "agent 'ucb' plays sequential environments, such as Lanes-v0" in capsys.readouterr().err
+    assert "agent 'ucb' plays sequential environments, such as" in capsys.readouterr().err
     assert call(monkeypatch, "show", "ucb") == 0
     assert "loss_scale" in capsys.readouterr().out
 
@@ -169,3 +171,26 @@ def test_contexts_of_a_run_go_on_from_episode_to_episode() -> None:
             env.step(0)
         wanted.append(env._asked[env._at, 0])
     assert found._contexts(5, index) == pytest.approx(wanted)
+
+
+class Sometimes(Lanes):
+    """Each arm but the first comes to nothing for every second instance; the first for all."""
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = super().step(action)
+        if action == 0 or self._at % 2:
+            info = {"design": info["design"], "metrics": {"cost": float("nan")}, "violation": 1.0}
+        return observation, reward, terminated, truncated, info
+
+
+def test_who_comes_to_nothing_is_not_called_the_best(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("designgym.agents.check_episodes.Lanes", Sometimes)
+    fixed = [{"name": "fixed_action", "hyperparameters": {"action": arm}} for arm in (0, 2)]
+    spec = spec_of(problems=["Lanes"], agents=[*fixed, "random"], budget=80, seeds=2)
+    sweep(spec, tmp_path / "out", workers=1, silent=True)
+    (played,) = study_all(tmp_path / "out")[2]
+    best, worst = played.players
+    assert (best.feasible, worst.feasible) == (0.5, 0.0)
+    assert np.isnan(worst.mean[0])
+    text = re.sub(r"<[^>]+>", "", write_report(tmp_path / "out").read_text())
+    assert "over its feasible trials, 50" in text
