@@ -40,7 +40,7 @@ class StepwiseDesignVectorEnv(VectorEnv[NDArray[np.float64], NDArray[np.int64], 
         self.observation_space = batch_space(one.observation_space, num_envs)
         self._choices, self._face = Choices(problem.space, bins), Face(problem)
         self._cardinalities = [choice.parameter.cardinalities[choice.place] for choice in self._choices.all]
-        self._seen = np.zeros((num_envs, *one.observation_space.shape))
+        self._seen = np.zeros((num_envs, one._size))
         self._open = np.zeros((num_envs, self._choices.most), bool)
         self._partials = [PartialDesign(self._choices) for _ in range(num_envs)]
         self._begin(range(num_envs))
