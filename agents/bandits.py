@@ -131,10 +131,11 @@ class Ucb(MeanLosses):
 def context_range(name: str, env: MeteredEpisodes) -> tuple[float, float]:
     """Return the range of the one number that is observed of an instance; ValueError where that is something else."""
     space = env.observation_space
-    one = isinstance(space, gymnasium.spaces.Box) and space.shape == (1,) and space.is_bounded()
-    if not one or not space.low < space.high:
-        raise ValueError(
-            f"{name} needs one number of known range observed of each instance, got {space}. Let the environment "
-            "observe it, or choose an agent that observes nothing, such as tsallis_inf."
-        )
-    return float(space.low[0]), float(space.high[0])
+    if isinstance(space, gymnasium.spaces.Box) and space.shape == (1,) and space.is_bounded():
+        low, high = float(space.low[0]), float(space.high[0])
+        if low < high:
+            return low, high
+    raise ValueError(
+        f"{name} needs one number of known range observed of each instance, got {space}. Let the environment observe "
+        "it, or choose an agent that observes nothing, such as tsallis_inf."
+    )
