@@ -67,9 +67,7 @@ def test_the_last_step_ends_the_sequence() -> None:
     env.reset(seed=0)
     ends = [env.step(np.int64(4))[2:4] for _ in range(3)]
     assert ends == [(False, False), (False, False), (True, False)]
-    with pytest.raises(
-        ValueError, match=r"^a sequence must be running to take a step, got none"
-    ):
+    with pytest.raises(ValueError, match=r"^a sequence must be running to take a step, got none"):
         env.step(np.int64(4))
 
 
