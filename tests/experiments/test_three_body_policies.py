@@ -1,10 +1,13 @@
 """Training of policies of three bodies: what is minimised, a short training from end to end, how a bias is moved."""
 
+import json
+from importlib.resources import files
+
 import numpy as np
 import pytest
 
 from designgym.cost_models.solver_schedule.three_body import integrations
-from designgym.cost_models.solver_schedule.three_body_policy import FEATURES, Policy, played
+from designgym.cost_models.solver_schedule.three_body_policy import FEATURES, Policy, played, shipped
 from designgym.cost_models.solver_schedule.three_body_starts import of_seeds
 from designgym.experiments.weights import three_body_policies as training
 
@@ -71,3 +74,19 @@ def test_policies_are_read_as_they_were_written(tmp_path) -> None:
     held = np.load(tmp_path / "policies.npz")
     assert held["bounds"].tolist() == [1e-4, 1e-6]
     assert held["weights_1e-06"].tolist() == [1.0] * 23
+
+
+def test_the_shipped_policies_come_to_what_their_file_says() -> None:
+    with files("designgym.cost_models.solver_schedule").joinpath("data", "three_body_policies.npz").open("rb") as file:
+        facts = json.loads(str(np.load(file)["facts"]))
+    assert (facts["first_training_seed"], facts["training_seeds"]) == (training.FIRST_TRAINING, training.TRAINING)
+    assert tuple(shipped()) == training.BOUNDS
+    states = of_seeds(training.FIRST_TRAINING, training.TRAINING)
+    for bound in (1e-4, 1e-6):
+        held = facts[f"{bound:.0e}"]
+        found = integrations([0], np.array([[held["single_eta"]]]), states)
+        single = training.Single(held["single_eta"], found["force_evals"][0], found["energy_error"][0])
+        # Another machine's logarithms may round otherwise, which moves chaotic trajectories.
+        assert training.told(shipped()[bound], states, single) == pytest.approx(held, rel=0.01)
+        assert held["evaluations"] < 0.85 * held["single_evaluations"]
+        assert held["kept"] >= 0.9
