@@ -31,6 +31,11 @@ class Agent(ABC):
     needs_local_costs: whether it searches paths by `problem.local_costs()`, which its constructor asks for. A
     ValueError that names the agent refuses other problems.
 
+    needs_floats: whether it searches spaces with a Float alone. A ValueError that names it refuses others.
+
+    trains: whether it trains a policy in a loop of its own, in `search`. It asks again what it knows, and no design by
+    itself.
+
     A slow cost model has several designs under way: then an agent is asked again, one design at a time, before it was
     told all that it asked, and is told in the order asked.
     """
@@ -39,6 +44,8 @@ class Agent(ABC):
     summary: ClassVar[str] = ""
     told: ClassVar[bool] = False
     needs_local_costs: ClassVar[bool] = False
+    needs_floats: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
     batch: int = 1
 
     def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: Any) -> None:

@@ -108,9 +108,14 @@ def problems() -> dict[str, DesignProblem]:
 
 
 def problems_for(agent: type[Agent]) -> tuple[dict[str, DesignProblem], DesignProblem]:
-    """Return the problems that an agent is checked on, the plainest first, and one with fewer designs than budget."""
+    """Return the problems that an agent is checked on, the plainest first, and one with fewer designs than budget.
+
+    That one has no Float, so that an agent which needs one is to refuse it.
+    """
     if agent.needs_local_costs:
         return {"path": DesignProblem(PATHS, Stairs(PATHS), PATH)}, DesignProblem(FEW_PATHS, Stairs(FEW_PATHS), PATH)
+    if agent.needs_floats:
+        return {"continuous": problems()["continuous"]}, DesignProblem(TINY, Bowl(TINY), ONE)
     return problems(), DesignProblem(TINY, Bowl(TINY), ONE)
 
 

@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import VecEnv
 Step = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], list[dict[str, Any]]]
 
 
-class Vectors(VecEnv):  # type: ignore[misc]
+class Vectors(VecEnv):
     """A vector environment in SAME_STEP autoreset mode, with observations in float32.
 
     A bounded Box of actions is shown as [-1, 1], which is what a policy that begins around 0 should act in. Infos hold
@@ -35,7 +35,7 @@ class Vectors(VecEnv):  # type: ignore[misc]
 
     def reset(self) -> NDArray[np.float32]:
         """Begin all episodes, with the seeds given to `seed` since the last time."""
-        seeds = None if None in self._seeds else list(self._seeds)
+        seeds: Any = None if None in self._seeds else list(self._seeds)
         observations, _ = self.envs.reset(seed=seeds, options=self._options[0] or None)
         self._reset_seeds()
         self._reset_options()

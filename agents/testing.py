@@ -77,7 +77,7 @@ def check_agent(name: str, budget: int = 120, **hyperparameters: Any) -> None:
             check_resume(name, label, problem, trials, budget, **hyperparameters)
     check_sealed(name, budget, **hyperparameters)
     check_small_space(name, **hyperparameters)
-    check_hyperparameters(name)
+    check_hyperparameters(name, budget=min(40, budget))
 
 
 def check_declared(name: str) -> None:
@@ -250,12 +250,28 @@ def check_sealed(name: str, budget: int = 60, **hyperparameters: Any) -> None:
 def check_small_space(name: str, **hyperparameters: Any) -> None:
     """A space smaller than the budget ends the run, with no more designs than it has; one that repeats is stopped."""
     metered = MeteredProblem(small := problems_for(agent_class(name))[1], 1000)
+    if agent_class(name).needs_floats:
+        _check_refused(name, metered, hyperparameters)
+        return
     ended, size = run(make_agent(name, metered, 0, **hyperparameters)), small.space.size
     require(
         ended in {"complete", "repeats", "done"} and metered.spent() <= size + agent_class(name).needs_local_costs,
         f"{name} on {size} designs must end complete, on repeats or done, got {ended!r} after {metered.spent()}. "
         "Let what the meter raises pass.",
     )
+
+
+def _check_refused(name: str, metered: MeteredProblem, hyperparameters: dict[str, Any]) -> None:
+    try:
+        make_agent(name, metered, 0, **hyperparameters)
+    except ValueError as refused:
+        told = str(refused)
+        require(
+            name in told and "Float" in told,
+            f"{name} must say who refuses a space without a Float, got {told!r}. Name the agent and the Float.",
+        )
+        return
+    raise AssertionError(f"{name}: needs_floats must be true, got a space without a Float taken. Leave it out.")
 
 
 def check_hyperparameters(name: str, settings: int = 4, budget: int = 40) -> None:

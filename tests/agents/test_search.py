@@ -1,6 +1,7 @@
 """One search in process, on problems that are more, or less, than a `DesignProblem`."""
 
 import re
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from designgym.envs import DesignProblem, DesignSpace, Evaluations, Integer, Met
 from designgym.envs.design_env import DesignEnv
 
 BUDGETS = {"optuna_gp": 14}  # each of its proposals after the first ten fits a Gaussian process
-GENERAL = [name for name in agent_names() if not agent_class(name).needs_local_costs]
+SPECIAL = {name for name in agent_names() if agent_class(name).needs_local_costs or agent_class(name).needs_floats}
+TRAINED = {name for name in agent_names() if agent_class(name).trains}
+WITHOUT_RL = find_spec("sb3_contrib") is None
+GENERAL = [name for name in agent_names() if name not in SPECIAL and not (WITHOUT_RL and name in TRAINED)]
 
 
 class Door:
@@ -40,7 +44,7 @@ def test_an_agent_searches_behind_a_door_until_the_budget_is_spent(agent: str) -
     assert metered.spent() == metered.budget
 
 
-@pytest.mark.parametrize("agent", sorted(set(agent_names()) - set(GENERAL)))
+@pytest.mark.parametrize("agent", sorted({name for name in SPECIAL if agent_class(name).needs_local_costs}))
 def test_an_agent_of_local_costs_refuses_a_problem_without_by_name(agent: str) -> None:
     (path,) = problems_for(agent_class(agent))[0].values()
     with pytest.raises(ValueError, match=rf"{agent} needs local_costs\(\)"):

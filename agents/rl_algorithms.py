@@ -1,0 +1,207 @@
+"""Stable-Baselines3's algorithms: which actions each takes, its knobs, and how it is trained on one seed.
+
+Sources: PPO, Schulman et al., arXiv:1707.06347; A2C, Mnih et al., arXiv:1602.01783; DQN, Mnih et al., Nature 518, 2015,
+doi:10.1038/nature14236; SAC, Haarnoja et al., arXiv:1812.05905; masks, Huang and Ontañón, 2022,
+doi:10.32473/flairs.v35i.130584. The algorithms are Stable-Baselines3's and sb3-contrib's own: Raffin et al., JMLR
+22(268), 2021.
+"""
+
+from __future__ import annotations
+
+import importlib
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiDiscrete, Space
+
+from designgym.agents.extras import require
+from designgym.envs import Float, Integer, Ordinal
+from designgym.envs.parameters import Parameter
+
+STEPS_OF_TRAINING = 2**31  # more than any run takes: what ends it is its budget
+REPLAYED = 50_000  # latest steps kept by algorithms that learn from them again
+WIDTHS = (16, 32, 64, 128, 256)
+POWERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """One algorithm. takes: the kinds of action space. options: what its constructor is given, of settings and copies.
+
+    masks: whether it asks the environment which actions are open.
+    """
+
+    name: str
+    module: str
+    class_name: str
+    takes: tuple[type[Space[Any]], ...]
+    options: Callable[[Settings, int], dict[str, Any]]
+    masks: bool = False
+
+    def refuse(self, actions: Space[Any], where: str) -> None:
+        """ValueError, naming who can, unless it takes these actions. where: whose they are."""
+        if isinstance(actions, self.takes):
+            return
+        able = [one.name for one in ALGORITHMS.values() if isinstance(actions, one.takes)]
+        kinds = " or ".join(kind.__name__ for kind in self.takes)
+        remedy = f"Take {', '.join(able)}." if able else "No agent of the extra rl takes those."
+        raise ValueError(f"{self.name} takes {kinds} actions, got {actions} of {where}. {remedy}")
+
+    def available(self) -> None:
+        """ImportError, in one line with the remedy, where its library is missing."""
+        require(self.name, "rl", self.module.partition(".")[0])
+
+    def model(self, envs: Any, settings: Settings, discount: float, seed: int) -> Any:
+        """Return it, untrained, on the CPU. envs: a `VecEnv`."""
+        from stable_baselines3.common.logger import Logger
+
+        made = getattr(importlib.import_module(self.module), self.class_name)
+        policy = "MlpLstmPolicy" if self.class_name == "RecurrentPPO" else "MlpPolicy"
+        width = int(settings["width"])
+        shape: dict[str, Any] = {"net_arch": [width, width]}
+        if self.class_name == "RecurrentPPO":
+            shape = {"net_arch": [], "lstm_hidden_size": width}
+        model = made(
+            policy,
+            envs,
+            learning_rate=float(settings["learning_rate"]),
+            gamma=discount,
+            policy_kwargs=shape,
+            seed=seed,
+            device="cpu",
+            verbose=0,
+            **self.options(settings, envs.num_envs),
+        )
+        model.set_logger(Logger(folder=None, output_formats=[]))  # else it makes a folder for its log
+        return model
+
+
+@contextmanager
+def own_generators() -> Iterator[None]:
+    """Leave the global generators of Python, NumPy and torch, from which the library draws, as they were found.
+
+    One thread: it is fastest for small networks, and sums are the same whatever else the machine does.
+    """
+    import torch
+
+    threads, drawn = torch.get_num_threads(), torch.get_rng_state()
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_rng_state(drawn)
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+def train(model: Any, go_on: Callable[[int], bool], explore: Callable[[], float] | None = None) -> None:
+    """Train until the budget is spent (RunOver), or go_on(episodes that have ended) says no.
+
+    explore: the chance of a random action by now, for an algorithm that has one.
+    """
+    ended = 0
+
+    def after_step(told: dict[str, Any], _: Any) -> bool:
+        nonlocal ended
+        ended += int(np.count_nonzero(told["dones"]))
+        return go_on(ended)
+
+    if explore is not None:
+        model.exploration_schedule = lambda left: explore()
+    model.learn(STEPS_OF_TRAINING, callback=after_step)
+
+
+def exploration(settings: Settings, asked: Callable[[], float]) -> Callable[[], float] | None:
+    """Return the chance of a random action by what was asked, in budgets; None where there is no such."""
+    if "explored" not in settings:
+        return None
+    explored, least = float(settings["explored"]), float(settings["least"])
+    return lambda: max(least, 1.0 - (1.0 - least) * asked() / explored)
+
+
+# -- knobs ---------------------------------------------------------------------------------------------------------
+
+
+def _on_policy(settings: Settings, envs: int) -> dict[str, Any]:
+    return {"n_steps": int(settings["steps"]), "ent_coef": float(settings["entropy"])}
+
+
+def _ppo(settings: Settings, envs: int) -> dict[str, Any]:
+    steps = max(int(settings["steps"]), 2)
+    batch = min(int(settings["batch"]), steps * envs)
+    more = {"n_steps": steps, "n_epochs": int(settings["epochs"]), "batch_size": batch}
+    return _on_policy(settings, envs) | more
+
+
+def _off_policy(settings: Settings, envs: int) -> dict[str, Any]:
+    return {
+        "batch_size": int(settings["batch"]),
+        "learning_starts": int(settings["startup"]),
+        "train_freq": int(settings["steps"]),
+        "gradient_steps": int(settings["updates"]),
+        "buffer_size": REPLAYED,
+    }
+
+
+def _dqn(settings: Settings, envs: int) -> dict[str, Any]:
+    return _off_policy(settings, envs) | {"target_update_interval": int(settings["target"])}
+
+
+def _sac(settings: Settings, envs: int) -> dict[str, Any]:
+    return _off_policy(settings, envs) | {"ent_coef": f"auto_{float(settings['entropy'])}"}
+
+
+def _shared(learning_rate: float, steps: int, what: str) -> tuple[Parameter, ...]:
+    return (
+        Float("learning_rate", 1e-5, 1e-2, log=True, default=learning_rate, meaning="of the optimiser"),
+        Ordinal("width", WIDTHS, default=64, meaning="units of each of two layers, or of the recurrent one"),
+        Ordinal("steps", POWERS, default=steps, meaning=f"steps of each copy between {what}"),
+    )
+
+
+_ENTROPY = Float("entropy", 0.0, 1.0, default=0.01, meaning="weight of the policy's entropy in the loss")
+_BATCH = Ordinal("batch", (2, *POWERS[2:]), default=64, meaning="steps of one gradient")
+ON_POLICY = (*_shared(1e-3, 8, "updates"), _ENTROPY)
+CLIPPED = (
+    *ON_POLICY,
+    _BATCH,
+    Integer("epochs", 1, 16, log=True, default=4, meaning="passes over an update's steps"),
+)
+_REPLAY = (
+    _BATCH,
+    Integer("startup", 1, 10_000, log=True, default=100, meaning="steps at random before it learns"),
+    Integer("updates", 1, 8, log=True, default=4, meaning="gradients of an update"),
+)
+VALUED = (
+    *_shared(1e-3, 1, "updates"),
+    *_REPLAY,
+    Integer("target", 1, 10_000, log=True, default=200, meaning="steps after which the target network follows"),
+    Float("explored", 0.01, 1.0, default=0.5, meaning="asks, in budgets, over which random actions grow rare"),
+    Float("least", 0.0, 1.0, default=0.05, meaning="chance of a random action after that"),
+)
+SOFT = (
+    *_shared(1e-3, 1, "updates"),
+    *_REPLAY,
+    Float("entropy", 1e-4, 1.0, log=True, default=0.1, meaning="weight of the policy's entropy at first, then learned"),
+)
+
+_ANY = (Discrete, MultiDiscrete, Box)
+ALGORITHMS = {
+    one.name: one
+    for one in (
+        Algorithm("ppo", "stable_baselines3", "PPO", _ANY, _ppo),
+        Algorithm("a2c", "stable_baselines3", "A2C", _ANY, _on_policy),
+        Algorithm("dqn", "stable_baselines3", "DQN", (Discrete,), _dqn),
+        Algorithm("sac", "stable_baselines3", "SAC", (Box,), _sac),
+        Algorithm("maskable_ppo", "sb3_contrib", "MaskablePPO", (Discrete, MultiDiscrete), _ppo, masks=True),
+        Algorithm("recurrent_ppo", "sb3_contrib", "RecurrentPPO", _ANY, _ppo),
+    )
+}
