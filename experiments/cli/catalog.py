@@ -111,11 +111,10 @@ def show(
     from designgym.experiments.cli.playing import show_environment
 
     load_plugins()
-    if name in agent_names():
-        _show_agent(name, agent_class(name), json)
-        return
-    if name in sequential_agent_names():
-        _show_agent(name, sequential_agent_class(name), json)
+    both = name in agent_names(), name in sequential_agent_names()
+    if any(both):
+        kinds = [find(name) for find, known in zip((agent_class, sequential_agent_class), both, strict=True) if known]
+        _show_agent(name, kinds, json)
         return
     for ids, shown in ((problem_ids(), _show_problem), (sequential_ids(), show_environment)):
         if meant := [known for known in ids if name.removeprefix("designgym/") in (known, known.rpartition("-v")[0])]:
@@ -130,16 +129,20 @@ def show(
     raise ValueError(f"no problem, agent or cost model {name!r}. {nearest(name, known)}")
 
 
-def _show_agent(name: str, agent: Any, json: bool) -> None:
-    rows = parameter_rows(agent.hyperparameters)
+def _show_agent(name: str, kinds: list[Any], json: bool) -> None:
+    """kinds: its class, or two where it searches designs and plays sequential environments."""
     if json:
-        print_json({"name": name, "summary": agent.summary, "hyperparameters": rows})
+        agent, *player = kinds
+        told = {"name": name, "summary": agent.summary, "hyperparameters": parameter_rows(agent.hyperparameters)}
+        playing = {"hyperparameters_playing": parameter_rows(player[0].hyperparameters)} if player else {}
+        print_json(told | playing)
         return
     out = console()
-    out.print(f"[bold]{name}[/bold]  {agent.summary}\n")
-    out.print(inspect.getdoc(inspect.getmodule(agent)) or "", markup=False)
-    out.print()
-    print_parameters("Hyperparameters", rows)
+    for agent in kinds:
+        out.print(f"[bold]{name}[/bold]  {agent.summary}\n")
+        out.print(inspect.getdoc(inspect.getmodule(agent)) or "", markup=False)
+        out.print()
+        print_parameters("Hyperparameters", parameter_rows(agent.hyperparameters))
 
 
 def _show_cost_model(name: str, json: bool) -> None:

@@ -32,7 +32,7 @@ def run(
     """Let one agent search one problem, or play one sequential environment, in this process."""
     import time
 
-    from designgym.agents import search, sequential_agent_names
+    from designgym.agents import agent_names, search, sequential_agent_names
     from designgym.envs.optimum import known_optimum
     from designgym.envs.registry import full_id, is_sequential
     from designgym.experiments.cli.playing import play_here
@@ -40,7 +40,11 @@ def run(
     if seed < 0:
         raise ValueError(f"--seed must be an integer of at least 0, got {seed}.")
     options = assignments(set_, "--set")
-    if is_sequential(name) and agent in sequential_agent_names():
+    if is_sequential(name) and (agent in sequential_agent_names() or agent not in agent_names()):
+        if workers is not None:
+            raise ValueError(
+                f"--workers is for slow cost models, got {workers} for a run that is played. Leave it out."
+            )
         play_here(name, options, agent, budget, seed, assignments(agent_set, "--agent-set"), json)
         return
     problem = problem_of(name, options)

@@ -123,6 +123,14 @@ def test_an_environment_is_listed_shown_and_played(monkeypatch, capsys) -> None:
     assert "best: cost 1.25" in capsys.readouterr().out
     assert call(monkeypatch, "run", "LABS", "--agent", "ucb") == 2
     assert "agent 'ucb' plays sequential environments, such as" in capsys.readouterr().err
+    assert call(monkeypatch, "run", "Lanes", "--agent", "epsilon_gredy") == 2
+    assert "Did you mean 'epsilon_greedy'" in capsys.readouterr().err
+    assert call(monkeypatch, "run", "Lanes", "--agent", "ucb", "--workers", "2") == 2
+    assert "--workers is for slow cost models" in capsys.readouterr().err
+    assert call(monkeypatch, "show", "cross_entropy") == 0
+    both = capsys.readouterr().out
+    assert "population" in both
+    assert "tanh units" in both, "its hyperparameters where it plays"
     assert call(monkeypatch, "show", "ucb") == 0
     assert "loss_scale" in capsys.readouterr().out
 
