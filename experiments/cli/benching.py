@@ -110,6 +110,14 @@ def threebody(
     run(states, hindsight, out, quick, silent, json)
 
 
+@bench.command("rl")
+def rl(json: Json = False) -> None:
+    """Frames a second of the adapter that learners step native vector environments through, beside DummyVecEnv."""
+    from designgym.experiments.bench.rl import rl as measure
+
+    print_figures(measure(), json)
+
+
 @bench.command("diffusion")
 def diffusion(
     agents: Annotated[list[str], typer.Option("--agents", help="An agent; repeatable.")] = [],  # noqa: B006
