@@ -9,6 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.cost_models.solver_schedule._three_body_kernel import INTERVALS
+from designgym.cost_models.solver_schedule._three_body_policy_kernel import (
+    DISTANCE_UNIT_AU,
+    FARTHEST,
+    MOST_DIGITS,
+    SPEED_UNIT,
+)
 from designgym.cost_models.solver_schedule.three_body import ETAS, MOST_EVALUATIONS
 from designgym.cost_models.solver_schedule.three_body_starts import MASSES
 
@@ -16,10 +23,6 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 REWARDS = ("published", "evaluations")
-INTERVALS, INTERVAL_YR = 100, 0.1
-DISTANCE_UNIT_AU, SPEED_UNIT = 10.0, np.sqrt(3.0) * 2.0 * np.pi  # of observations
-FARTHEST = 1e3  # observed distances and speeds are clipped here
-MOST_DIGITS = 16.0
 EVALUATIONS_UNIT, BROKEN = 1e3, 10.0  # of the reward of evaluations
 LIMITS = np.append(np.full(12, FARTHEST), MOST_DIGITS)
 

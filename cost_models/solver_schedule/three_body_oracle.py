@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.cost_models.solver_schedule._three_body_kernel import INTERVALS
 from designgym.cost_models.solver_schedule.three_body import ETAS, MOST_EVALUATIONS, integrations
 from designgym.cost_models.solver_schedule.three_body_starts import MASSES
 
 Floats = NDArray[np.float64]
 
 MULTIPLIERS = np.logspace(2.0, 20.0, 181)  # evaluations over relative error
-INTERVALS = 100
 ENOUGH = 10**7  # evaluations of an interval
 
 

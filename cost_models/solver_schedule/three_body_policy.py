@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.cost_models.solver_schedule._three_body_kernel import INTERVALS
 from designgym.cost_models.solver_schedule.three_body import ETAS, FOUND, MOST_EVALUATIONS, PARALLEL_FROM, threads
 from designgym.cost_models.solver_schedule.three_body_starts import MASSES
 
@@ -55,7 +56,7 @@ class Policy:
 
     def plan(self, state: Floats) -> Floats:
         """Return the eta of each interval of the episode that begins with a state, (100,)."""
-        actions = np.zeros((1, 100), np.int64)
+        actions = np.zeros((1, INTERVALS), np.int64)
         played([self], state[None], MOST_EVALUATIONS, actions)
         return ETAS[actions[0]]
 
