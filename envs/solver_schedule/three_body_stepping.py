@@ -12,7 +12,6 @@ from designgym.cost_models.base import Columns
 from designgym.cost_models.solver_schedule.three_body import ETAS, MOST_EVALUATIONS, ThreeBody
 from designgym.cost_models.solver_schedule.three_body_episodes import LIMITS, Episodes, Rules
 from designgym.cost_models.solver_schedule.three_body_starts import drawn, file_states
-from designgym.envs.problem import DesignProblem
 from designgym.envs.sequential import SequentialEnv, Trial
 from designgym.envs.solver_schedule.three_body import three_body
 from designgym.envs.space import DesignSpace
@@ -46,8 +45,7 @@ class ThreeBodyStepping(SequentialEnv[Observation, np.int64]):
     ) -> None:
         self.problem = three_body(init=init, bound=bound, most_evaluations=most_evaluations)
         self.init = init
-        self.action_space = ACTIONS
-        self.observation_space = OBSERVATIONS
+        self.action_space, self.observation_space = spaces_of_one()
         self._episodes = Episodes(1, Rules(reward, bound, stop_at, most_evaluations))
         self._running = False
 
@@ -72,13 +70,14 @@ class ThreeBodyStepping(SequentialEnv[Observation, np.int64]):
             "force_evals": taken.evaluations.item(), "energy_error": self._episodes.error.item()
         }  # fmt: skip
         if not self._running:
-            metrics = trial_metrics(self.problem, self._episodes)
+            metrics = trial_metrics(self._episodes)
             info |= {"metrics": {name: column.item() for name, column in metrics.items()}, "violation": 0.0}
         return self._episodes.observations()[0], taken.reward.item(), not self._running, False, info
 
 
-ACTIONS = spaces.Discrete(len(ETAS))
-OBSERVATIONS = spaces.Box(-LIMITS, LIMITS, dtype=np.float64)
+def spaces_of_one() -> tuple[spaces.Discrete, Any]:
+    """Return the spaces of actions and observations, new ones: a space has a generator of its own."""
+    return spaces.Discrete(len(ETAS)), spaces.Box(-LIMITS, LIMITS, dtype=np.float64)
 
 
 def initial_state(rng: np.random.Generator, init: str) -> Observation:
@@ -89,9 +88,8 @@ def initial_state(rng: np.random.Generator, init: str) -> Observation:
     return states[rng.integers(len(states))]
 
 
-def trial_metrics(problem: DesignProblem, episodes: Episodes) -> Columns:
+def trial_metrics(episodes: Episodes) -> Columns:
     """Return the metrics of each episode by itself, as of one initial state, each (n,)."""
-    model = problem.cost_model
-    assert isinstance(model, ThreeBody)
+    model = ThreeBody(1, bound=episodes.rules.bound)
     metrics = model.summary({name: column[:, None] for name, column in episodes.outcomes().items()})
     return {name: column for name, column in metrics.items() if name != "violation"}

@@ -11,10 +11,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from designgym.cost_models.solver_schedule.three_body import MOST_EVALUATIONS
+from designgym.cost_models.solver_schedule.three_body import ETAS, MOST_EVALUATIONS
 from designgym.cost_models.solver_schedule.three_body_episodes import Episodes, Rules
 from designgym.envs.solver_schedule.three_body import three_body
-from designgym.envs.solver_schedule.three_body_stepping import ACTIONS, OBSERVATIONS, initial_state, trial_metrics
+from designgym.envs.solver_schedule.three_body_stepping import initial_state, spaces_of_one, trial_metrics
 
 Floats = NDArray[np.float64]
 Step = tuple[Floats, Floats, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -43,9 +43,9 @@ class ThreeBodySteppingVector(VectorEnv[Floats, NDArray[np.int64], Any]):
         self.problem = three_body(init=init, bound=bound, most_evaluations=most_evaluations)
         self.num_envs = num_envs
         self.init = init
-        self.single_action_space, self.single_observation_space = ACTIONS, OBSERVATIONS
-        self.action_space = batch_space(ACTIONS, num_envs)
-        self.observation_space = batch_space(OBSERVATIONS, num_envs)
+        self.single_action_space, self.single_observation_space = spaces_of_one()
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._episodes = Episodes(num_envs, Rules(reward, bound, stop_at, most_evaluations))
         self._generators: list[np.random.Generator] = []
 
@@ -84,8 +84,8 @@ class ThreeBodySteppingVector(VectorEnv[Floats, NDArray[np.int64], Any]):
         actions = np.asarray(actions)
         if not self._generators:
             raise ValueError("episodes must be running to take a step, got none. Call reset() first.")
-        if actions.shape != (self.num_envs,) or not ((actions >= 0) & (actions < ACTIONS.n)).all():
-            raise ValueError(f"actions must be {self.num_envs} in [0, {ACTIONS.n}), got {actions!r}. Correct them.")
+        if actions.shape != (self.num_envs,) or not ((actions >= 0) & (actions < len(ETAS))).all():
+            raise ValueError(f"actions must be {self.num_envs} in [0, {len(ETAS)}), got {actions!r}. Correct them.")
         taken = self._episodes.step(actions.astype(np.int64))
         told = {"force_evals": taken.evaluations, "energy_error": self._episodes.error}
         infos: dict[str, Any] = {}
@@ -95,7 +95,7 @@ class ThreeBodySteppingVector(VectorEnv[Floats, NDArray[np.int64], Any]):
             for row in rows.tolist():
                 final[row] = observed[row]
             last = told | {
-                "metrics": masked(trial_metrics(self.problem, self._episodes), taken.ended),
+                "metrics": masked(trial_metrics(self._episodes), taken.ended),
                 "violation": np.zeros(self.num_envs),
             }
             infos = {"final_obs": final, "_final_obs": taken.ended.copy()}

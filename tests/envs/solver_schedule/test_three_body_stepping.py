@@ -151,3 +151,27 @@ def test_wrong_use_is_refused() -> None:
         ThreeBodyStepping(reward="speed")
     with pytest.raises(ValueError, match="stop_at must be above 0, got 0"):
         Rules(stop_at=0.0)
+
+
+def test_environments_share_no_generator() -> None:
+    one, other = ThreeBodyStepping(), ThreeBodyStepping()
+    one.action_space.seed(0)
+    drawn = [one.action_space.sample() for _ in range(20)]
+    one.action_space.seed(0)
+    other.action_space.seed(1)
+    assert [one.action_space.sample() for _ in range(20)] == drawn
+
+
+def test_copies_of_a_vector_environment_begin_anew_by_themselves() -> None:
+    many = ThreeBodySteppingVector(3)
+    with pytest.raises(ValueError, match=r"Call reset\(\) first"):
+        many.step(np.zeros(3, np.int64))
+    before, _ = many.reset(seed=[5, 6, 7])
+    many.step(np.full(3, 9))
+    after, _ = many.reset(seed=[5, 6, 7], options={"reset_mask": np.array([False, True, False])})
+    assert after[1].tolist() == before[1].tolist()
+    assert (after[[0, 2]] != before[[0, 2]]).any(axis=1).all()
+    with pytest.raises(ValueError, match=r"actions must be 3 in \[0, 10\)"):
+        many.step(np.array([1, 2]))
+    with pytest.raises(ValueError, match="seed must be one for each of 3 copies, got 2"):
+        many.reset(seed=[1, 2])
