@@ -85,6 +85,17 @@ class Walks(SequentialEnv[NDArray[np.float64], np.int64]):
         return self._observation, 0.0 if self._left else -away, not self._left, False, info
 
 
+class Drifts(Walks):
+    """The same walk in steps of any length up to one."""
+
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float64)  # type: ignore[assignment]
+
+    def step(self, action: Any) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
+        """Take one step."""
+        self._place += float(action[0]) - 1.0
+        return super().step(2)
+
+
 def lanes() -> DesignProblem:
     """Return the fixed policies of `Lanes`."""
     return Lanes.problem

@@ -5,14 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from designgym.agents.check_episodes import Lanes, Walks
+from designgym.agents.check_episodes import Drifts, Lanes, Walks
 from designgym.agents.registry import make_sequential_agent, sequential_agent_class
 from designgym.agents.sequential import play
 from designgym.agents.testing import check_class
 from designgym.cost_models.testing import require
 from designgym.envs import Answer, MeteredEpisodes, SequentialEnv
 
-ENVIRONMENTS: dict[str, Callable[[], SequentialEnv[Any, Any]]] = {"sequence": Lanes, "walk": Walks}
+ENVIRONMENTS: dict[str, Callable[[], SequentialEnv[Any, Any]]] = {
+    "sequence": Lanes,
+    "walk": Walks,
+    "drift": Drifts,
+}
 
 
 def check_sequential_agent(name: str, budget: int = 160, **hyperparameters: Any) -> None:

@@ -1,0 +1,114 @@
+"""Agents that train a policy in sequential environments: Stable-Baselines3's algorithms, one class each.
+
+They own their loop: `search()` trains on the metered environment, one copy of it, until its budget is spent.
+Observations and rewards are standardised as the library does it (VecNormalize). Sources: see `rl_algorithms`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.spaces import Box
+
+from designgym.agents.rl_algorithms import (
+    ALGORITHMS,
+    CLIPPED,
+    ON_POLICY,
+    SOFT,
+    VALUED,
+    exploration,
+    own_generators,
+    train,
+)
+from designgym.agents.sequential import SequentialAgent
+from designgym.envs import DesignSpace, Float, MeteredEpisodes
+
+LARGEST_SEED = 2**31
+_DISCOUNT = Float("discount", 0.0, 1.0, default=0.99, meaning="what a reward is worth a step later")
+
+
+class TrainedPlayer(SequentialAgent):
+    """Trains a policy while it plays. algorithm: its name among `ALGORITHMS`."""
+
+    algorithm: ClassVar[str]
+
+    def __init__(self, env: MeteredEpisodes, rng: np.random.Generator, **hyperparameters: Any) -> None:
+        super().__init__(env, rng, **hyperparameters)
+        self._known = ALGORITHMS[self.algorithm]
+        where = type(env.env).__name__
+        self._known.refuse(env.action_space, where)
+        if not isinstance(env.observation_space, Box):
+            raise ValueError(f"{self.algorithm} needs a Box of observations, got {env.observation_space} of {where}.")
+        if isinstance(env.action_space, Box) and not env.action_space.is_bounded():
+            raise ValueError(f"{self.algorithm} needs actions with bounds, got {env.action_space} of {where}.")
+        self._known.available()
+        self._seed = int(rng.integers(LARGEST_SEED))
+
+    def act(self, observation: Any) -> Any:
+        """ValueError: what acts is the policy that `search` trains."""
+        raise ValueError(f"{self.algorithm} acts in its own loop, by search(), and step by step nowhere else.")
+
+    def learn(self, observation: Any, action: Any, reward: float, next_observation: Any, done: bool) -> None:
+        """Learn nothing: it learns in `search`."""
+
+    def search(self) -> None:
+        """Train until the run is over (RunOver)."""
+        from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+        from designgym.agents.rl_episodes import Episodes
+
+        discount = float(self.settings["discount"])
+        with own_generators():
+            envs = VecNormalize(DummyVecEnv([lambda: Episodes(self.env)]), gamma=discount)
+            model = self._known.model(envs, self.settings, discount, self._seed)
+            # The next reset or step past the budget ends the run.
+            train(model, lambda _: True, exploration(self.settings, lambda: self.env.asked / self.env.budget))
+
+
+class PpoPlayer(TrainedPlayer):
+    """Proximal policy optimisation."""
+
+    summary = "proximal policy optimisation of Stable-Baselines3 (extra rl)"
+    algorithm = "ppo"
+    hyperparameters = DesignSpace(*CLIPPED, _DISCOUNT)
+
+
+class A2cPlayer(TrainedPlayer):
+    """Advantage actor-critic."""
+
+    summary = "advantage actor-critic of Stable-Baselines3 (extra rl)"
+    algorithm = "a2c"
+    hyperparameters = DesignSpace(*ON_POLICY, _DISCOUNT)
+
+
+class DqnPlayer(TrainedPlayer):
+    """Deep Q-network, for Discrete actions."""
+
+    summary = "deep Q-network of Stable-Baselines3 (extra rl), for Discrete actions"
+    algorithm = "dqn"
+    hyperparameters = DesignSpace(*VALUED, _DISCOUNT)
+
+
+class SacPlayer(TrainedPlayer):
+    """Soft actor-critic, for a Box of actions."""
+
+    summary = "soft actor-critic of Stable-Baselines3 (extra rl), for a Box of actions"
+    algorithm = "sac"
+    hyperparameters = DesignSpace(*SOFT, _DISCOUNT)
+
+
+class MaskablePpoPlayer(TrainedPlayer):
+    """Proximal policy optimisation that takes open actions alone; all are, where the environment has no masks."""
+
+    summary = "PPO of sb3-contrib (extra rl) that takes open actions alone"
+    algorithm = "maskable_ppo"
+    hyperparameters = DesignSpace(*CLIPPED, _DISCOUNT)
+
+
+class RecurrentPpoPlayer(TrainedPlayer):
+    """Proximal policy optimisation with a recurrent network (LSTM)."""
+
+    summary = "PPO with an LSTM, of sb3-contrib (extra rl)"
+    algorithm = "recurrent_ppo"
+    hyperparameters = DesignSpace(*CLIPPED, _DISCOUNT)
