@@ -32,19 +32,15 @@ def run(
     """Let one agent search one problem, or play one sequential environment, in this process."""
     import time
 
-    from designgym.agents import agent_names, search, sequential_agent_names
+    from designgym.agents import search
     from designgym.envs.optimum import known_optimum
-    from designgym.envs.registry import full_id, is_sequential
+    from designgym.envs.registry import full_id
     from designgym.experiments.cli.playing import play_here
 
     if seed < 0:
         raise ValueError(f"--seed must be an integer of at least 0, got {seed}.")
     options = assignments(set_, "--set")
-    if is_sequential(name) and (agent in sequential_agent_names() or agent not in agent_names()):
-        if workers is not None:
-            raise ValueError(
-                f"--workers is for slow cost models, got {workers} for a run that is played. Leave it out."
-            )
+    if _plays(name, agent, workers):
         play_here(name, options, agent, budget, seed, assignments(agent_set, "--agent-set"), json)
         return
     problem = problem_of(name, options)
@@ -67,6 +63,17 @@ def run(
         print_json(result)
     else:
         _print_run(problem, trials, result)
+
+
+def _plays(name: str, agent: str, workers: int | None) -> bool:
+    """Whether the agent plays what is asked for: a sequential environment, of which others search fixed policies."""
+    from designgym.agents import agent_names, sequential_agent_names
+    from designgym.envs.registry import is_sequential
+
+    plays = is_sequential(name) and (agent in sequential_agent_names() or agent not in agent_names())
+    if plays and workers is not None:
+        raise ValueError(f"--workers is for slow cost models, got {workers} for what is played. Leave it out.")
+    return plays
 
 
 def _check_workers(workers: int | None, problem: Any) -> None:
