@@ -22,6 +22,8 @@ LOSS_SCALE = Float(
 class Bandit(SequentialAgent):
     """An agent that answers each instance by itself: a trial is a step, an action one of `arms`, from 0 on."""
 
+    checkpoints = True
+
     def __init__(self, env: MeteredEpisodes, rng: np.random.Generator, **hyperparameters: Any) -> None:
         super().__init__(env, rng, **hyperparameters)
         name = type(self).__name__

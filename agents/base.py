@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from designgym.agents.rest import Resting
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import DesignSpace, Evaluations, MeteredProblem, Problem, RunOver
 
@@ -18,7 +19,7 @@ class ToldBefore:
     asks: int
 
 
-class Agent(ABC):
+class Agent(Resting, ABC):
     """Searches one problem within one run's budget. Same problem, same rng, same hyperparameters: same trials.
 
     hyperparameters: the agent's own knobs as a design space, with defaults. batch: designs it asks at a time.

@@ -70,6 +70,7 @@ class CrossEntropyPolicy(SequentialAgent):
     """
 
     summary = "cross-entropy method over the parameters of a small policy"
+    checkpoints = True
     hyperparameters = DesignSpace(
         Integer("population", 4, 4096, log=True, default=24, meaning="policies of an iteration"),
         Float("elite", 0.02, 1.0, log=True, default=0.25, meaning="share of them that the law moves toward"),

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from designgym.agents.base import settings_of
+from designgym.agents.rest import Resting
 from designgym.envs import DesignSpace, MeteredEpisodes, RunOver
 
 
-class SequentialAgent(ABC):
+class SequentialAgent(Resting, ABC):
     """Plays a metered sequential environment within one run's budget. Same environment, rng, hyperparameters: same run.
 
     hyperparameters: the agent's own knobs as a design space, with defaults. A constructor raises a ValueError that
@@ -36,6 +37,7 @@ class SequentialAgent(ABC):
     def search(self) -> None:
         """Play episode after episode until the run is over (RunOver)."""
         while True:
+            self.rest()
             observation, _ = self.env.reset()
             done = False
             while not done:

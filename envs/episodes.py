@@ -23,7 +23,8 @@ class MeteredEpisodes:
     Nothing is remembered: the same actions cost a trial each time. Past the budget, `reset` and `step` raise
     BudgetSpent. listener hears every trial that ends. seed: episode i begins with seed + i * 2^32.
 
-    asked: trials that ended. evaluating_s: seconds spent in the environment and the listener.
+    It pickles, the listener left behind. asked: trials that ended. evaluating_s: seconds spent in the environment and
+    the listener.
     """
 
     def __init__(
@@ -41,10 +42,13 @@ class MeteredEpisodes:
         self.action_space = env.action_space
         self.observation_space = env.observation_space
         self._trial_problem = env.trial_problem
-        self._listener = listener
+        self.listener = listener
         self._seed = int(seed)
         self._episode = 0
         self._running, self._steps = False, 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"listener": None}
 
     @property
     def problem(self) -> DesignProblem:
@@ -96,8 +100,8 @@ class MeteredEpisodes:
     def _hear(self, info: dict[str, Any]) -> None:
         designs, evaluations = outcome(self._trial_problem, info)
         asks, self.asked = self.asked, self.asked + 1
-        if self._listener is not None:
-            self._listener(Answer(designs, evaluations, np.ones(1, bool), "faithful", asks))
+        if self.listener is not None:
+            self.listener(Answer(designs, evaluations, np.ones(1, bool), "faithful", asks))
 
 
 def outcome(problem: DesignProblem, info: dict[str, Any]) -> tuple[Columns, Evaluations]:

@@ -45,7 +45,7 @@ class MeteredProblem:
 
     listener hears every answered batch. logged: designs and evaluations of an earlier part of the same run, in the
     order priced: they answer in place of the cost model and are not announced again. patience: repeats in a row after
-    which the run is stopped.
+    which the run is stopped. It pickles, the listener left behind.
 
     local_costs: a problem's stand-in, where it has one, counts as one design however often it is asked for.
 
@@ -71,13 +71,22 @@ class MeteredProblem:
         self.repeats_total = 0
         self.evaluating_s = 0.0
         self._local_costs: NDArray[np.float64] | None = None
-        self._listener = listener
+        self.listener = listener
         self._memories: dict[str, Memory] = {}
         self._repeats = 0
         self._valid_priced: dict[str, int] = {}
-        self._logged = logged[1] if logged else None
-        self._logged_keys = self._keys(logged[0])[2] if logged else None
-        if self._logged_keys is not None and len(self._logged_keys) != self._logged_count:
+        self._logged: Evaluations | None = None
+        self._logged_keys: Keys | None = None
+        if logged is not None:
+            self.replay(*logged)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"listener": None}
+
+    def replay(self, designs: Columns, evaluations: Evaluations) -> None:
+        """Let what is logged of this run answer; what is in memory already must be the first of it."""
+        self._logged, self._logged_keys = evaluations, self._keys(designs)[2]
+        if len(self._logged_keys) != self._logged_count:
             raise ValueError(
                 f"{len(self._logged_keys)} logged designs need as many evaluations, not {self._logged_count}."
             )
@@ -176,8 +185,8 @@ class MeteredProblem:
             evaluations = memory.recall_one(place)
         answer = Answer(own, evaluations, np.array([bool(new)]), fidelity, self.asks)
         self.asks += 1
-        if self._listener is not None:
-            self._listener(answer)
+        if self.listener is not None:
+            self.listener(answer)
         self._stop_if_over(answer, new, False, exhausted)
         return evaluations
 
@@ -258,14 +267,14 @@ class MeteredProblem:
 
     def _tell_listener(self, answer: Answer, before: int) -> None:
         """Announce the answer without its rows up to the last replayed one."""
-        if self._listener is None or not len(answer.fresh):
+        if self.listener is None or not len(answer.fresh):
             return
         logged_before = before + np.cumsum(answer.fresh) <= self._logged_count
         start = int(logged_before.sum()) if answer.fidelity == "faithful" and self._logged_count else 0
         if start < len(answer.fresh):
             designs = {name: column[start:] for name, column in answer.designs.items()}
             rest = slice(start, None)
-            self._listener(
+            self.listener(
                 Answer(designs, answer.evaluations.take(rest), answer.fresh[rest], answer.fidelity, answer.ask)
             )
 
