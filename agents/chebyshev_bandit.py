@@ -41,11 +41,11 @@ class ChebyshevBandit(Bandit):
     )
 
     def __init__(self, env: MeteredEpisodes, rng: np.random.Generator, **hyperparameters: Any) -> None:
-        from designgym.agents import _polynomial_kernel as kernel
+        from designgym.agents._polynomial_kernel import bounded_least_squares
 
         self._low, self._high = context_range("chebyshev_bandit", env)
         super().__init__(env, rng, **hyperparameters)
-        self._kernel = kernel
+        self._fit = bounded_least_squares
         count = int(self.settings["degree"]) + 1
         self._squares = np.tile(self.settings["ridge"] * np.eye(count), (self.arms, 1, 1))
         self._products = np.zeros((self.arms, count))
@@ -74,6 +74,4 @@ class ChebyshevBandit(Bandit):
         arm = self._chosen
         self._squares[arm] += np.outer(self._seen, self._seen)
         self._products[arm] -= reward / self.settings["loss_scale"] * self._seen
-        self._kernel.bounded_least_squares(
-            self._squares[arm], self._products[arm], self._bounds, self._coefficients[arm]
-        )
+        self._fit(self._squares[arm], self._products[arm], self._bounds, self._coefficients[arm])
