@@ -24,6 +24,14 @@ NOT_SHIPPED = ("__pycache__", ".ipynb_checkpoints", "*.egg-info", "build")
 collect_ignore = ["plugin_example"]  # a distribution of its own: test_plugin.py runs its tests where it is installed
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, and the processes that they start, sign with a key of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DESIGNGYM_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def build_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
     """Return what builds the wheel of a distribution's folder."""
