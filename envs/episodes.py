@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from designgym.cost_models.base import Columns
+from designgym.envs.copies import APART, MeteredCopies
 from designgym.envs.endings import BudgetSpent
 from designgym.envs.metered import Answer, Listener
 from designgym.envs.objective import Evaluations
 from designgym.envs.problem import BrokenCostModel, DesignProblem, priced
 from designgym.envs.sequential import SequentialEnv
-
-APART = 2**32  # how far the seeds of a run's episodes lie apart; the first one's is the run's own
 
 
 class MeteredEpisodes:
@@ -65,21 +64,20 @@ class MeteredEpisodes:
 
         What is given up half-way would be a trial that nobody counts.
         """
-        self._check_left()
+        self.check_left()
         if self._running and self._steps and self.env.trial == "episode":
             raise ValueError(f"an episode must be played to its end, got a reset after {self._steps} steps. Step on.")
         started = time.perf_counter()
         try:
-            observation, info = self.env.reset(seed=self._seed + self._episode * APART)
+            observation, info = self.env.reset(seed=self.next_seed())
         finally:
             self.evaluating_s += time.perf_counter() - started
-        self._episode += 1
         self._running, self._steps = True, 0
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one step; the listener hears the trial that it ends. BudgetSpent when no trial is left."""
-        self._check_left()
+        self.check_left()
         if not self._running:
             raise ValueError("an episode must be running to take a step, got none. Call reset() first.")
         started = time.perf_counter()
@@ -88,16 +86,27 @@ class MeteredEpisodes:
             self._running = not (terminated or truncated)
             self._steps += 1
             if self.env.trial == "step" or not self._running:
-                self._hear(info)
+                self.hear(info)
         finally:
             self.evaluating_s += time.perf_counter() - started
         return observation, float(reward), terminated, truncated, info
 
-    def _check_left(self) -> None:
+    def copies(self, count: int) -> MeteredCopies:
+        """Return copies of the environment that are stepped together, within the same budget."""
+        return MeteredCopies(self, count)
+
+    def next_seed(self) -> int:
+        """Return the seed of the next episode, which begins with it."""
+        self._episode += 1
+        return self._seed + (self._episode - 1) * APART
+
+    def check_left(self) -> None:
+        """BudgetSpent when no trial is left."""
         if self.finished:
             raise BudgetSpent(f"the budget of {self.budget} trials is spent.")
 
-    def _hear(self, info: dict[str, Any]) -> None:
+    def hear(self, info: dict[str, Any]) -> None:
+        """Count a trial, and let the listener hear it. info: of the step that ended it."""
         designs, evaluations = outcome(self._trial_problem, info)
         asks, self.asked = self.asked, self.asked + 1
         if self.listener is not None:

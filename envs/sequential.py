@@ -6,10 +6,11 @@ the objective of a `DesignProblem` over their fixed policies, so that agents of 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import gymnasium
 import numpy as np
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from designgym.envs.problem import DesignProblem
@@ -44,6 +45,13 @@ class SequentialEnv(gymnasium.Env[Observation, Action]):
 
     def hindsight(self, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Return for each instance of a sequence what had best been chosen, and the objective it comes to; or None."""
+        return None
+
+    def vectors(self, count: int) -> VectorEnv[Any, Any, Any] | None:
+        """Return copies that are stepped together faster than one by one, in SAME_STEP autoreset mode; or None.
+
+        They equal a `SyncVectorEnv` of this environment bit for bit, and `reset` takes options["reset_mask"].
+        """
         return None
 
     @property

@@ -55,6 +55,10 @@ def check_sequential(id: str, trials: int = 3, **options: Any) -> None:
         _told(first) == _told(_played(pickled_copy(id, make_sequential(id, **options)), trials)),
         f"{id}: a pickled copy must play alike, but trials differ. Keep no state outside the environment.",
     )
+    require(
+        _told(first) == _told(_played_as_copy(env, trials)),
+        f"{id}: a copy stepped in a vector must play alike, but trials differ. Let reset begin with its seed alone.",
+    )
 
 
 def _check_spaces(id: str, env: SequentialEnv[Any, Any]) -> None:
@@ -83,6 +87,20 @@ def _played(env: SequentialEnv[Any, Any], trials: int, seed: int = 7) -> list[An
     except BudgetSpent:
         pass
     require(len(heard) == trials, f"{trials} trials must end within {MOST_STEPS} steps each, got {len(heard)}.")
+    return heard
+
+
+def _played_as_copy(env: SequentialEnv[Any, Any], trials: int, seed: int = 7) -> list[Answer]:
+    """Play by the same actions, in a vector environment of one copy."""
+    heard: list[Answer] = []
+    copy = MeteredEpisodes(env, trials, heard.append, seed).copies(1)
+    env.action_space.seed(seed)
+    try:
+        copy.reset()
+        for _ in range(MOST_STEPS * trials):
+            copy.step(np.array([env.action_space.sample()]))
+    except BudgetSpent:
+        pass
     return heard
 
 

@@ -25,7 +25,8 @@ class Integration:
         from designgym.cost_models.solver_schedule import _ode_stepping_kernel as kernel
         from designgym.cost_models.solver_schedule import _ode_steps_kernel as steps
 
-        self._kernel, self._whole, self._problem, self._method = kernel, whole, problem, METHODS.index(method)
+        self._problem, self._method = problem, METHODS.index(method)
+        self._least_past, self._least_error = whole.LEAST_PAST, whole.LEAST_ERROR
         self._stages, self._rosenbrock = steps.STAGES[self._method], self._method == steps.RODAS43
         self.order = steps.ESTIMATE_ORDER[self._method]
         self.rtol, self.atol = rtol, atol
@@ -67,11 +68,13 @@ class Integration:
 
         The size is at least what rounding allows, and at most what is left.
         """
+        from designgym.cost_models.solver_schedule._ode_stepping_kernel import stepped
+
         after = min(self.t + max(h, self.least), self._problem.end)
         self.h = after - self.t
         self.evaluations += self.price
         self.jacobians += self._rosenbrock and not self.rejected
-        found = self._kernel.stepped(
+        found = stepped(
             np.array([self._method]), np.array([self.rtol * looser]), np.array([self.atol * looser]),
             np.array([self.t]), np.array([self.h]), np.array([int(self._fresh)]), np.array([int(self.rejected)]),
             np.array([self._sample]), self._problem.number, self._table, self._problem.end, self._truth,
@@ -83,14 +86,14 @@ class Integration:
             self.rejections += 1
             return
         self.t, self.steps, self._sample, self.stiffness = after, self.steps + 1, int(sample), stiffness
-        self.past, self._latest = (self._latest, self.past[0]), max(size, self._whole.LEAST_PAST)
+        self.past, self._latest = (self._latest, self.past[0]), max(size, self._least_past)
         self._largest, self._local = max(self._largest, largest), max(self._local, local)
         self._stiffest = max(self._stiffest, stiffness)
 
     def metrics(self) -> dict[str, float]:
         """Return what it came to, as `OdeTolerance` names it."""
         apart = (self._vectors[0] - self._truth[-1]) / self._scale
-        error = max(float(np.sqrt(np.mean(apart**2))), self._whole.LEAST_ERROR)
+        error = max(float(np.sqrt(np.mean(apart**2))), self._least_error)
         return {
             "error": error, "largest_error": max(self._largest, error),
             "work": float(self.evaluations + len(self._scale) * self.jacobians), "evaluations": float(self.evaluations),

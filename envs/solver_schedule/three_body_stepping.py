@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns
@@ -45,9 +46,19 @@ class ThreeBodyStepping(SequentialEnv[Observation, np.int64]):
     ) -> None:
         self.problem = three_body(init=init, bound=bound, most_evaluations=most_evaluations)
         self.init = init
+        self._rules = Rules(reward, bound, stop_at, most_evaluations)
         self.action_space, self.observation_space = spaces_of_one()
-        self._episodes = Episodes(1, Rules(reward, bound, stop_at, most_evaluations))
+        self._episodes = Episodes(1, self._rules)
         self._running = False
+
+    def vectors(self, count: int) -> VectorEnv[Any, Any, Any]:
+        """Return copies that one call of compiled code steps."""
+        from designgym.envs.solver_schedule.three_body_vector import ThreeBodySteppingVector
+
+        rules = self._rules
+        return ThreeBodySteppingVector(
+            count, self.init, rules.bound, rules.most_evaluations, rules.reward, rules.stop_at
+        )
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -1,0 +1,121 @@
+"""Several copies of a sequential environment, stepped together: its own vector environment where it has one."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium.spaces import Discrete, MultiDiscrete
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from numpy.typing import NDArray
+
+from designgym.envs.sequential import SequentialEnv
+
+if TYPE_CHECKING:
+    from designgym.envs.episodes import MeteredEpisodes
+
+APART = 2**32  # how far the seeds of a run's episodes lie apart; the first one's is the run's own
+
+Step = tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
+
+
+def copies(env: SequentialEnv[Any, Any], count: int) -> VectorEnv[Any, Any, Any]:
+    """Return `count` copies of an environment, in SAME_STEP autoreset mode. ValueError for a count below 1."""
+    if count < 1:
+        raise ValueError(f"copies must be at least 1, got {count}. Raise it.")
+    own = env.vectors(count)
+    if own is not None:
+        return own
+    made = [partial(copy.deepcopy, env)] * count
+    return SyncVectorEnv(made, autoreset_mode=AutoresetMode.SAME_STEP)
+
+
+def of_row(infos: dict[str, Any], row: int) -> dict[str, Any]:
+    """Return what a vector environment's infos say of one copy, as the environment itself would have said it."""
+    found: dict[str, Any] = {}
+    for name, value in infos.items():
+        held = infos.get(f"_{name}")
+        if not name.startswith("_") and (held is None or held[row]):
+            found[name] = of_row(value, row) if isinstance(value, dict) else value[row]
+    return found
+
+
+def masks_of(envs: VectorEnv[Any, Any, Any]) -> NDArray[np.bool_]:
+    """Return which actions are open, bool (copies, actions): what the environment says, or else all.
+
+    Of MultiDiscrete actions those of each part stand one after another. ValueError for a Box.
+    """
+    own = getattr(envs, "action_masks", None)
+    if own is not None:
+        return np.asarray(own(), bool)
+    if isinstance(envs, SyncVectorEnv) and hasattr(envs.envs[0], "action_masks"):
+        return np.stack(envs.call("action_masks"))
+    actions = envs.single_action_space
+    if isinstance(actions, MultiDiscrete):
+        return np.ones((envs.num_envs, int(actions.nvec.sum())), bool)
+    if not isinstance(actions, Discrete):
+        raise ValueError(f"masks are for Discrete actions, got {actions}. Ask for none.")
+    return np.ones((envs.num_envs, int(actions.n)), bool)
+
+
+class MeteredCopies(VectorEnv[Any, Any, Any]):
+    """Copies of a metered environment, which count in its budget and are heard by its listener, copy by copy.
+
+    Episode i of the run, in the order in which they begin, copy by copy, has the seed that it has without copies. Past
+    the budget, `reset` and `step` raise BudgetSpent; of the trials that one step ends, those beyond it count for
+    nothing.
+    """
+
+    def __init__(self, door: MeteredEpisodes, count: int) -> None:
+        self._door, self._envs = door, copies(door.env, count)
+        self.num_envs = count
+        self.metadata = self._envs.metadata
+        self.single_action_space, self.action_space = self._envs.single_action_space, self._envs.action_space
+        self.single_observation_space = self._envs.single_observation_space
+        self.observation_space = self._envs.observation_space
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Begin the next episode in every copy. seed and options are left unused."""
+        self._door.check_left()
+        return self._begin(np.ones(self.num_envs, bool))
+
+    def _begin(self, rows: NDArray[np.bool_]) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Begin the next episodes of the run in these copies."""
+        seeds: list[int | None] = [None] * self.num_envs
+        for row in np.flatnonzero(rows).tolist():
+            seeds[row] = self._door.next_seed()
+        started = time.perf_counter()
+        try:
+            return self._envs.reset(seed=seeds, options=None if rows.all() else {"reset_mask": rows.copy()})
+        finally:
+            self._door.evaluating_s += time.perf_counter() - started
+
+    def step(self, actions: Any) -> Step:
+        """Take a step in every copy; the listener hears the trials that it ends."""
+        self._door.check_left()
+        started = time.perf_counter()
+        try:
+            observations, rewards, terminated, truncated, infos = self._envs.step(actions)
+            done = terminated | truncated
+            self._hear(done, infos)
+        finally:
+            self._door.evaluating_s += time.perf_counter() - started
+        if done.any() and not self._door.finished:
+            observations, _ = self._begin(done)
+        return observations, rewards, terminated, truncated, infos
+
+    def _hear(self, done: NDArray[np.bool_], infos: dict[str, Any]) -> None:
+        each = self._door.env.trial == "step"
+        for row in range(self.num_envs) if each else np.flatnonzero(done).tolist():
+            if not self._door.finished:
+                self._door.hear(of_row(infos["final_info"], row) if done[row] else of_row(infos, row))
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return which actions are open, bool (copies, actions)."""
+        return masks_of(self._envs)

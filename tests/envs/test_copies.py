@@ -1,0 +1,112 @@
+"""Copies of a sequential environment under one meter: the same episodes, counted and heard copy by copy."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from designgym.agents.check_episodes import INSTANCES, STEPS, Lanes, Walks
+from designgym.envs import Answer, BudgetSpent, MeteredEpisodes, SequentialEnv, make_sequential
+from designgym.envs.copies import MeteredCopies, copies, masks_of, of_row
+
+MIXED = [("ThreeBodyStepping-v0", {"reward": "evaluations"}), ("OdeStepping-v0", {})]
+
+
+def play_alone(env: SequentialEnv[Any, Any], seeds: list[int], action: Any) -> list[dict[str, float]]:
+    found = []
+    for seed in seeds:
+        env.reset(seed=seed)
+        ended, info = False, {}
+        while not ended:
+            _, _, terminated, truncated, info = env.step(action)
+            ended = terminated or truncated
+        found.append(info["metrics"])
+    return found
+
+
+def until_over(envs: MeteredCopies, actions: Any, why: str) -> None:
+    with pytest.raises(BudgetSpent, match=why):  # noqa: PT012
+        while True:
+            envs.step(actions)
+
+
+@pytest.mark.parametrize(("id", "options"), MIXED, ids=[one[0] for one in MIXED])
+def test_episodes_of_copies_are_those_of_the_run(id: str, options: dict[str, Any]) -> None:
+    env = make_sequential(id, **options)
+    action = env.action_space.sample() * 0 + 3 if id.startswith("Three") else np.array([-0.1])
+    heard: list[Answer] = []
+    many = MeteredEpisodes(env, 6, heard.append, 11).copies(3)
+    many.reset()
+    until_over(many, np.stack([action] * 3), "6 trials")
+    expected = play_alone(env, [11 + i * 2**32 for i in range(8)], action)
+    name = "force_evals" if id.startswith("Three") else "evaluations"
+    came = [answer.evaluations.metrics[name].item() for answer in heard]
+    assert len(came) == 6
+    assert all(np.isclose(one, [e[name] for e in expected], equal_nan=True).any() for one in came)
+    assert len(set(came)) > 2
+    assert len({answer.ask for answer in heard}) == 6
+
+
+def test_lanes_are_heard_copy_by_copy_within_the_budget() -> None:
+    heard: list[Answer] = []
+    env = MeteredEpisodes(Lanes(), INSTANCES * 2 + 3, heard.append, seed=7)
+    two = env.copies(2)
+    observed, _ = two.reset()
+    first, _ = Lanes().reset(seed=7)
+    second, _ = Lanes().reset(seed=7 + 2**32)
+    assert (observed == np.stack([first, second])).all()
+    until_over(two, np.array([1, 2]), f"{INSTANCES * 2 + 3} trials")
+    assert env.asked == INSTANCES * 2 + 3
+    assert [answer.designs["arm"].item() for answer in heard] == [1, 2] * INSTANCES + [1, 2, 1]
+
+
+def test_where_an_episode_ends_the_next_one_of_the_run_begins() -> None:
+    env = MeteredEpisodes(Walks(), 10, seed=3)
+    two = env.copies(2)
+    two.reset()
+    for _ in range(STEPS):
+        observed, _, ended, _, infos = two.step(np.array([0, 1]))
+    assert ended.all()
+    assert set(of_row(infos["final_info"], 1)["metrics"]) == {metric.name for metric in env.problem.cost_model.metrics}
+    assert (observed[0] == Walks().reset(seed=3 + 2 * 2**32)[0]).all()
+    assert (observed[1] == Walks().reset(seed=3 + 3 * 2**32)[0]).all()
+
+
+def test_copies_pickle_while_they_run() -> None:
+    env = MeteredEpisodes(Walks(), 10, seed=3)
+    two = env.copies(2)
+    two.reset()
+    two.step(np.array([0, 1]))
+    again = pickle.loads(pickle.dumps(two))
+    for _ in range(2 * STEPS):
+        one, other = two.step(np.array([1, 1])), again.step(np.array([1, 1]))
+        assert (one[0] == other[0]).all()
+        assert (one[1] == other[1]).all()
+
+
+def test_environments_without_vectors_of_their_own_are_stepped_one_by_one() -> None:
+    made = copies(Lanes(), 3)
+    assert isinstance(made, SyncVectorEnv)
+    assert made.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    assert masks_of(made).all()
+    assert not isinstance(copies(make_sequential("ThreeBodyStepping-v0"), 3), SyncVectorEnv)
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        copies(Lanes(), 0)
+    with pytest.raises(ValueError, match="Discrete"):
+        masks_of(copies(make_sequential("OdeStepping-v0"), 1))
+
+
+@pytest.mark.parametrize("id", ["ThreeBodyStepping-v0", "OdeStepping-v0", "RelaxationSequence-v0"])
+def test_environments_pickle_in_the_middle_of_an_episode(id: str) -> None:
+    env = make_sequential(id)
+    env.reset(seed=1)
+    env.action_space.seed(0)
+    actions = [env.action_space.sample() for _ in range(5)]
+    env.step(actions[0])
+    again = pickle.loads(pickle.dumps(env))
+    for action in actions:
+        one, other = env.step(action), again.step(action)
+        assert (one[0] == other[0]).all()
+        assert one[1] == other[1]
