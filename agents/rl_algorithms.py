@@ -9,13 +9,10 @@ doi:10.32473/flairs.v35i.130584. The algorithms are Stable-Baselines3's and sb3-
 from __future__ import annotations
 
 import importlib
-import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete, Space
 
 from designgym.agents.extras import require
@@ -80,51 +77,6 @@ class Algorithm:
         )
         model.set_logger(Logger(folder=None, output_formats=[]))  # else it makes a folder for its log
         return model
-
-
-@contextmanager
-def own_generators() -> Iterator[None]:
-    """Leave the global generators of Python, NumPy and torch, from which the library draws, as they were found.
-
-    One thread: it is fastest for small networks, and sums are the same whatever else the machine does.
-    """
-    import torch
-
-    threads, drawn = torch.get_num_threads(), torch.get_rng_state()
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_rng_state(drawn)
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-
-
-def train(model: Any, go_on: Callable[[int], bool], explore: Callable[[], float] | None = None) -> None:
-    """Train until the budget is spent (RunOver), or go_on(episodes that have ended) says no.
-
-    explore: the chance of a random action by now, for an algorithm that has one.
-    """
-    ended = 0
-
-    def after_step(told: dict[str, Any], _: Any) -> bool:
-        nonlocal ended
-        ended += int(np.count_nonzero(told["dones"]))
-        return go_on(ended)
-
-    if explore is not None:
-        model.exploration_schedule = lambda left: explore()
-    model.learn(STEPS_OF_TRAINING, callback=after_step)
-
-
-def exploration(settings: Settings, asked: Callable[[], float]) -> Callable[[], float] | None:
-    """Return the chance of a random action by what was asked, in budgets; None where there is no such."""
-    if "explored" not in settings:
-        return None
-    explored, least = float(settings["explored"]), float(settings["least"])
-    return lambda: max(least, 1.0 - (1.0 - least) * asked() / explored)
 
 
 # -- knobs ---------------------------------------------------------------------------------------------------------

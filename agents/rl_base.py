@@ -1,21 +1,25 @@
 """What agents over Stable-Baselines3 have in common: a policy that is trained on the problem's Gymnasium faces.
 
 They own their loop, so a run goes through `search()`: every design that a policy tries is asked of the problem, and the
-meter, the memory and the log are those of all agents. On a CPU the same seed gives the same trials, so a continued run
-is asked again from its start while the log answers.
+meter, the memory and the log are those of all agents. On a CPU the same seed gives the same trials. They rest between
+updates, so a continued run goes on from a checkpoint; without one it is asked again from its start while the log
+answers.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from gymnasium.spaces import Discrete, Space
 
 from designgym.agents.base import Agent
-from designgym.agents.rl_algorithms import ALGORITHMS, STEPS_OF_TRAINING, exploration, own_generators, train
+from designgym.agents.rl_algorithms import ALGORITHMS, STEPS_OF_TRAINING
 from designgym.cost_models.base import Columns
 from designgym.envs import Evaluations, MeteredProblem, OnlyRepeats, Problem
+
+if TYPE_CHECKING:
+    from designgym.agents.rl_training import Training
 
 ASKS_A_DESIGN = 20  # of the budget: a policy that has converged asks for free, and would never end
 LARGEST_SEED = 2**31
@@ -29,6 +33,7 @@ class TrainedAgent(Agent):
     """
 
     trains = True
+    checkpoints = True
     algorithm: ClassVar[str]
     face: ClassVar[str] = "design"
 
@@ -40,7 +45,7 @@ class TrainedAgent(Agent):
         known.refuse(actions, "this space's designs" + ("" if self.space.has_floats else ", which have no Float"))
         known.available()
         self._known, self._face = known, face
-        self._ended = 0  # episodes, each a design that was asked
+        self._training: Training | None = None
         self._seed = int(rng.integers(LARGEST_SEED))
 
     @property
@@ -60,29 +65,38 @@ class TrainedAgent(Agent):
 
     def search(self) -> None:
         """Train until the run is over."""
-        from designgym.agents.rl_designs import design_vectors
+        from designgym.agents.rl_training import Training
 
         metered = self.problem if isinstance(self.problem, MeteredProblem) else None
         if metered is not None and metered.finished:
             return
-        most = ASKS_A_DESIGN * metered.budget if metered is not None else STEPS_OF_TRAINING
-
-        def go_on(episodes: int) -> bool:
-            self._ended = episodes
-            return episodes < most and (metered is None or not metered.finished)
-
-        def asked() -> float:
-            return ASKS_A_DESIGN * self._ended / most
-
-        known, settings = self._known, self.settings
-        with own_generators():
-            envs = design_vectors(
-                self.problem, self._face, int(settings["envs"]), int(settings.get("bins", 0)), known.masks
-            )
-            # What a design is worth comes at the end of an episode that is as short as a design: nothing is discounted.
-            model = known.model(envs, settings, 1.0, self._seed)
-            train(model, go_on, exploration(settings, asked))
-        if metered is not None and not metered.finished and self._ended >= most:
+        if self._training is None:
+            # What a design is worth comes at the end of an episode as short as a design: nothing is discounted.
+            self._training = Training(self._known, self._copies(), self.settings, 1.0, self._seed, self._explored)
+        self._training.go_on(self.rest, self._more)
+        if metered is not None and not metered.finished and self._training.ended >= self._most:
             raise OnlyRepeats(
-                f"{self._ended} designs were asked, {ASKS_A_DESIGN} for each of a budget of {metered.budget}."
+                f"{self._training.ended} designs were asked, {ASKS_A_DESIGN} for each of a budget of {metered.budget}."
             )
+
+    def _copies(self) -> Any:
+        from designgym.agents.rl_designs import design_vectors
+
+        settings = self.settings
+        envs, bins = int(settings["envs"]), int(settings.get("bins", 0))
+        return design_vectors(self.problem, self._face, envs, bins, self._known.masks)
+
+    @property
+    def _most(self) -> int:
+        """Designs that it may ask."""
+        problem = self.problem
+        return ASKS_A_DESIGN * problem.budget if isinstance(problem, MeteredProblem) else STEPS_OF_TRAINING
+
+    def _more(self) -> bool:
+        assert self._training is not None
+        finished = isinstance(self.problem, MeteredProblem) and self.problem.finished
+        return self._training.ended < self._most and not finished
+
+    def _explored(self) -> float:
+        ended = 0 if self._training is None else self._training.ended
+        return ASKS_A_DESIGN * ended / self._most / float(self.settings["explored"])

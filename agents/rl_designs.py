@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from designgym.agents.moves import rows_of
-from designgym.agents.rl_vectors import Step, Vectors
+from designgym.agents.rl_vectors import Pickled, Step, Vectors
 from designgym.cost_models.base import Columns
 from designgym.envs import DesignVectorEnv, Evaluations, Problem, StepwiseDesignVectorEnv
 from designgym.envs.problem import Fidelity
@@ -79,7 +79,7 @@ class Inside:
         return told
 
 
-class Worth(VecEnvWrapper):
+class Worth(Pickled, VecEnvWrapper):
     """Rewards of designs on a scale that learners can take, each told where an episode ends.
 
     A feasible one is told in deviations from the mean of all feasible ones so far, clipped to [-3, 10]; an infeasible

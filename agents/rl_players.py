@@ -1,36 +1,35 @@
 """Agents that train a policy in sequential environments: Stable-Baselines3's algorithms, one class each.
 
-They own their loop: `search()` trains on the metered environment, one copy of it, until its budget is spent.
-Observations and rewards are standardised as the library does it (VecNormalize). Sources: see `rl_algorithms`.
+They own their loop: `search()` trains on copies of the metered environment until its budget is spent. Observations and
+rewards are standardised as the library does it (VecNormalize). Sources: see `rl_algorithms`.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from gymnasium.spaces import Box
 
-from designgym.agents.rl_algorithms import (
-    ALGORITHMS,
-    CLIPPED,
-    ON_POLICY,
-    SOFT,
-    VALUED,
-    exploration,
-    own_generators,
-    train,
-)
+from designgym.agents.rl_algorithms import ALGORITHMS, CLIPPED, ON_POLICY, POWERS, SOFT, VALUED
 from designgym.agents.sequential import SequentialAgent
-from designgym.envs import DesignSpace, Float, MeteredEpisodes
+from designgym.envs import DesignSpace, Float, MeteredEpisodes, Ordinal
+
+if TYPE_CHECKING:
+    from designgym.agents.rl_training import Training
 
 LARGEST_SEED = 2**31
+_ENVS = Ordinal(
+    "envs", POWERS, default=16, meaning="copies that are played at once; one where a trial is an instance of a sequence"
+)
 _DISCOUNT = Float("discount", 0.0, 1.0, default=0.99, meaning="what a reward is worth a step later")
 
 
 class TrainedPlayer(SequentialAgent):
     """Trains a policy while it plays. algorithm: its name among `ALGORITHMS`."""
 
+    checkpoints = True
+    keeps_policy = True
     algorithm: ClassVar[str]
 
     def __init__(self, env: MeteredEpisodes, rng: np.random.Generator, **hyperparameters: Any) -> None:
@@ -44,6 +43,7 @@ class TrainedPlayer(SequentialAgent):
             raise ValueError(f"{self.algorithm} needs actions with bounds, got {env.action_space} of {where}.")
         self._known.available()
         self._seed = int(rng.integers(LARGEST_SEED))
+        self._training: Training | None = None
 
     def act(self, observation: Any) -> Any:
         """ValueError: what acts is the policy that `search` trains."""
@@ -54,16 +54,32 @@ class TrainedPlayer(SequentialAgent):
 
     def search(self) -> None:
         """Train until the run is over (RunOver)."""
-        from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+        from designgym.agents.rl_training import Normalised, Training
+        from designgym.agents.rl_vectors import Vectors
 
-        from designgym.agents.rl_episodes import Episodes
+        if self._training is None:
+            discount = float(self.settings["discount"])
+            envs = Normalised(Vectors(self.env.copies(self.copies)), gamma=discount)
+            self._training = Training(self._known, envs, self.settings, discount, self._seed, self._explored)
+        self._training.go_on(self.rest, _always)  # the next reset or step past the budget ends the run
 
-        discount = float(self.settings["discount"])
-        with own_generators():
-            envs = VecNormalize(DummyVecEnv([lambda: Episodes(self.env)]), gamma=discount)
-            model = self._known.model(envs, self.settings, discount, self._seed)
-            # The next reset or step past the budget ends the run.
-            train(model, lambda _: True, exploration(self.settings, lambda: self.env.asked / self.env.budget))
+    @property
+    def copies(self) -> int:
+        """Copies of the environment that are played at once."""
+        return 1 if self.env.env.trial == "step" else int(self.settings["envs"])
+
+    def _explored(self) -> float:
+        return self.env.asked / self.env.budget / float(self.settings["explored"])
+
+    def policy_files(self) -> dict[str, bytes]:
+        """Return policy.zip, in Stable-Baselines3's own format, and observations.json. ValueError before `search`."""
+        if self._training is None:
+            raise ValueError(f"{self.algorithm} has no policy before it is trained. Call search() first.")
+        return self._training.files()
+
+
+def _always() -> bool:
+    return True
 
 
 class PpoPlayer(TrainedPlayer):
@@ -71,7 +87,7 @@ class PpoPlayer(TrainedPlayer):
 
     summary = "proximal policy optimisation of Stable-Baselines3 (extra rl)"
     algorithm = "ppo"
-    hyperparameters = DesignSpace(*CLIPPED, _DISCOUNT)
+    hyperparameters = DesignSpace(*CLIPPED, _ENVS, _DISCOUNT)
 
 
 class A2cPlayer(TrainedPlayer):
@@ -79,7 +95,7 @@ class A2cPlayer(TrainedPlayer):
 
     summary = "advantage actor-critic of Stable-Baselines3 (extra rl)"
     algorithm = "a2c"
-    hyperparameters = DesignSpace(*ON_POLICY, _DISCOUNT)
+    hyperparameters = DesignSpace(*ON_POLICY, _ENVS, _DISCOUNT)
 
 
 class DqnPlayer(TrainedPlayer):
@@ -87,7 +103,7 @@ class DqnPlayer(TrainedPlayer):
 
     summary = "deep Q-network of Stable-Baselines3 (extra rl), for Discrete actions"
     algorithm = "dqn"
-    hyperparameters = DesignSpace(*VALUED, _DISCOUNT)
+    hyperparameters = DesignSpace(*VALUED, _ENVS, _DISCOUNT)
 
 
 class SacPlayer(TrainedPlayer):
@@ -95,7 +111,7 @@ class SacPlayer(TrainedPlayer):
 
     summary = "soft actor-critic of Stable-Baselines3 (extra rl), for a Box of actions"
     algorithm = "sac"
-    hyperparameters = DesignSpace(*SOFT, _DISCOUNT)
+    hyperparameters = DesignSpace(*SOFT, _ENVS, _DISCOUNT)
 
 
 class MaskablePpoPlayer(TrainedPlayer):
@@ -103,7 +119,7 @@ class MaskablePpoPlayer(TrainedPlayer):
 
     summary = "PPO of sb3-contrib (extra rl) that takes open actions alone"
     algorithm = "maskable_ppo"
-    hyperparameters = DesignSpace(*CLIPPED, _DISCOUNT)
+    hyperparameters = DesignSpace(*CLIPPED, _ENVS, _DISCOUNT)
 
 
 class RecurrentPpoPlayer(TrainedPlayer):
@@ -111,4 +127,4 @@ class RecurrentPpoPlayer(TrainedPlayer):
 
     summary = "PPO with an LSTM, of sb3-contrib (extra rl)"
     algorithm = "recurrent_ppo"
-    hyperparameters = DesignSpace(*CLIPPED, _DISCOUNT)
+    hyperparameters = DesignSpace(*CLIPPED, _ENVS, _DISCOUNT)

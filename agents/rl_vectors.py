@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Box, Space
+from gymnasium.spaces import Box, Discrete, Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
@@ -14,11 +15,22 @@ from stable_baselines3.common.vec_env import VecEnv
 Step = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], list[dict[str, Any]]]
 
 
+class Pickled:
+    """A `VecEnvWrapper` that pickles whole: the library's leave their environments behind, or do not pickle."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "class_attributes"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, class_attributes=dict(inspect.getmembers(type(self))))
+
+
 class Vectors(VecEnv):
     """A vector environment in SAME_STEP autoreset mode, with observations in float32.
 
-    A bounded Box of actions is shown as [-1, 1], which is what a policy that begins around 0 should act in. Infos hold
-    what learners read: where an episode has ended "terminal_observation" and "TimeLimit.truncated", nothing else.
+    A bounded Box of actions is shown as [-1, 1], which is what a policy that begins around 0 should act in; Discrete
+    ones begin at 0. Infos hold what learners read: where an episode has ended "terminal_observation" and
+    "TimeLimit.truncated", nothing else.
 
     ValueError for another autoreset mode, or observations that are no Box.
     """
@@ -77,7 +89,9 @@ class Actions:
     """Actions as a learner acts, `shown`, and as the environment means them. ValueError for a Box without bounds."""
 
     def __init__(self, space: Space[Any]) -> None:
-        self.shown, self._box = space, space if isinstance(space, Box) else None
+        self.shown, self._box, self._first = space, space if isinstance(space, Box) else None, 0
+        if isinstance(space, Discrete):
+            self.shown, self._first = Discrete(int(space.n)), int(space.start)
         if self._box is not None:
             if not self._box.is_bounded():
                 raise ValueError(f"actions must have bounds, got {space}. Bound them.")
@@ -87,7 +101,7 @@ class Actions:
     def meant(self, actions: Any) -> Any:
         """Return a batch, or one, as the environment takes it."""
         if self._box is None:
-            return actions
+            return actions + self._first if self._first else actions
         meant = self._low + self._width * (np.asarray(actions, np.float64) + 1.0)
         return np.clip(meant, self._box.low, self._box.high, dtype=np.float64).astype(self._box.dtype)
 

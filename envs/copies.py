@@ -87,7 +87,7 @@ class MeteredCopies(VectorEnv[Any, Any, Any]):
 
     def _begin(self, rows: NDArray[np.bool_]) -> tuple[NDArray[Any], dict[str, Any]]:
         """Begin the next episodes of the run in these copies."""
-        seeds: list[int | None] = [None] * self.num_envs
+        seeds: Any = [None] * self.num_envs  # Gymnasium's own vector environments take a list too
         for row in np.flatnonzero(rows).tolist():
             seeds[row] = self._door.next_seed()
         started = time.perf_counter()
