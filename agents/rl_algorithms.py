@@ -54,11 +54,15 @@ class Algorithm:
         """ImportError, in one line with the remedy, where its library is missing."""
         require(self.name, "rl", self.module.partition(".")[0])
 
+    def made(self) -> Any:
+        """Import the library's class."""
+        return getattr(importlib.import_module(self.module), self.class_name)
+
     def model(self, envs: Any, settings: Settings, discount: float, seed: int) -> Any:
         """Return it, untrained, on the CPU. envs: a `VecEnv`."""
         from stable_baselines3.common.logger import Logger
 
-        made = getattr(importlib.import_module(self.module), self.class_name)
+        made = self.made()
         policy = "MlpLstmPolicy" if self.class_name == "RecurrentPPO" else "MlpPolicy"
         width = int(settings["width"])
         shape: dict[str, Any] = {"net_arch": [width, width]}

@@ -6,6 +6,7 @@ rewards are standardised as the library does it (VecNormalize). Sources: see `rl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from gymnasium.spaces import Box
 
 from designgym.agents.rl_algorithms import ALGORITHMS, CLIPPED, ON_POLICY, POWERS, SOFT, VALUED
 from designgym.agents.sequential import SequentialAgent
-from designgym.envs import DesignSpace, Float, MeteredEpisodes, Ordinal
+from designgym.envs import DesignSpace, Float, MeteredEpisodes, Ordinal, SequentialEnv
 
 if TYPE_CHECKING:
     from designgym.agents.rl_training import Training
@@ -76,6 +77,14 @@ class TrainedPlayer(SequentialAgent):
         if self._training is None:
             raise ValueError(f"{self.algorithm} has no policy before it is trained. Call search() first.")
         return self._training.files()
+
+    @classmethod
+    def load(cls, files: Mapping[str, bytes], env: SequentialEnv[Any, Any]) -> Any:
+        """Return the policy of these files. It can run code as it is loaded: the library's format holds pickles."""
+        from designgym.agents.rl_policy import TrainedPolicy
+
+        ALGORITHMS[cls.algorithm].available()
+        return TrainedPolicy(ALGORITHMS[cls.algorithm], files, env)
 
 
 def _always() -> bool:

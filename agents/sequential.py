@@ -1,13 +1,14 @@
 """An agent of a sequential environment: it acts on what it observes, and learns from what its actions came to."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from designgym.agents.base import settings_of
 from designgym.agents.rest import Resting
-from designgym.envs import DesignSpace, MeteredEpisodes, RunOver
+from designgym.envs import DesignSpace, MeteredEpisodes, RunOver, SequentialEnv
 
 
 class SequentialAgent(Resting, ABC):
@@ -25,6 +26,11 @@ class SequentialAgent(Resting, ABC):
         self.env = env
         self.rng = rng
         self.settings = settings_of(type(self).hyperparameters, hyperparameters)
+
+    @classmethod
+    def load(cls, files: Mapping[str, bytes], env: SequentialEnv[Any, Any]) -> Any:
+        """Return the `Policy` that `policy_files` gave, to act in an environment. ValueError where none is kept."""
+        raise ValueError(f"{cls.__name__} keeps no policy: what it learns is of use to its run alone.")
 
     @abstractmethod
     def act(self, observation: Any) -> Any:
