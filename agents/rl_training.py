@@ -31,7 +31,7 @@ class Training:
         self, known: Algorithm, envs: VecEnv, settings: Settings, discount: float, seed: int,
         explored: Callable[[], float],
     ) -> None:  # fmt: skip
-        with _own_generators(None):
+        with own_generators():
             self.model = known.model(envs, settings, discount, seed)
             self._generators = _generators()
         if "explored" in settings:
@@ -43,7 +43,7 @@ class Training:
 
         rest: called where a pickle of this would do to go on.
         """
-        with _own_generators(self._generators):
+        with own_generators(self._generators):
             self.model.learn(STEPS_OF_TRAINING, callback=_Between(self, rest, more), reset_num_timesteps=False)
 
     def keep_generators(self) -> None:
@@ -104,7 +104,7 @@ def _set_generators(state: Generators) -> None:
 
 
 @contextmanager
-def _own_generators(state: Generators | None) -> Iterator[None]:
+def own_generators(state: Generators | None = None) -> Iterator[None]:
     """Leave the global generators of Python, NumPy and torch, from which the library draws, as they were found.
 
     state: of those meanwhile. One thread: it is fastest for small networks, and sums are the same whatever else the

@@ -1,4 +1,4 @@
-"""How fast learners get through designs: the adapter over the native vector environment beside DummyVecEnv.
+"""How fast learners get through steps: the adapter over native vector environments beside the DummyVecEnv of SB3.
 
 Frames a second, a frame being one step of one copy; both do the same random actions, drawn beforehand. Needs the extra
 `rl`.
@@ -6,39 +6,60 @@ Frames a second, a frame being one step of one copy; both do the same random act
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from designgym.agents.extras import require
-from designgym.envs import DesignEnv, DesignVectorEnv, make_problem
+from designgym.envs import DesignEnv, DesignVectorEnv, MeteredEpisodes, make_problem, make_sequential
 from designgym.experiments.bench.core import PROBLEM, REPEATS, Row, best_seconds
 
 COPIES = (8, 64)
 STEPS = 50
 WANTED = 5.0  # times DummyVecEnv's frames a second
+SEQUENTIAL = "ThreeBodyStepping-v0"
+ENDLESS = 2**62  # trials: a budget that no bench spends
+
+Pair = tuple[str, str, Callable[[int], Any], Callable[[int], Any]]
 
 
 def rl() -> dict[str, Any]:
     """Step both with random actions, and train PPO on both. Rows are (what, figure, unit, ratio, what it is to)."""
     require("bench rl", "rl", "stable_baselines3")
+    rows: list[Row] = []
+    for scalar_name, native_name, scalar, native in _pairs():
+        for copies in COPIES:
+            for what, measure, wanted in (
+                ("random actions", stepped, f"DummyVecEnv; {WANTED:g} wanted"),
+                ("PPO", trained, "DummyVecEnv"),
+            ):
+                slow, fast = measure(scalar(copies)), measure(native(copies))
+                rows.append((f"{what}, {copies} copies: DummyVecEnv over {scalar_name}", slow, "frames/s", None, ""))
+                rows.append((f"{what}, {copies} copies: {native_name}", fast, "frames/s", fast / slow, wanted))
+    return {"notes": [f"{PROBLEM} and {SEQUENTIAL}; best of {REPEATS} repeats each"], "rows": rows}
+
+
+def _pairs() -> Iterator[Pair]:
+    """Yield the names of a scalar environment and of its native vectors, and functions that make copies of each."""
     from stable_baselines3.common.vec_env import DummyVecEnv
 
     from designgym.agents.rl_vectors import Vectors
 
-    problem = make_problem(PROBLEM)
-    rows: list[Row] = []
-    for copies in COPIES:
-        scalar = DummyVecEnv([lambda: DesignEnv(problem)] * copies)
-        native = Vectors(DesignVectorEnv(problem, copies))
-        slow, fast = stepped(scalar), stepped(native)
-        rows.append((f"random actions, {copies} copies: DummyVecEnv over DesignEnv", slow, "frames/s", None, ""))
-        what = f"random actions, {copies} copies: DesignVectorEnv"
-        rows.append((what, fast, "frames/s", fast / slow, f"DummyVecEnv; {WANTED:g} wanted"))
-        slow, fast = trained(scalar), trained(native)
-        rows.append((f"PPO, {copies} copies: DummyVecEnv over DesignEnv", slow, "frames/s", None, ""))
-        rows.append((f"PPO, {copies} copies: DesignVectorEnv", fast, "frames/s", fast / slow, "DummyVecEnv"))
-    return {"notes": [f"{PROBLEM}; best of {REPEATS} repeats each"], "rows": rows}
+    problem, env = make_problem(PROBLEM), make_sequential(SEQUENTIAL)
+    yield (
+        "DesignEnv",
+        "DesignVectorEnv",
+        lambda copies: DummyVecEnv([lambda: DesignEnv(problem)] * copies),
+        lambda copies: Vectors(DesignVectorEnv(problem, copies)),
+    )
+    yield (
+        SEQUENTIAL,
+        f"{SEQUENTIAL}'s vectors, metered",
+        lambda copies: DummyVecEnv([lambda: copy.deepcopy(env)] * copies),
+        lambda copies: Vectors(MeteredEpisodes(env, ENDLESS).copies(copies)),
+    )
 
 
 def stepped(envs: Any) -> float:
@@ -58,7 +79,8 @@ def trained(envs: Any) -> float:
     """Return frames a second of training PPO as the agent `ppo` does by default."""
     from designgym.agents.base import settings_of
     from designgym.agents.rl import Ppo
-    from designgym.agents.rl_algorithms import ALGORITHMS, own_generators
+    from designgym.agents.rl_algorithms import ALGORITHMS
+    from designgym.agents.rl_training import own_generators
 
     settings = settings_of(Ppo.hyperparameters, {})
     frames = 2 * envs.num_envs * int(settings["steps"])
