@@ -68,7 +68,7 @@ def test_the_library_itself_reads_the_policy(tmp_path: Any) -> None:
 
 def test_what_does_not_fit_is_refused_in_one_line() -> None:
     files = trained("ppo", Walks(), 20, **SHORT)
-    with pytest.raises(ValueError, match=r"trained on observations Box.*\(2,\).*got Box.*\(1,\).*Choose another environment"):
+    with pytest.raises(ValueError, match=r"trained on observations Box.*\(2,\).*got Box.*\(1,\).*Choose another"):
         load_policy("ppo", Lanes(), files)
     with pytest.raises(ValueError, match=r"trained on actions Discrete\(3\), got Box"):
         load_policy("ppo", Drifts(), files)

@@ -1,4 +1,7 @@
-"""An agent that rests goes on from a pickle of itself, and makes the trials of one that was never stopped."""
+"""Agents that train rest on real problems too, and go on from a pickle as if never stopped.
+
+The contract of all agents that play (`check_sequential_agent`) has the same check on small environments.
+"""
 
 import pickle
 from typing import Any
@@ -6,29 +9,16 @@ from typing import Any
 import pytest
 
 from designgym.agents.base import Agent, run
-from designgym.agents.check_episodes import Drifts, Walks
 from designgym.agents.registry import make_agent, make_sequential_agent
 from designgym.agents.sequential import SequentialAgent, play
 from designgym.agents.testing import problems
-from designgym.envs import Answer, MeteredEpisodes, MeteredProblem, SequentialEnv, make_sequential
-
-SMALL: dict[str, type[SequentialEnv[Any, Any]]] = {"walks": Walks, "drifts": Drifts}
-PLAYED = [
-    ("cross_entropy", "walks", {}, 30, {"population": 4, "episodes": 1}),
-    ("epsilon_greedy", "RelaxationSequence-v0", {"instances": 7}, 30, {}),
-    ("chebyshev_bandit", "RelaxationSequence-v0", {"instances": 7}, 30, {}),
-    ("tsallis_inf", "RelaxationSequence-v0", {"instances": 7}, 30, {}),
-]
-
+from designgym.envs import Answer, MeteredEpisodes, MeteredProblem, make_sequential
 
 TRAINED = {"steps": 8, "width": 16}
 TRAINED_PLAYERS = [
     ("ppo", "ThreeBodyStepping-v0", {"reward": "evaluations"}, 24, {**TRAINED, "envs": 4, "batch": 16}),
     ("a2c", "RelaxationSequence-v0", {"instances": 50}, 80, TRAINED),
     ("dqn", "RelaxationSequence-v0", {"instances": 50}, 80, {"width": 16, "startup": 10, "steps": 2}),
-    ("sac", "drifts", {}, 30, {"width": 16, "startup": 10, "steps": 2, "envs": 4}),
-    ("maskable_ppo", "ThreeBodyStepping-v0", {"reward": "evaluations"}, 24, {**TRAINED, "envs": 4, "batch": 16}),
-    ("recurrent_ppo", "drifts", {}, 60, {**TRAINED, "envs": 4, "batch": 16}),
 ]
 SEARCHERS = [
     ("ppo", {**TRAINED, "envs": 8}),
@@ -45,13 +35,6 @@ def rewards(heard: list[Answer]) -> list[float]:
     return [float(answer.evaluations.reward[0]) for answer in heard]
 
 
-@pytest.mark.parametrize(("name", "id", "options", "budget", "settings"), PLAYED, ids=[one[0] for one in PLAYED])
-def test_a_player_goes_on_from_a_pickle(
-    name: str, id: str, options: dict[str, Any], budget: int, settings: dict[str, Any]
-) -> None:
-    check_player(name, id, options, budget, settings)
-
-
 @pytest.mark.parametrize(
     ("name", "id", "options", "budget", "settings"), TRAINED_PLAYERS, ids=[one[0] for one in TRAINED_PLAYERS]
 )
@@ -59,7 +42,36 @@ def test_a_policy_is_trained_on_from_a_pickle(
     name: str, id: str, options: dict[str, Any], budget: int, settings: dict[str, Any]
 ) -> None:
     pytest.importorskip("sb3_contrib", reason="needs the extra rl")
-    check_player(name, id, options, budget, settings)
+    env = make_sequential(id, **options)
+
+    def made(heard: list[Answer]) -> SequentialAgent:
+        return make_sequential_agent(name, MeteredEpisodes(env, budget, heard.append, 5), 5, **settings)
+
+    whole: list[Answer] = []
+    play(made(whole))
+    first: list[Answer] = []
+    states: list[tuple[int, bytes]] = []
+    agent = made(first)
+
+    def keep(resting: Any) -> None:
+        if resting.env.asked > budget // 2:
+            states.append((resting.env.asked, pickle.dumps(resting)))
+            raise Stopped
+
+    agent.at_rest = keep
+    with pytest.raises(Stopped):
+        agent.search()
+    asked, state = states[-1]
+    assert 0 < asked < budget
+    assert rewards(first) == rewards(whole)[:asked]
+    again: SequentialAgent = pickle.loads(state)
+    assert again.at_rest is None
+    assert again.env.listener is None
+    rest: list[Answer] = []
+    again.env.listener = rest.append
+    assert play(again) == "budget"
+    assert rewards(rest) == rewards(whole)[asked:]
+    assert len(set(rewards(whole))) >= 3
 
 
 @pytest.mark.parametrize(("name", "settings"), SEARCHERS, ids=[one[0] for one in SEARCHERS])
@@ -92,36 +104,3 @@ def test_a_search_that_trains_goes_on_from_a_pickle_and_prices_nothing_twice(nam
     assert first[:spent] + rest == whole
     assert len(whole) == 150
     assert first[:spent] == whole[:spent]
-
-
-def check_player(name: str, id: str, options: dict[str, Any], budget: int, settings: dict[str, Any]) -> None:
-    env: SequentialEnv[Any, Any] = SMALL[id]() if id in SMALL else make_sequential(id, **options)
-
-    def made(heard: list[Answer]) -> SequentialAgent:
-        return make_sequential_agent(name, MeteredEpisodes(env, budget, heard.append, 5), 5, **settings)
-
-    whole: list[Answer] = []
-    play(made(whole))
-    first: list[Answer] = []
-    states: list[tuple[int, bytes]] = []
-    agent = made(first)
-
-    def keep(resting: Any) -> None:
-        if resting.env.asked > budget // 2:
-            states.append((resting.env.asked, pickle.dumps(resting)))
-            raise Stopped
-
-    agent.at_rest = keep
-    with pytest.raises(Stopped):
-        agent.search()
-    asked, state = states[-1]
-    assert 0 < asked < budget
-    assert rewards(first) == rewards(whole)[:asked]
-    again: SequentialAgent = pickle.loads(state)
-    assert again.at_rest is None
-    assert again.env.listener is None
-    rest: list[Answer] = []
-    again.env.listener = rest.append
-    assert play(again) == "budget"
-    assert rewards(rest) == rewards(whole)[asked:]
-    assert len(set(rewards(whole))) >= 3
