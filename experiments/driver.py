@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from designgym.experiments.cluster import available_cores, check_address, check_workers
+from designgym.experiments.handover import Checkpoint, Note
 from designgym.experiments.index import index_of
 from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory
@@ -25,7 +26,8 @@ from designgym.experiments.progress import Progress
 from designgym.experiments.runs import RunSpec, runs
 from designgym.experiments.slow_driver import drive_slow, settle_in_flight
 from designgym.experiments.spec import SweepSpec
-from designgym.experiments.worker import Ended, Failed, run_remotely, task_of
+from designgym.experiments.tasks import Ended, Failed, task_of
+from designgym.experiments.worker import run_remotely
 
 if TYPE_CHECKING:
     from designgym.experiments.cluster import Streams
@@ -147,7 +149,9 @@ class _Session:
         if problem.label not in self._problems:
             self._problems[problem.label] = ray.put(problem.problem)
         logged = [ray.put(packet) for packet in packets(self._ledger.begin(one))]
-        streams.add(self._task.remote(self._problems[problem.label], task_of(one.run), *logged), one)
+        task = task_of(one.run, keeping=True)
+        checkpoint = self._ledger.checkpoint(one) if task.makes_checkpoints else None
+        streams.add(self._task.remote(self._problems[problem.label], task, checkpoint, *logged), one)
 
     def _take(self, one: Active, item: Any) -> bool:
         """Write down one item of a run's stream; return whether that was its last."""
@@ -156,6 +160,10 @@ class _Session:
         if isinstance(item, bytes):
             for batch in pa.ipc.open_stream(item):
                 self._ledger.append(one, batch)
+        elif isinstance(item, Checkpoint):
+            self._ledger.keep(one, item)
+        elif isinstance(item, Note):
+            self._ledger.note(one, item)
         elif isinstance(item, Ended | Failed):
             one.last = item
         elif item is None and isinstance(one.last, Ended):

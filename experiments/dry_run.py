@@ -80,7 +80,8 @@ def _row(group: Sequence[RunSpec]) -> DryRow:
 
 def _seconds_per_design(run: RunSpec) -> float:
     from designgym.experiments.slow_here import trials_here
-    from designgym.experiments.worker import Ended, Failed, run_trials, task_of
+    from designgym.experiments.tasks import Ended, Failed, task_of
+    from designgym.experiments.worker import run_trials
 
     if run.problem.slow:
         *_, last = trials_here(run.problem.problem, replace(task_of(run), budget=1, start=None), in_flight=1)

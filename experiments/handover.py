@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from designgym.experiments.rows import Heard
 
@@ -12,6 +13,25 @@ GATHER_ROWS = 50_000  # or when there are this many
 
 class Abandoned(BaseException):
     """Nobody takes this run's trials any more. Not an Exception, so that no agent takes it for an error of its own."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An agent at rest, pickled. rows: of the run's log that it stands at. versions: of what made it."""
+
+    rows: int
+    versions: dict[str, str]
+    state: bytes
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line for whoever watches the sweep."""
+
+    text: str
+
+
+Aside = Checkpoint | Note  # what comes with the rows of a run, in its place among them
 
 
 class Buffer:
@@ -24,9 +44,10 @@ class Buffer:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._heard: list[Heard] = []
+        self._heard: list[Heard | Aside] = []
         self._rows = 0
         self._since = 0.0
+        self._aside = False
         self._due = self._ended = self._abandoned = False
         self._taking = self._making = False  # the generator waits for rows, or makes a batch of those taken
 
@@ -41,19 +62,30 @@ class Buffer:
             self._heard.append(heard)
             self._rows += len(heard.evaluations)
             if self._rows >= GATHER_ROWS or begun >= self._since + GATHER_S / 2:
-                self._due = True
-                self._condition.notify_all()
-                if self._taking:
-                    self._wait(lambda: not self._due and not self._making)
+                self._hand_out()
         return time.perf_counter() - begun
+
+    def put_aside(self, item: Aside) -> None:
+        """Add what is no row, in its place among them; waits until an earlier one is taken, for they may be large."""
+        with self._condition:
+            self._wait(lambda: not self._making and not self._aside)
+            self._heard.append(item)
+            self._aside = True
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        self._due = True
+        self._condition.notify_all()
+        if self._taking:
+            self._wait(lambda: not self._due and not self._making)
 
     def _wait(self, until: Callable[[], bool]) -> None:
         self._condition.wait_for(lambda: self._abandoned or until())
         if self._abandoned:
             raise Abandoned
 
-    def take(self) -> list[Heard]:
-        """Wait until rows have gathered, and return them; [] once the run has ended and all are taken.
+    def take(self) -> list[Heard | Aside]:
+        """Wait until rows have gathered, and return all there is; [] once the run has ended and all is taken.
 
         `made` must follow when a batch is made of them.
         """
@@ -65,7 +97,7 @@ class Buffer:
             if self._heard and left > 0:
                 self._condition.wait_for(lambda: self._ended or self._due, left)
             taken, self._heard, self._rows = self._heard, [], 0
-            self._taking = self._due = False
+            self._taking = self._due = self._aside = False
             self._making = bool(taken)
             return taken
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from designgym.experiments.checkpoints import Unusable, from_the_start, read_checkpoint, write_checkpoint
 from designgym.experiments.files import LogError
 from designgym.experiments.finished import check_bytes, read_meta
+from designgym.experiments.handover import Checkpoint, Note
 from designgym.experiments.interrupts import uninterrupted
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import RunFiles
@@ -15,8 +17,9 @@ from designgym.experiments.progress import Progress, best_of
 from designgym.experiments.rows import empty_table, priced_in
 from designgym.experiments.runs import RunSpec
 from designgym.experiments.streams import PartWriter
+from designgym.experiments.tasks import Ended, Failed
+from designgym.experiments.trust import TrustError
 from designgym.experiments.versions import changed, versions
-from designgym.experiments.worker import Ended, Failed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,6 +82,7 @@ class Ledger:
     def __init__(self, directory: SweepDirectory, progress: Progress) -> None:
         self._directory, self.progress = directory, progress
         self._versions = versions()
+        self._keeps = True
         self.finished = 0
         self.trials = 0
         self.failed: dict[str, str] = {}
@@ -119,6 +123,29 @@ class Ledger:
         one.files.error.unlink(missing_ok=True)
         one.last = None
         return one.files.logged()
+
+    def checkpoint(self, one: Active) -> Checkpoint | None:
+        """Return where a run that is about to go on was last at rest; a note says where that is of no use."""
+        found = read_checkpoint(one.files.checkpoint, one.run.key, one.rows)
+        if isinstance(found, Unusable):
+            self.note(one, Note(from_the_start(found.why)))
+            return None
+        return found
+
+    def keep(self, one: Active, checkpoint: Checkpoint) -> None:
+        """Write down where a run is at rest."""
+        if not self._keeps:
+            return
+        try:
+            with uninterrupted():
+                write_checkpoint(one.files.checkpoint, one.run.key, checkpoint)
+        except TrustError as error:
+            self._keeps = False
+            self.progress.note(f"no checkpoints: {error}")
+
+    def note(self, one: Active, note: Note) -> None:
+        """Pass on what a run has to say."""
+        self.progress.note(f"{one.run.title}: {note.text}")
 
     def append(self, one: Active, batch: pa.RecordBatch) -> None:
         """Write new trials down."""

@@ -1,6 +1,7 @@
 """One run's files: Arrow IPC streams that grow while it runs, one Parquet file once it is finished.
 
 DIR/runs/KEY/part-000.arrow, part-001.arrow, ... (each continuation opens the next, `designgym.experiments.streams`),
+DIR/runs/KEY/checkpoint, the last one of an agent that can be taken up again (`designgym.experiments.checkpoints`),
 DIR/runs/KEY.parquet (`designgym.experiments.finished`), DIR/runs/KEY.error.txt where the run failed, and
 DIR/runs/KEY.failures.txt where evaluations of a slow model did.
 """
@@ -35,6 +36,11 @@ class RunFiles:
     def folder(self) -> Path:
         """Where the parts lie while the run is unfinished."""
         return self.directory / "runs" / self.key
+
+    @property
+    def checkpoint(self) -> Path:
+        """The agent as it last rested, while the run is unfinished."""
+        return self.folder / "checkpoint"
 
     @property
     def parquet(self) -> Path:
@@ -170,7 +176,7 @@ class RunFiles:
             file.meta = meta
 
     def drop_parts(self) -> None:
-        """Remove the parts of a finished run."""
+        """Remove the parts of a finished run, and its checkpoint."""
         if self.folder.exists():
             shutil.rmtree(self.folder)
 

@@ -17,6 +17,7 @@ from designgym.agents.sequential import SequentialAgent
 from designgym.cost_models.base import Columns, CostModel
 from designgym.envs import DesignProblem, DesignSpace, SequentialEnv
 from designgym.envs.registry import full_id, is_sequential, make_problem, make_sequential, problem_options
+from designgym.experiments.checkpoints import EVERY_S
 from designgym.experiments.log import FIXED
 from designgym.experiments.plain import digest, plain
 from designgym.experiments.spec import SpecError, SweepSpec
@@ -83,6 +84,7 @@ class RunSpec:
     """One run: problem x agent x hyperparameters x seed x budget, and what may cut it short.
 
     stop_loss: the loss that stands for stop_at_regret on this problem. in_flight, order: of slow problems alone.
+    checkpoint_s: age at which its checkpoint makes way for the next one.
     """
 
     problem: SweepProblem
@@ -94,6 +96,7 @@ class RunSpec:
     stop_loss: float | None = None
     in_flight: int | None = None
     order: str | None = None
+    checkpoint_s: float = EVERY_S
 
     @cached_property
     def definition(self) -> dict[str, Any]:
@@ -138,7 +141,7 @@ def runs(spec: SweepSpec) -> tuple[RunSpec, ...]:
     stops = {problem.label: _stop_loss(spec, problem) for problem, _ in pairs}
     return tuple(
         RunSpec(problem, agent, seed, spec.budget, spec.seconds, spec.stop_at_regret, stops[problem.label],
-                *_ahead(spec, problem))
+                *_ahead(spec, problem), spec.checkpoint_s)
         for seed in spec.seeds
         for problem, agent in pairs
     )  # fmt: skip

@@ -24,8 +24,8 @@ from designgym.envs.ranking import rows_of
 from designgym.experiments.flight import Flight
 from designgym.experiments.handover import Abandoned
 from designgym.experiments.rows import designs_of, evaluations_of
+from designgym.experiments.tasks import Ended, Failed, Task, failure, searcher
 from designgym.experiments.watch import Ends, TimeUp
-from designgym.experiments.worker import Ended, Failed, Task, failure, searcher
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -26,7 +26,7 @@ from designgym.experiments.rows import to_batch
 from designgym.experiments.runs import runs
 from designgym.experiments.slow import ORDERS, AgentThread
 from designgym.experiments.spec import SweepSpec
-from designgym.experiments.worker import Ended, task_of
+from designgym.experiments.tasks import Ended, task_of
 
 AHEAD = 8  # designs asked ahead for each worker, where the specification leaves in_flight out
 WAIT_S = 0.5

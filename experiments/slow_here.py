@@ -16,7 +16,7 @@ from designgym.experiments.executor import Id, Threads
 from designgym.experiments.flight import Flight, numbered
 from designgym.experiments.rows import Heard
 from designgym.experiments.slow import ORDERS, AgentThread
-from designgym.experiments.worker import Ended, Failed, Task
+from designgym.experiments.tasks import Ended, Failed, Task
 
 WAIT_S = 0.2
 

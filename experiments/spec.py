@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from designgym.cost_models.registry import nearest
+from designgym.experiments.checkpoints import EVERY_S
 from designgym.experiments.strict_yaml import YamlError, parse_yaml, read_text
 
 
@@ -99,7 +100,8 @@ class SweepSpec(Strict):
     start: designs in names, told to every agent first. seconds: time after which a run is cut. stop_at_regret: a run
     ends once it is this close to the known optimum. For slow cost models alone: in_flight, how many designs of a run
     are asked ahead of what its agent was told, and order, in which results are told ("asked"; with "completion" a run
-    cannot be replayed). `load_spec` and `make_spec` also check what the names stand for.
+    cannot be replayed). checkpoint_s: age at which the checkpoint of a run whose agent makes them, as those that train
+    do, makes way for the next. `load_spec` and `make_spec` also check what the names stand for.
     """
 
     name: str = Field(pattern=r"^\w[\w.-]*$", description="a text of letters, digits, '_', '-' and '.'")
@@ -118,6 +120,9 @@ class SweepSpec(Strict):
         description="an integer of at least 1 (designs asked ahead in a run; 8 a worker if left out)",
     )
     order: Literal["asked", "completion"] | None = Field(None, description="asked or completion")
+    checkpoint_s: Number = Field(
+        EVERY_S, ge=0, description="a number of at least 0 (seconds between checkpoints of a run)"
+    )
     _text: str | None = PrivateAttr(None)
 
     @property

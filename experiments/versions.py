@@ -1,9 +1,11 @@
 """Which versions of designgym and of the libraries that trials depend on are at work."""
 
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 LIBRARIES = ("designgym", "numpy", "numba", "optuna", "scikit-learn", "gymnasium", "ray", "pyarrow")
+OF_EXTRAS = ("torch", "stable-baselines3", "sb3-contrib")  # named where they are installed
 
 
 def versions() -> dict[str, str]:
@@ -14,6 +16,9 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "not installed"
+    for name in OF_EXTRAS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
     return found
 
 

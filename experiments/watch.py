@@ -14,7 +14,7 @@ from designgym.experiments.replay import check_same
 from designgym.experiments.rows import FIDELITIES, Heard, designs_of, evaluations_of
 
 if TYPE_CHECKING:
-    from designgym.experiments.worker import Task
+    from designgym.experiments.tasks import Task
 
 
 class TimeUp(RunOver):
@@ -64,9 +64,13 @@ def _carried(answer: Answer | None) -> tuple[Any, ...]:
 
 
 class Watch:
-    """Listens to a run: passes new rows on, keeps its clock, and ends it when time or closeness says so."""
+    """Listens to a run: passes new rows on, keeps its clock, and ends it when time or closeness says so.
 
-    def __init__(self, problem: DesignProblem, task: Task, logged: Any, buffer: Buffer) -> None:
+    begins: the logged row at which its agent begins, where it is taken up from a checkpoint. rows: of the log so far.
+    resuming: whether nothing new has come yet to what is logged.
+    """
+
+    def __init__(self, problem: DesignProblem, task: Task, logged: Any, buffer: Buffer, begins: int = 0) -> None:
         self._problem, self._buffer = problem, buffer
         # Every trial of a played environment is logged and made again, as every row of a told agent is.
         self._told = task.agent.told or task.environment is not None
@@ -75,14 +79,16 @@ class Watch:
         self._paused = 0.0
         self._before = 0.0
         self._begun = 0.0
-        self._resuming = logged is not None and logged.num_rows > 0
+        self.resuming = logged is not None and logged.num_rows > 0
+        self.rows = logged.num_rows if self.resuming else 0
         self._over: tuple[RunOver, int] | None = None
         self._to_skip = 0
         self._logged: Columns | None = None
-        if self._resuming:
+        if self.resuming:
+            rest = logged[begins:]
             # A told agent's log holds every row. Of another's, MeteredProblem announces no replayed rows of the
             # faithful model; the cheap ones are priced and announced again.
-            self._to_skip = logged.num_rows if self._told else of_fidelity(logged, FIDELITIES[1]).num_rows
+            self._to_skip = rest.num_rows if self._told else of_fidelity(rest, FIDELITIES[1]).num_rows
             if self._told:
                 self._logged = designs_of(logged, problem.space)
             if self._played:
@@ -108,9 +114,13 @@ class Watch:
         """Start the clock."""
         self._begun = time.perf_counter()
 
+    def pause(self, seconds: float) -> None:
+        """Leave out seconds that were not the run's."""
+        self._paused += seconds
+
     def elapsed(self) -> float:
         """Seconds within the run, without waiting for the log and without asking again what is logged."""
-        if self._resuming:
+        if self.resuming:
             return self._before
         return self._before + time.perf_counter() - self._begun - self._paused
 
@@ -122,13 +132,14 @@ class Watch:
         rows = self._new(answer)
         evaluations = answer.evaluations.take(rows)
         if len(rows):
-            if self._resuming:
+            if self.resuming:
                 # The clock goes on from the log once something new is priced.
-                self._resuming = False
+                self.resuming = False
                 self.start()
             designs = {name: column[rows] for name, column in answer.designs.items()}
             heard = Heard(designs, evaluations, answer.fidelity, answer.ask, elapsed, answer.fresh[rows])
-            self._paused += self._buffer.put(heard)
+            self.rows += len(rows)
+            self.pause(self._buffer.put(heard))
         if self._over is not None:
             if answer.ask == self._over[1]:
                 raise self._over[0]

@@ -9,139 +9,62 @@ import copy
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from designgym.agents.base import Agent, ToldBefore, run, tell_again
+from designgym.agents.base import ToldBefore, run, tell_again
 from designgym.agents.sequential import SequentialAgent, play, player_rng
-from designgym.cost_models.base import Columns
-from designgym.envs import (
-    BrokenCostModel,
-    DesignProblem,
-    MeteredEpisodes,
-    MeteredProblem,
-    ReplayDiffers,
-    SequentialEnv,
-)
-from designgym.experiments.handover import Abandoned, Buffer
+from designgym.envs import DesignProblem, MeteredEpisodes, MeteredProblem, SequentialEnv
+from designgym.experiments.checkpoints import CheckpointMaker, Unusable, agent_of, from_the_start
+from designgym.experiments.handover import Abandoned, Aside, Buffer, Checkpoint, Note
 from designgym.experiments.packets import rows_of
 from designgym.experiments.replay import answered_by, told_before
-from designgym.experiments.rows import FIDELITIES, designs_of, evaluations_of, to_batch
+from designgym.experiments.rows import FIDELITIES, Heard, designs_of, evaluations_of, to_batch
+from designgym.experiments.tasks import Ended, Failed, Task, failure, searcher
 from designgym.experiments.watch import Watch, of_fidelity
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from designgym.experiments.runs import RunSpec
 
+def run_remotely(
+    problem: DesignProblem, task: Task, checkpoint: Checkpoint | None, *logged: pa.Buffer
+) -> Iterator[bytes | Aside | Ended | Failed]:
+    """Run as a Ray task: yield record batches, each an Arrow IPC stream of its own, and what else `run_trials` does.
 
-@dataclass(frozen=True)
-class Task:
-    """What a worker needs to know of a run, besides its problem and what is logged of it already.
-
-    stop_loss: the feasible loss at or below which the run ends. start: designs priced and told first. environment: the
-    sequential environment that is played, if one is; it is sent whole, for a worker may not know its id.
-    """
-
-    key: str
-    agent: type[Agent] | type[SequentialAgent]
-    hyperparameters: Mapping[str, Any]
-    seed: int
-    budget: int
-    start: Columns | None = None
-    seconds: float | None = None
-    stop_loss: float | None = None
-    environment: SequentialEnv[Any, Any] | None = None
-
-
-def task_of(run: RunSpec) -> Task:
-    """Return what a worker needs to know of a run."""
-    return Task(
-        run.key, run.agent.cls, dict(run.agent.hyperparameters), run.seed, run.budget, run.problem.start,
-        run.seconds, run.stop_loss, run.problem.environment(),
-    )  # fmt: skip
-
-
-def searcher(task: Task) -> type[Agent]:
-    """Return the agent's class of a task that searches designs."""
-    assert issubclass(task.agent, Agent), task.agent
-    return task.agent
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A run's last word. elapsed_s: time within the run. asked: designs asked; repeats: those of them priced before.
-
-    agent_s: time in the agent's own ask and tell, pricing left out. timed: designs asked meanwhile: all of them, but
-    for a told agent that was continued, whose earlier asks are not made again.
-    """
-
-    reason: str
-    elapsed_s: float
-    asked: int = 0
-    repeats: int = 0
-    agent_s: float = 0.0
-    timed: int = 0
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A run's last word when it broke. error: one line.
-
-    replay: whether it asked other designs than the log holds. model: whether its cost model broke its contract.
-    raised: the exception, in the process where it was raised.
-    """
-
-    error: str
-    traceback: str
-    replay: bool = False
-    model: bool = False
-    raised: BaseException | None = field(default=None, compare=False, repr=False)
-
-    def __reduce__(self) -> Any:
-        """Leave the exception itself behind: not every one of them pickles."""
-        return Failed, (self.error, self.traceback, self.replay, self.model)
-
-
-def failure(error: BaseException) -> Failed:
-    """Return the last word of a run that this error broke; to be called where the error is handled."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    kinds = isinstance(error, ReplayDiffers), isinstance(error, BrokenCostModel)
-    return Failed(text, traceback.format_exc(), *kinds, error)
-
-
-def run_remotely(problem: DesignProblem, task: Task, *logged: pa.Buffer) -> Iterator[bytes | Ended | Failed]:
-    """Run as a Ray task: yield record batches, each an Arrow IPC stream of its own, then how the run ended.
-
-    logged: what is logged of it already, in such streams.
+    logged: what is logged of it already, in such streams. checkpoint: the last one of it.
     """
     import pyarrow as pa
 
     rows = rows_of(logged)
-    for item in run_trials(problem, task, rows):
-        if isinstance(item, Ended | Failed):
-            yield item
-        else:
+    for item in run_trials(problem, task, rows, checkpoint):
+        if isinstance(item, pa.RecordBatch):
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, item.schema) as writer:
                 writer.write_batch(item)
             yield sink.getvalue().to_pybytes()
+        else:
+            yield item
 
 
-def run_trials(problem: DesignProblem, task: Task, logged: Any = None) -> Iterator[Any]:
+def run_trials(
+    problem: DesignProblem, task: Task, logged: Any = None, checkpoint: Checkpoint | None = None
+) -> Iterator[Any]:
     """Yield the run's new trials as record batches, gathered for at most 0.2 s, then `Ended` or `Failed`.
 
-    logged: table of the trials that an earlier part of the run left; they are answered from it and not yielded.
+    Among the batches come checkpoints, where the task asks for them, each after the trials that it stands at; and
+    notes. logged: table of the trials that an earlier part of the run left; they are answered from it and not yielded.
+    checkpoint: where that part was at rest, signed by this user; where it is of no use, a note says so.
     """
     buffer = Buffer()
     last: list[Ended | Failed] = []
 
     def work() -> None:
         try:
-            last.append(_search(problem, task, logged, buffer))
+            last.append(_search(problem, task, logged, checkpoint, buffer))
         except Abandoned:
             return
         except BaseException as error:  # the thread's only way to report SystemExit and its like
@@ -153,54 +76,99 @@ def run_trials(problem: DesignProblem, task: Task, logged: Any = None) -> Iterat
     thread.start()
     index = 0 if logged is None else logged.num_rows
     try:
-        while heard := buffer.take():
+        while taken := buffer.take():
             try:
-                batch = to_batch(problem, task.key, index, heard)
+                items = _in_batches(problem, task.key, index, taken)
             except ValueError as error:
                 yield Failed(str(error), traceback.format_exc())
                 return
-            index += batch.num_rows
+            index += sum(item.num_rows for item in items if not isinstance(item, Aside))
             buffer.made()
-            yield batch
+            yield from items
         thread.join()
         yield last[0]
     finally:
         buffer.abandon()
 
 
-def _search(problem: DesignProblem, task: Task, logged: Any, buffer: Buffer) -> Ended:
+def _in_batches(problem: DesignProblem, key: str, index: int, taken: Iterable[Heard | Aside]) -> list[Any]:
+    """Return the rows as record batches, as few as what comes among them allows. index: of the first row."""
+    items: list[Any] = []
+    for aside, group in groupby(taken, lambda one: isinstance(one, Aside)):
+        if aside:
+            items += group
+        else:
+            items.append(to_batch(problem, key, index, list(group)))  # type: ignore[arg-type]
+            index += items[-1].num_rows
+    return items
+
+
+def _search(problem: DesignProblem, task: Task, logged: Any, checkpoint: Checkpoint | None, buffer: Buffer) -> Ended:
     """Run the agent to its end; what is logged answers in place of the cost model.
 
-    The agent is asked again from the start, or told what is logged.
+    The agent is taken up from a checkpoint, or asked again from the start, or told what is logged.
     """
-    watch = Watch(problem, task, logged, buffer)
-    if issubclass(task.agent, SequentialAgent):
-        return _play(task.agent, task, watch)
-    metered, told = _metered(problem, task, logged, watch)
-    agent = searcher(task)(metered, np.random.default_rng(task.seed), **task.hyperparameters)
+    agent = _taken_up(problem, task, logged, checkpoint, buffer)
+    begins = checkpoint.rows if checkpoint is not None and agent is not None else 0
+    watch = Watch(problem, task, logged, buffer, begins)
+    maker = CheckpointMaker(task.checkpoint_s or 0.0, watch, buffer) if task.makes_checkpoints else None
+    if task.environment is not None:
+        _load_environment(task.environment)
+        agent = _player(task, watch) if agent is None else agent
+        return _timed(agent, agent.env, lambda: play(agent), watch, maker)
     _load_kernels(problem)
+    told: ToldBefore | None = None
+    start = None
+    if agent is None:
+        fresh, told = _metered(problem, task, logged, watch)
+        agent = searcher(task)(fresh, np.random.default_rng(task.seed), **task.hyperparameters)
+        start = task.start if told is None else None
+    metered: Any = agent.problem
+    return _timed(agent, metered, lambda: run(agent, start), watch, maker, told)
+
+
+def _timed(
+    agent: Any,
+    metered: MeteredProblem | MeteredEpisodes,
+    go: Callable[[], str],
+    watch: Watch,
+    maker: CheckpointMaker | None,
+    told: ToldBefore | None = None,
+) -> Ended:
+    """Let an agent go on to its end, behind its meter. told: what it is told first of an earlier part of the run."""
+    metered.listener = watch.hear
+    agent.at_rest = maker
     watch.start()
     if told is not None:
         tell_again(agent, told)
     begun, evaluating, before = time.perf_counter(), metered.evaluating_s, metered.asked
-    reason = run(agent, task.start if told is None else None)
-    agent_s = time.perf_counter() - begun - (metered.evaluating_s - evaluating)
+    reason = go()
+    agent_s = time.perf_counter() - begun - (metered.evaluating_s - evaluating) - (maker.spent_s if maker else 0.0)
     return Ended(
         watch.ended or reason, watch.elapsed(), metered.asked, metered.repeats_total, agent_s, metered.asked - before
     )
 
 
-def _play(agent_class: type[SequentialAgent], task: Task, watch: Watch) -> Ended:
-    """Play the sequential environment to the end of the run, from its start even where an earlier part is logged."""
+def _player(task: Task, watch: Watch) -> SequentialAgent:
+    """Return the agent that plays the task's environment, at the run's start even where an earlier part is logged."""
     assert task.environment is not None
-    _load_environment(task.environment)
+    assert issubclass(task.agent, SequentialAgent)
     metered = MeteredEpisodes(task.environment, task.budget, watch.hear, task.seed)
-    agent = agent_class(metered, player_rng(task.seed), **task.hyperparameters)
-    watch.start()
-    begun = time.perf_counter()
-    reason = play(agent)
-    agent_s = time.perf_counter() - begun - metered.evaluating_s
-    return Ended(watch.ended or reason, watch.elapsed(), metered.asked, 0, agent_s, metered.asked)
+    return task.agent(metered, player_rng(task.seed), **task.hyperparameters)
+
+
+def _taken_up(problem: DesignProblem, task: Task, logged: Any, checkpoint: Checkpoint | None, buffer: Buffer) -> Any:
+    """Return the agent as it was at a checkpoint, with what is logged; None, with a note, where that is of no use."""
+    if checkpoint is None:
+        return None
+    agent = agent_of(checkpoint)
+    if isinstance(agent, Unusable):
+        buffer.put_aside(Note(from_the_start(agent.why)))
+        return None
+    if task.environment is None:
+        faithful = of_fidelity(logged, FIDELITIES[0])
+        agent.problem.replay(designs_of(faithful, problem.space), evaluations_of(faithful, problem))
+    return agent
 
 
 def _metered(problem: DesignProblem, task: Task, logged: Any, watch: Watch) -> tuple[MeteredProblem, ToldBefore | None]:

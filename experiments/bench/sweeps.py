@@ -130,7 +130,8 @@ def _resuming(quick: bool, say: Say) -> list[Row]:
 
     from designgym.experiments.runs import runs
     from designgym.experiments.spec import make_spec
-    from designgym.experiments.worker import run_trials, task_of
+    from designgym.experiments.tasks import task_of
+    from designgym.experiments.worker import run_trials
 
     register()
     n = 1_000 if quick else 5_000

@@ -10,7 +10,8 @@ from designgym.experiments.rows import checksum, priced_in, to_batch
 from designgym.experiments.runs import RunSpec
 from designgym.experiments.slow_here import trials_here
 from designgym.experiments.spec import SweepSpec, make_spec
-from designgym.experiments.worker import Ended, Failed, run_trials, task_of
+from designgym.experiments.tasks import Ended, Failed, task_of
+from designgym.experiments.worker import run_trials
 
 AGENTS = ["random", "local_search", "optuna_tpe", {"name": "genetic", "hyperparameters": {"population": 16}}, "counter"]
 

@@ -27,7 +27,8 @@ from designgym.experiments.index import index_of
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.runs import RunSpec, runs
 from designgym.experiments.spec import make_spec
-from designgym.experiments.worker import Ended, Task, run_trials
+from designgym.experiments.tasks import Ended, Task
+from designgym.experiments.worker import run_trials
 
 PROBLEM = "ReportTiling-v0"
 KINDS = "ReportKinds-v0"

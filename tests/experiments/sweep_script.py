@@ -3,6 +3,7 @@
 import sys
 
 import fault_problems
+import played_problems
 import tiny_problems
 
 from designgym.experiments.driver import sweep
@@ -11,6 +12,7 @@ from designgym.experiments.spec import load_spec
 if __name__ == "__main__":
     tiny_problems.register()
     fault_problems.register()
+    played_problems.register()
     address = sys.argv[3] if len(sys.argv) > 3 else None
     try:
         outcome = sweep(load_spec(sys.argv[1]), sys.argv[2], address=address, workers=None if address else 2)

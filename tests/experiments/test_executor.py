@@ -20,7 +20,7 @@ from designgym.experiments.rows import to_batch
 from designgym.experiments.runs import runs
 from designgym.experiments.slow_here import search_here, trials_here
 from designgym.experiments.spec import SpecError, make_spec
-from designgym.experiments.worker import Failed, task_of
+from designgym.experiments.tasks import Failed, task_of
 
 AGENTS = ["climber", "local_search", {"name": "genetic", "hyperparameters": {"population": 8}}, "random", "optuna_tpe"]
 BUDGET, IN_FLIGHT = 40, 6

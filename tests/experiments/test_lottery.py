@@ -29,7 +29,8 @@ from designgym.experiments.lottery.study import study
 from designgym.experiments.lottery.table import figures
 from designgym.experiments.lottery.words import the_claim, whom_to_use
 from designgym.experiments.runs import runs
-from designgym.experiments.worker import run_trials, task_of
+from designgym.experiments.tasks import task_of
+from designgym.experiments.worker import run_trials
 
 GIVEN = {
     "name": "small",

@@ -22,7 +22,7 @@ from designgym.experiments.report.gather import study_all
 from designgym.experiments.report.instances import Instances
 from designgym.experiments.runs import runs
 from designgym.experiments.spec import SpecError
-from designgym.experiments.worker import Failed
+from designgym.experiments.tasks import Failed
 
 HERE = "designgym.agents.check_episodes"
 

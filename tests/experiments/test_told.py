@@ -15,7 +15,8 @@ from designgym.experiments.replay import told_before
 from designgym.experiments.rows import designs_of, evaluations_of
 from designgym.experiments.runs import runs
 from designgym.experiments.spec import make_spec
-from designgym.experiments.worker import Failed, run_trials, task_of
+from designgym.experiments.tasks import Failed, task_of
+from designgym.experiments.worker import run_trials
 
 BUDGET = 60
 START = [{"rows": 3, "dataflow": "ws", "stages": 2}, {"rows": 64, "order": "k,n,m"}]

@@ -16,8 +16,9 @@ from designgym.envs import optimum
 from designgym.experiments import handover, worker
 from designgym.experiments.rows import to_batch
 from designgym.experiments.runs import runs
+from designgym.experiments.tasks import Ended, Failed, task_of
 from designgym.experiments.watch import CloseEnough, of_fidelity
-from designgym.experiments.worker import Ended, Failed, run_trials, task_of
+from designgym.experiments.worker import run_trials
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,342 @@
+"""Runs that go on from a checkpoint: they make the trials of an undisturbed run, and not the first ones again."""
+
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import played_problems
+import pyarrow as pa
+import pytest
+import tiny_problems
+from processes import PATIENCE_S, kill_group, started, trials_in, wait_until
+from runs_in_process import assert_as_undisturbed, same_trials, spec_of, undisturbed
+
+from designgym.experiments import checkpoints, load_sweep, trust
+from designgym.experiments.checkpoints import read_checkpoint, write_checkpoint
+from designgym.experiments.cluster import cluster
+from designgym.experiments.driver import sweep
+from designgym.experiments.handover import Checkpoint, Note
+from designgym.experiments.log import SweepDirectory
+from designgym.experiments.parts import RunFiles
+from designgym.experiments.runs import RunSpec, runs
+from designgym.experiments.spec import SpecError, load_spec
+from designgym.experiments.tasks import Ended, Failed, task_of
+from designgym.experiments.worker import run_trials
+
+CROSS = {"name": "cross_entropy", "hyperparameters": {"population": 4, "episodes": 2}}
+STEPPING = {"id": "ThreeBodyStepping", "options": {"reward": "evaluations"}}
+
+
+@pytest.fixture(autouse=True)
+def _names(monkeypatch) -> None:
+    tiny_problems.registered(monkeypatch)
+    played_problems.registered(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def ray():
+    with cluster(None, 2):
+        yield
+
+
+def kept(run: RunSpec, logged: pa.Table | None = None, checkpoint: Checkpoint | None = None) -> tuple[Any, list, Any]:
+    """Return new trials, what came among them, and how the run ended, as a driver hears them."""
+    *items, ended = run_trials(run.problem.problem, task_of(run, keeping=True), logged, checkpoint)
+    batches, asides, rows = [], [], 0 if logged is None else logged.num_rows
+    for item in items:
+        if isinstance(item, pa.RecordBatch):
+            batches.append(item)
+            rows += item.num_rows
+        else:
+            asides.append(item)
+            if isinstance(item, Checkpoint):
+                assert item.rows == rows, "it comes after the trials that it stands at, and before the next"
+    return pa.Table.from_batches(batches) if batches else None, asides, ended
+
+
+def joined(first: pa.Table, rest: pa.Table | None) -> pa.Table:
+    return first if rest is None else pa.concat_tables([first, rest])
+
+
+# -- a run in this process ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("problem", "agent", "budget", "between"),
+    [(STEPPING, CROSS, 30, 1), ("Tiny", "resting", 25, 6), ("TinyCheap", "resting", 25, 6)],
+    ids=["cross_entropy", "resting", "two fidelities"],
+)
+def test_a_run_goes_on_from_each_checkpoint(problem, agent, budget, between) -> None:
+    """between: designs asked between two rests."""
+    (run,) = runs(spec_of(problems=[problem], agents=[agent], budget=budget, checkpoint_s=0))
+    whole, expected = undisturbed(run)
+    rows, asides, ended = kept(run)
+    assert same_trials(rows, whole)
+    assert (ended.reason, ended.asked) == (expected.reason, expected.asked)
+    assert [one for one in asides if not isinstance(one, Checkpoint)] == []
+    assert len(asides) >= 6
+    for place in (0, len(asides) // 2, len(asides) - 1):
+        one = asides[place]
+        for end in sorted({one.rows, min(one.rows + 3, whole.num_rows), whole.num_rows}):
+            rest, more, again = kept(run, whole[:end], one)
+            assert isinstance(again, Ended), again
+            assert same_trials(joined(whole[:end], rest), whole)
+            assert (again.reason, again.asked, again.repeats) == (expected.reason, expected.asked, expected.repeats)
+            assert again.timed == expected.timed - (place + 1) * between, "what came before it is not asked again"
+            assert all(isinstance(item, Checkpoint) for item in more)
+
+
+def test_none_is_made_before_its_time_nor_of_what_is_logged() -> None:
+    (run,) = runs(spec_of(problems=["SlowWalks"], agents=[CROSS], budget=20))
+    assert run.checkpoint_s == 60
+    assert kept(run)[1] == []
+    at_once = replace(run, checkpoint_s=0.0)
+    whole, asides, _ = kept(at_once)
+    assert [one.rows for one in asides] == list(range(1, 21))
+    _, asides, ended = kept(at_once, whole[:12])
+    assert [one.rows for one in asides] == list(range(13, 21)), "of trials that are only made again there is none"
+    assert ended.timed == 20
+    *items, _ = run_trials(run.problem.problem, task_of(at_once))
+    assert all(isinstance(item, pa.RecordBatch) for item in items), "none is made where none is kept"
+
+
+def test_making_them_is_a_small_share_of_a_run(monkeypatch) -> None:
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self) -> float:
+            return self.now
+
+    class Watch:
+        rows, resuming, paused = 5, False, 0.0
+
+        def pause(self, seconds: float) -> None:
+            self.paused += seconds
+
+    class Dear:
+        def __reduce__(self) -> Any:
+            clock.now += 2.0
+            return int, ()
+
+    class Buffer(list):
+        put_aside = list.append
+
+    clock, watch, buffer = Clock(), Watch(), Buffer()
+    monkeypatch.setattr(checkpoints, "time", clock)
+    maker = checkpoints.CheckpointMaker(10.0, watch, buffer)
+    made = []
+    for second in range(1, 200):
+        clock.now = max(clock.now, second)
+        before = len(buffer)
+        maker(Dear())
+        made += [second] * (len(buffer) - before)
+    assert made[0] == 10
+    assert all(after - one >= 2 * checkpoints.SHARE for one, after in pairwise(made))
+    assert maker.spent_s == watch.paused == 2.0 * len(made)
+
+
+def test_a_continued_run_that_comes_to_other_trials_is_stopped() -> None:
+    (run,) = runs(spec_of(problems=["SlowWalks"], agents=[CROSS], budget=20, checkpoint_s=0))
+    whole, asides, _ = kept(run)
+    place = whole.schema.get_field_index("loss.cost")
+    costs = whole.column("loss.cost").to_pylist()
+    other = whole.set_column(place, "loss.cost", pa.array([*costs[:10], 99.0, *costs[11:]]))
+    assert asides[7].rows == 8
+    _, _, ended = kept(run, other[:15], asides[7])
+    assert isinstance(ended, Failed)
+    assert ended.replay
+    assert "design 10 of the continued run differs" in ended.error
+
+
+@pytest.mark.parametrize("spoilt", ["versions", "state"])
+def test_one_that_cannot_be_loaded_is_left(spoilt) -> None:
+    (run,) = runs(spec_of(problems=["SlowWalks"], agents=[CROSS], budget=20, checkpoint_s=0))
+    whole, asides, _ = kept(run)
+    one = asides[10]
+    bad = {
+        "versions": replace(one, versions={**one.versions, "numpy": "1.0"}),
+        "state": replace(one, state=b"cno_such_module\nNo\n."),
+    }[spoilt]
+    rest, [note, *_], ended = kept(run, whole[:14], bad)
+    assert same_trials(joined(whole[:14], rest), whole)
+    assert ended.timed == 20, "from its start"
+    assert isinstance(note, Note)
+    assert {"versions": "made by numpy 1.0, now", "state": "does not load: ModuleNotFoundError"}[spoilt] in note.text
+    assert note.text.endswith("it begins at its start")
+
+
+def test_an_agent_that_does_not_pickle_runs_without() -> None:
+    (run,) = runs(spec_of(agents=["stubborn"], budget=25, checkpoint_s=0))
+    rows, [note], ended = kept(run)
+    assert ended.reason == "budget"
+    assert same_trials(rows, undisturbed(run)[0])
+    assert note.text.startswith("no checkpoint: the agent does not pickle: TypeError: ")
+
+
+def test_the_time_between_them_is_no_part_of_a_run() -> None:
+    keys = {run.key for s in (0, 5.5, 60) for run in runs(spec_of(checkpoint_s=s))}
+    assert len(keys) == 1
+    with pytest.raises(SpecError, match=r"checkpoint_s must be a number of at least 0 .*, got -1"):
+        spec_of(checkpoint_s=-1)
+
+
+# -- its file ----------------------------------------------------------------------------------------------------------
+
+ONE = Checkpoint(7, {"numpy": "2"}, b"state\nof an agent" * 100)
+
+
+def test_a_file_holds_what_was_written(tmp_path) -> None:
+    path = tmp_path / "checkpoint"
+    assert read_checkpoint(path, "key", 7) is None
+    write_checkpoint(path, "key", ONE)
+    assert read_checkpoint(path, "key", 7) == read_checkpoint(path, "key", 9) == ONE
+    assert [found.name for found in tmp_path.iterdir()] == ["checkpoint"]
+    assert "stands at trial 7, and the log holds 6" in read_checkpoint(path, "key", 6).why
+    assert "of another run" in read_checkpoint(path, "other", 7).why
+
+
+def test_what_is_torn_or_flipped_or_of_another_machine_is_not_used(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "checkpoint"
+    write_checkpoint(path, "key", ONE)
+    data = path.read_bytes()
+    for length in (0, 1, 20, 60, 120, 300, len(data) - 1):
+        path.write_bytes(data[:length])
+        assert "damaged" in read_checkpoint(path, "key", 7).why
+    for place in [*range(0, 200, 3), len(data) - 1]:
+        path.write_bytes(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+        assert "damaged" in read_checkpoint(path, "key", 7).why
+    path.write_bytes(data)
+    assert read_checkpoint(path, "key", 7) == ONE
+    monkeypatch.setenv("DESIGNGYM_STATE_DIR", str(tmp_path / "elsewhere"))
+    assert "not made by this user on this machine" in read_checkpoint(path, "key", 7).why
+
+
+# -- sweeps ------------------------------------------------------------------------------------------------------------
+
+
+def cut_off(out: Path, run: RunSpec, rows: pa.Table, checkpoint: Checkpoint | None) -> RunFiles:
+    """Leave behind what a driver does that was killed."""
+    directory = SweepDirectory(out)
+    files = directory.run(run.key)
+    writer = files.next_part(rows.schema, {"versions": {}})
+    writer.append(rows.combine_chunks().to_batches()[0])
+    writer.close()
+    if checkpoint is not None:
+        write_checkpoint(files.checkpoint, run.key, checkpoint)
+    directory.close()
+    return files
+
+
+def timed(out: Path) -> list[int]:
+    return [run.timed for run in load_sweep(out).runs]
+
+
+def test_a_sweep_goes_on_from_checkpoints_that_are_whole(ray, tmp_path, capsys) -> None:
+    spec = spec_of(problems=["SlowWalks"], agents=[CROSS], budget=40, seeds=4, checkpoint_s=0)
+    all_runs, out = runs(spec), tmp_path / "out"
+    whole, torn, foreign, ahead = all_runs
+    for run in all_runs:
+        rows, asides, _ = kept(run)
+        files = cut_off(out, run, rows[:30], asides[34] if run is ahead else asides[24])
+        if run is torn:
+            files.checkpoint.write_bytes(files.checkpoint.read_bytes()[:-7])
+        if run is foreign:
+            files.checkpoint.write_bytes(RunFiles(out, whole.key).checkpoint.read_bytes())
+    outcome = sweep(spec, out, workers=1)
+    assert (outcome.failed, outcome.finished) == ((), 4)
+    assert_as_undisturbed(out, all_runs)
+    assert timed(out) == [15, 40, 40, 40]
+    said = capsys.readouterr().err
+    assert f"{whole.title}: its checkpoint" not in said
+    assert f"{torn.title}: its checkpoint is not used, for it is damaged" in said
+    assert f"{foreign.title}: its checkpoint is not used, for it is that of another run" in said
+    assert f"{ahead.title}: its checkpoint is not used, for it stands at trial 35, and the log holds 30" in said
+    assert not list(out.rglob("checkpoint*")), "a finished run needs none"
+
+
+def test_a_run_whose_worker_dies_goes_on_from_its_checkpoint(ray, tmp_path, capsys) -> None:
+    trap = tmp_path / "trap"
+    entry = {"id": "SlowWalks", "options": {"trap": str(trap)}}
+    spec = spec_of(problems=[entry], agents=[CROSS], budget=40, checkpoint_s=0)
+    (run,), out = runs(spec), tmp_path / "out"
+    rows, asides, _ = kept(run)
+    cut_off(out, run, rows[:30], asides[24])
+    trap.touch()
+    outcome = sweep(spec, out, workers=1)
+    assert not trap.exists(), "the worker died"
+    assert outcome.failed == ()
+    assert "again: " in capsys.readouterr().err
+    assert_as_undisturbed(out, [run])
+    assert timed(out) == [15]
+
+
+def test_without_a_key_a_sweep_goes_on_without_checkpoints(ray, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("DESIGNGYM_STATE_DIR", os.devnull)
+    spec = spec_of(problems=["SlowWalks"], agents=[CROSS], budget=20, checkpoint_s=0)
+    outcome = sweep(spec, tmp_path / "out", workers=1)
+    assert outcome.failed == ()
+    assert_as_undisturbed(tmp_path / "out", runs(spec))
+    assert capsys.readouterr().err.count("no checkpoints: ") == 1
+
+
+SPEC = """
+name: killed
+problems:
+- {id: SlowWalks-v0, options: {step_s: 0.003, paid: PAID}}
+agents:
+- {name: cross_entropy, hyperparameters: {population: 4, episodes: 2}}
+seeds: 2
+budget: 150
+checkpoint_s: 0.2
+"""
+
+
+def settled_size(path: Path) -> int:
+    """Return the size of a file once nobody writes to it: workers outlive their driver for a moment."""
+    deadline, before = time.monotonic() + PATIENCE_S, -1
+    while path.stat().st_size != before:
+        assert time.monotonic() < deadline
+        before = path.stat().st_size
+        time.sleep(0.5)
+    return before
+
+
+def test_a_driver_killed_outright_goes_on_from_the_last_checkpoints(tmp_path, monkeypatch) -> None:
+    file, out, paid = tmp_path / "sweep.yaml", tmp_path / "out", tmp_path / "paid"
+    file.write_text(SPEC.replace("PAID", json.dumps(str(paid))))
+    killed = []
+    try:
+        killed.append(started(file, out))
+        wait_until(killed[-1], lambda: trials_in(out) > 150 and len(list(out.rglob("checkpoint"))) == 2)
+        kill_group(killed[-1])
+        assert killed[-1].wait() == -signal.SIGKILL
+        places = {}
+        for run in load_sweep(out).runs:
+            found = read_checkpoint(RunFiles(out, run.key).checkpoint, run.key, run.trials)
+            assert isinstance(found, Checkpoint)
+            places[run.key] = found.rows
+        steps = settled_size(paid)
+        killed.append(started(file, out))
+        said = killed[-1].communicate(timeout=PATIENCE_S)[1]
+    finally:
+        for process in killed:
+            kill_group(process)
+    assert killed[-1].returncode == 0, said
+    again = {run.key: run.timed for run in load_sweep(out).runs}
+    assert again == {key: 150 - rows for key, rows in places.items()}
+    # A step aside is taken by each run that begins, before its clock starts.
+    assert paid.stat().st_size - steps == 6 * sum(again.values()) + 2
+    assert not list(out.rglob("checkpoint*"))
+    paid.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(played_problems.time, "sleep", lambda _: None)
+        assert_as_undisturbed(out, runs(load_spec(file)))
+
+
+def test_signatures_are_of_this_test_alone() -> None:
+    assert trust.key_file() != Path.home() / ".local" / "state" / "designgym" / "key"
