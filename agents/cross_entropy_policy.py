@@ -4,6 +4,9 @@ Source: Mannor, Rubinstein and Gat, "The cross entropy method for fast policy se
 law from collapsing: Szita and Lorincz, Neural Computation 18(12), 2006, doi:10.1162/neco.2006.18.12.2936.
 """
 
+import io
+import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -12,9 +15,10 @@ from numpy.typing import NDArray
 
 from designgym.agents.cross_entropy_law import Normals
 from designgym.agents.sequential import SequentialAgent
-from designgym.envs import Categorical, DesignSpace, Float, Integer, MeteredEpisodes
+from designgym.envs import Categorical, DesignSpace, Float, Integer, MeteredEpisodes, SequentialEnv
 
 Floats = NDArray[np.float64]
+FILE = "policy.npz"
 
 
 class Policy:
@@ -61,6 +65,33 @@ class Policy:
             return first + int(np.argmax(out))
         return first + min(int(count * 0.5 * (1.0 + np.tanh(out[0]))), count - 1)
 
+    def act_in_each(self, weights: Floats, observed: Floats) -> NDArray[Any]:
+        """Return what `act` does for each of standardised observations, (n, numbers), as actions, (n, ...)."""
+        bias = np.ones((len(observed), 1))
+        x = np.concatenate([observed, bias], axis=1)
+        if self._hidden:
+            cut = self._inputs * self._hidden
+            x = np.concatenate([np.tanh(x @ weights[:cut].reshape(self._hidden, self._inputs).T), bias], axis=1)
+            weights = weights[cut:]
+        out = x @ weights.reshape(self._outputs, x.shape[1]).T
+        if isinstance(self._actions, gymnasium.spaces.Box):
+            low, high = self._actions.low, self._actions.high
+            shares = 0.5 * (1.0 + np.tanh(out.reshape(-1, *low.shape)))
+            return np.asarray((low + (high - low) * shares).astype(self._actions.dtype))
+        assert isinstance(self._actions, gymnasium.spaces.Discrete)
+        count, first = int(self._actions.n), int(self._actions.start)
+        if not self._ordered:
+            return first + np.argmax(out, axis=1)
+        return first + np.minimum((count * 0.5 * (1.0 + np.tanh(out[:, 0]))).astype(np.int64), count - 1)
+
+
+def _ends(actions: gymnasium.Space[Any]) -> tuple[Any, Any]:
+    """Return the first and the last of the actions that a policy can take."""
+    if isinstance(actions, gymnasium.spaces.Discrete):
+        return actions.start, actions.start + actions.n - 1
+    assert isinstance(actions, gymnasium.spaces.Box)
+    return actions.low, actions.high
+
 
 class CrossEntropyPolicy(SequentialAgent):
     """Draws policies, plays each for some episodes, and moves the law that they are drawn from toward the best.
@@ -71,6 +102,7 @@ class CrossEntropyPolicy(SequentialAgent):
 
     summary = "cross-entropy method over the parameters of a small policy"
     checkpoints = True
+    keeps_policy = True
     hyperparameters = DesignSpace(
         Integer("population", 4, 4096, log=True, default=24, meaning="policies of an iteration"),
         Float("elite", 0.02, 1.0, log=True, default=0.25, meaning="share of them that the law moves toward"),
@@ -102,6 +134,22 @@ class CrossEntropyPolicy(SequentialAgent):
     def weights(self) -> Floats:
         """The mean policy, (parameters,)."""
         return self._law.means
+
+    def policy_files(self) -> dict[str, bytes]:
+        """Return the mean policy as arrays of numbers: it is loaded without running any code."""
+        first, last = _ends(self.env.action_space)
+        file = io.BytesIO()
+        np.savez(
+            file, weights=self.weights, middle=self._seen.middle, scale=self._seen.scale,
+            hidden=self.settings["hidden"], ordered=self.settings["actions"] == "ordered",
+            observed=np.array(self.env.observation_space.shape, np.int64), first=first, last=last,
+        )  # fmt: skip
+        return {FILE: file.getvalue()}
+
+    @classmethod
+    def load(cls, files: Mapping[str, bytes], env: SequentialEnv[Any, Any]) -> "MeanPolicy":
+        """Return the policy of these files."""
+        return MeanPolicy(files, env)
 
     def act(self, observation: Any) -> Any:
         """Return the action of the policy that is being judged."""
@@ -141,12 +189,12 @@ class CrossEntropyPolicy(SequentialAgent):
 class _Standard:
     """Standardises observations by those of the first iteration: a policy must mean the same from then on.
 
-    settled: whether those are all.
+    settled: whether those are all. middle, scale: what is taken off, and what the rest is divided by.
     """
 
     def __init__(self, size: int) -> None:
         self._count, self._sums, self._squares = 0, np.zeros(size), np.zeros(size)
-        self._middle, self._scale = np.zeros(size), np.ones(size)
+        self.middle, self.scale = np.zeros(size), np.ones(size)
         self.settled = False
 
     def add(self, observed: Floats) -> None:
@@ -158,11 +206,48 @@ class _Standard:
 
     def settle(self) -> None:
         """Take what was observed for the measure of all that will be."""
-        self._middle = self._sums / self._count
-        variance = np.maximum(self._squares / self._count - self._middle**2, 0.0)
-        self._scale = np.where(variance > 1e-12, np.sqrt(np.maximum(variance, 1e-12)), 1.0)
+        self.middle = self._sums / self._count
+        variance = np.maximum(self._squares / self._count - self.middle**2, 0.0)
+        self.scale = np.where(variance > 1e-12, np.sqrt(np.maximum(variance, 1e-12)), 1.0)
         self.settled = True
 
     def standard(self, observed: Floats) -> Floats:
         """Return it standardised."""
-        return (observed - self._middle) / self._scale
+        return (observed - self.middle) / self.scale
+
+
+class MeanPolicy:
+    """A mean policy that was kept, to act in many episodes at once. ValueError as `load_policy` says."""
+
+    masks = False
+
+    def __init__(self, files: Mapping[str, bytes], env: SequentialEnv[Any, Any]) -> None:
+        if FILE not in files:
+            raise ValueError(f"cross_entropy keeps its policy in {FILE}, got none. Train again.")
+        try:
+            with np.load(io.BytesIO(files[FILE]), allow_pickle=False) as found:
+                kept = {name: found[name] for name in found.files}
+            hidden, ordered = int(kept["hidden"]), bool(kept["ordered"])
+            self._weights, self._middle, self._scale = (kept[name] for name in ("weights", "middle", "scale"))
+            observed, first, last = tuple(kept["observed"].tolist()), kept["first"], kept["last"]
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"the policy of cross_entropy cannot be read: {error}. Train again.") from None
+        self._policy = Policy(env.observation_space, env.action_space, hidden, ordered)
+        if observed != env.observation_space.shape:
+            raise ValueError(
+                f"the policy was trained on observations of shape {observed}, got {env.observation_space}. Choose "
+                "another environment."
+            )
+        actions = env.action_space
+        if not all(np.array_equal(one, other) for one, other in zip((first, last), _ends(actions), strict=True)):
+            raise ValueError(
+                f"the policy was trained on actions from {first} to {last}, got {actions}. Choose another environment."
+            )
+        sizes = self._policy.parameters, int(np.prod(observed)), int(np.prod(observed))
+        if tuple(part.shape for part in (self._weights, self._middle, self._scale)) != tuple((n,) for n in sizes):
+            raise ValueError("the policy of cross_entropy cannot be read: its parts do not fit. Train again.")
+
+    def act(self, observations: NDArray[Any], starts: NDArray[Any], masks: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the action of each episode, see `Policy` of `designgym.agents.policies`."""
+        flat = np.asarray(observations, np.float64).reshape(len(observations), -1)
+        return self._policy.act_in_each(self._weights, (flat - self._middle) / self._scale)
