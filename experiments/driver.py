@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from designgym.experiments.cluster import available_cores, check_address, check_workers
-from designgym.experiments.handover import Checkpoint, Note
+from designgym.experiments.handover import Checkpoint, Note, PolicyFiles
 from designgym.experiments.index import index_of
 from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory
@@ -27,6 +27,7 @@ from designgym.experiments.runs import RunSpec, runs
 from designgym.experiments.slow_driver import drive_slow, settle_in_flight
 from designgym.experiments.spec import SweepSpec
 from designgym.experiments.tasks import Ended, Failed, task_of
+from designgym.experiments.trust import sign
 from designgym.experiments.worker import run_remotely
 
 if TYPE_CHECKING:
@@ -61,9 +62,12 @@ def sweep(
     """Run a sweep into the directory `out`; with an unfinished sweep there, go on with it.
 
     address: a Ray cluster to join; without it Ray starts on this machine. workers: runs at a time, by default one a
-    core. Ctrl-C stops cleanly. ValueError (one line) when the directory cannot be used or the cluster not joined.
+    core. Ctrl-C stops cleanly. ValueError (one line) when the directory cannot be used or the cluster not joined, or
+    where policies are to be kept and cannot be signed.
     """
     check_workers(workers)
+    if spec.training:
+        sign(b"")  # rather now than when the first run is trained
     begun = time.perf_counter()
     if address is not None:
         check_address(address)
@@ -162,6 +166,8 @@ class _Session:
                 self._ledger.append(one, batch)
         elif isinstance(item, Checkpoint):
             self._ledger.keep(one, item)
+        elif isinstance(item, PolicyFiles):
+            one.policy = item
         elif isinstance(item, Note):
             self._ledger.note(one, item)
         elif isinstance(item, Ended | Failed):

@@ -31,7 +31,14 @@ class Note:
     text: str
 
 
-Aside = Checkpoint | Note  # what comes with the rows of a run, in its place among them
+@dataclass(frozen=True)
+class PolicyFiles:
+    """What an agent has learned by the end of its run, as its own files, by name."""
+
+    files: dict[str, bytes]
+
+
+Aside = Checkpoint | PolicyFiles | Note  # what comes with the rows of a run, in its place among them
 
 
 class Buffer:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from designgym.experiments.checkpoints import Unusable, from_the_start, read_checkpoint, write_checkpoint
 from designgym.experiments.files import LogError
 from designgym.experiments.finished import check_bytes, read_meta
-from designgym.experiments.handover import Checkpoint, Note
+from designgym.experiments.handover import Checkpoint, Note, PolicyFiles
 from designgym.experiments.interrupts import uninterrupted
+from designgym.experiments.kept_policies import is_kept, write_policy
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import RunFiles
+from designgym.experiments.plain import plain
 from designgym.experiments.progress import Progress, best_of
 from designgym.experiments.rows import empty_table, priced_in
 from designgym.experiments.runs import RunSpec
@@ -52,7 +54,7 @@ class Sums:
 class Active:
     """A run under way. logged: designs priced in the log; rows: rows there; meta: what the log said of it before.
 
-    crashes: deaths of its worker since the last new trial. last: the last word of its worker.
+    crashes: deaths of its worker since the last new trial. last: the last word of its worker. policy: what it learned.
     """
 
     run: RunSpec
@@ -62,6 +64,7 @@ class Active:
     crashes: int = 0
     writer: PartWriter | None = None
     last: Any = None
+    policy: PolicyFiles | None = None
     meta: dict[str, Any] = field(default_factory=dict)
 
     def close(self) -> None:
@@ -101,14 +104,11 @@ class Ledger:
     def _find(self, run: RunSpec, files: RunFiles) -> Active | None:
         if files.parquet.exists():
             check_bytes(files.parquet)
-            count, meta = read_meta(files.parquet)
-            count = meta.get("trials", count)
             files.drop_parts()
-            self.finished += 1
-            self.trials += count
-            self.progress.logged(run, count, meta["best"])
-            self.progress.finished(run)
-            return None
+            if not run.keeps_policy or is_kept(files.policy):
+                self._take_finished(run, files)
+                return None
+            self.progress.note(f"{run.title}: its policy is not there, or damaged: it is trained again")
         sums = Sums(run)
         for rows in files.logged():
             sums.add(rows)
@@ -117,11 +117,19 @@ class Ledger:
         self.trials += sums.trials
         return Active(run, files, sums.trials, sums.rows)
 
+    def _take_finished(self, run: RunSpec, files: RunFiles) -> None:
+        count, meta = read_meta(files.parquet)
+        count = meta.get("trials", count)
+        self.finished += 1
+        self.trials += count
+        self.progress.logged(run, count, meta["best"])
+        self.progress.finished(run)
+
     def begin(self, one: Active) -> Iterator[pa.Table]:
         """Return what is logged of a run that is about to begin or to go on, batch by batch as `RunFiles.logged`."""
         one.meta = one.files.meta
         one.files.error.unlink(missing_ok=True)
-        one.last = None
+        one.last = one.policy = None
         return one.files.logged()
 
     def checkpoint(self, one: Active) -> Checkpoint | None:
@@ -170,9 +178,26 @@ class Ledger:
         """Put a run that has ended into its one file."""
         one.close()
         with uninterrupted():
+            if one.policy is not None:
+                self._keep_policy(one, one.policy)
             self._into_one_file(one, ended)
             self.finished += 1
         self.progress.finished(one.run)
+
+    def _keep_policy(self, one: Active, policy: PolicyFiles) -> None:
+        run = one.run
+        about = {
+            "agent": run.agent.name,
+            "label": run.agent.label,
+            "hyperparameters": plain(run.agent.hyperparameters),
+            "env": run.problem.id,
+            "options": plain(run.problem.given),
+            "seed": run.seed,
+            "trials": one.logged,
+            "key": run.key,
+            "versions": self._versions,
+        }
+        write_policy(one.files.policy, about, policy.files)
 
     def _into_one_file(self, one: Active, ended: Ended) -> None:
         with one.files.finishing() as file:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from designgym.experiments.files import LogError, damaged, written_safely
 from designgym.experiments.finished import read_meta
+from designgym.experiments.kept_policies import POLICIES
 from designgym.experiments.parts import RunFiles
 from designgym.experiments.rows import priced_in
 
@@ -143,7 +144,7 @@ class SweepDirectory:
             raise LogError(f"{self.path} is a file. Choose a directory for the sweep's output.")
         if not self.path.is_dir() or (self.path / "sweep.json").exists():
             return
-        strangers = sorted({entry.name for entry in self.path.iterdir()} - OWN - {"runs"})
+        strangers = sorted({entry.name for entry in self.path.iterdir()} - OWN - {"runs", POLICIES})
         if strangers:
             raise LogError(
                 f"{self.path} holds other files ({strangers[0]}) and no sweep. Choose another output directory."

@@ -2,6 +2,7 @@
 
 DIR/runs/KEY/part-000.arrow, part-001.arrow, ... (each continuation opens the next, `designgym.experiments.streams`),
 DIR/runs/KEY/checkpoint, the last one of an agent that can be taken up again (`designgym.experiments.checkpoints`),
+DIR/policies/KEY, what a finished training run has learned (`designgym.experiments.kept_policies`),
 DIR/runs/KEY.parquet (`designgym.experiments.finished`), DIR/runs/KEY.error.txt where the run failed, and
 DIR/runs/KEY.failures.txt where evaluations of a slow model did.
 """
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from designgym.experiments.files import LogError, damaged, explained
-from designgym.experiments.finished import FinishedWriter, finished_file, read_parquet, write_parquet
+from designgym.experiments.finished import FinishedWriter, finished_file, read_meta, read_parquet, write_parquet
+from designgym.experiments.kept_policies import POLICIES
 from designgym.experiments.streams import PartReader, PartWriter, read_part
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ class RunFiles:
         return self.folder / "checkpoint"
 
     @property
+    def policy(self) -> Path:
+        """The folder of the policy that a finished training run keeps."""
+        return self.directory / POLICIES / self.key
+
+    @property
     def parquet(self) -> Path:
         """The finished run."""
         return self.directory / "runs" / f"{self.key}.parquet"
@@ -64,7 +71,9 @@ class RunFiles:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What the last part that has a header says of the run."""
+        """What the last part that has a header says of the run, or its file where it is finished."""
+        if self.parquet.exists():
+            return read_meta(self.parquet)[1]
         meta: dict[str, Any] = {}
         for path in self.parts:
             meta = PartReader(path).meta or meta
@@ -94,7 +103,13 @@ class RunFiles:
         return joined, meta
 
     def logged(self) -> Iterator[pa.Table]:
-        """Yield what the parts hold, in order, batch by batch; the trials of a slow model, which are few, at once."""
+        """Yield what the parts hold, in order, batch by batch; the trials of a slow model, which are few, at once.
+
+        A finished run that is made again, for the policy that it lost, has them in its one file.
+        """
+        if self.parquet.exists():
+            yield read_parquet(self.parquet)[0]
+            return
         for rows, meta in self._batches():
             if meta.get("order") == "asked":
                 whole, _ = self._read_parts()

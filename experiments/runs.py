@@ -3,7 +3,6 @@
 A run's key is a hash of everything that its trials depend on, and of nothing else: the sweep's name is left out.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property
@@ -18,9 +17,11 @@ from designgym.cost_models.base import Columns, CostModel
 from designgym.envs import DesignProblem, DesignSpace, SequentialEnv
 from designgym.envs.registry import full_id, is_sequential, make_problem, make_sequential, problem_options
 from designgym.experiments.checkpoints import EVERY_S
+from designgym.experiments.labels import labels_of
 from designgym.experiments.log import FIXED
 from designgym.experiments.plain import digest, plain
 from designgym.experiments.spec import SpecError, SweepSpec
+from designgym.experiments.training import refuse_untrainable
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class RunSpec:
     """One run: problem x agent x hyperparameters x seed x budget, and what may cut it short.
 
     stop_loss: the loss that stands for stop_at_regret on this problem. in_flight, order: of slow problems alone.
-    checkpoint_s: age at which its checkpoint makes way for the next one.
+    checkpoint_s: age at which its checkpoint makes way for the next one. keeps_policy: whether its policy is kept.
     """
 
     problem: SweepProblem
@@ -97,6 +98,7 @@ class RunSpec:
     in_flight: int | None = None
     order: str | None = None
     checkpoint_s: float = EVERY_S
+    keeps_policy: bool = False
 
     @cached_property
     def definition(self) -> dict[str, Any]:
@@ -137,11 +139,13 @@ def runs(spec: SweepSpec) -> tuple[RunSpec, ...]:
     """
     problems = _problems(spec)
     _refuse_ahead(spec, problems)
+    if spec.training:
+        refuse_untrainable(spec, problems)
     pairs = [pair for problem in problems for pair in _pairs(spec, problem)]
     stops = {problem.label: _stop_loss(spec, problem) for problem, _ in pairs}
     return tuple(
         RunSpec(problem, agent, seed, spec.budget, spec.seconds, spec.stop_at_regret, stops[problem.label],
-                *_ahead(spec, problem), spec.checkpoint_s)
+                *_ahead(spec, problem), spec.checkpoint_s, spec.training)
         for seed in spec.seeds
         for problem, agent in pairs
     )  # fmt: skip
@@ -242,33 +246,6 @@ def _stop_loss(spec: SweepSpec, problem: SweepProblem) -> float | None:
             "optimum first with `designgym optimum`."
         )
     return float(optimum.loss + spec.stop_at_regret * (optimum.median_loss - optimum.loss))
-
-
-def labels_of(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Name each entry by its name, and where a name occurs with several settings by those settings that differ."""
-    texts = [{key: json.dumps(plain(value), sort_keys=True) for key, value in given.items()} for _, given in entries]
-    of_name: dict[str, list[dict[str, str]]] = {}
-    for (name, _), one in zip(entries, texts, strict=True):
-        of_name.setdefault(name, []).append(one)
-    differing = {
-        name: {key for key in set().union(*ones) if len({one.get(key) for one in ones}) > 1}
-        for name, ones in of_name.items()
-    }
-    labels = []
-    for name, given in entries:
-        text = ", ".join(f"{key}={_brief(value)}" for key, value in given.items() if key in differing[name])
-        labels.append(f"{name}({text})" if text else name)
-    return labels
-
-
-def _brief(value: Any) -> str:
-    given = plain(value)
-    if given is None:
-        return "default"
-    if not isinstance(given, dict):
-        return str(given)
-    kept = {key: item for key, item in given.items() if item not in (None, [], {}) and key != "kind"}
-    return " ".join(f"{key}:{item}" for key, item in kept.items())
 
 
 def _refuse_doubles(key: str, digests: Sequence[str]) -> None:

@@ -97,6 +97,7 @@ ENTRIES: dict[str, tuple[type[Strict], str]] = {"problems": (ProblemEntry, PROBL
 class SweepSpec(Strict):
     """Every problem with every agent and every seed, each run with the same budget.
 
+    kind: of a training, agents play sequential environments and each run keeps the policy that it ends with.
     start: designs in names, told to every agent first. seconds: time after which a run is cut. stop_at_regret: a run
     ends once it is this close to the known optimum. For slow cost models alone: in_flight, how many designs of a run
     are asked ahead of what its agent was told, and order, in which results are told ("asked"; with "completion" a run
@@ -105,10 +106,13 @@ class SweepSpec(Strict):
     """
 
     name: str = Field(pattern=r"^\w[\w.-]*$", description="a text of letters, digits, '_', '-' and '.'")
+    kind: Literal["search", "training"] = Field("search", description="search or training")
     problems: Problems
     agents: Agents
     seeds: Seeds
-    budget: StrictInt = Field(ge=1, description="an integer of at least 1 (distinct designs a run may price)")
+    budget: StrictInt = Field(
+        ge=1, description="an integer of at least 1 (distinct designs a run may price; trials where it plays)"
+    )
     start: list[Annotated[dict[str, Any], Field(description="a mapping of parameters to values")]] = Field(
         [], description="a list of designs, each a mapping of parameters to values"
     )
@@ -124,6 +128,11 @@ class SweepSpec(Strict):
         EVERY_S, ge=0, description="a number of at least 0 (seconds between checkpoints of a run)"
     )
     _text: str | None = PrivateAttr(None)
+
+    @property
+    def training(self) -> bool:
+        """Whether its runs keep their policies."""
+        return self.kind == "training"
 
     @property
     def text(self) -> str:
@@ -148,12 +157,15 @@ def load_spec(path: Path | str) -> SweepSpec:
 def make_spec(given: dict[str, Any]) -> SweepSpec:
     """Check a specification given as a mapping. SpecError says in one line what is wrong."""
     from designgym.experiments.runs import runs
+    from designgym.experiments.training import refuse_unfit
 
     try:
         spec = SweepSpec.model_validate(given)
     except ValidationError as error:
         raise SpecError(one_line(error, SweepSpec)) from None
-    runs(spec)
+    made = runs(spec)
+    if spec.training:
+        refuse_unfit(made)
     return spec
 
 

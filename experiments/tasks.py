@@ -22,7 +22,8 @@ class Task:
 
     stop_loss: the feasible loss at or below which the run ends. start: designs priced and told first. environment: the
     sequential environment that is played, if one is; it is sent whole, for a worker may not know its id. checkpoint_s:
-    age at which a checkpoint of the agent makes way for the next; None: none is made.
+    age at which a checkpoint of the agent makes way for the next; None: none is made. keeps_policy: whether its policy
+    is handed over at the end.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Task:
     stop_loss: float | None = None
     environment: SequentialEnv[Any, Any] | None = None
     checkpoint_s: float | None = None
+    keeps_policy: bool = False
 
     @property
     def makes_checkpoints(self) -> bool:
@@ -47,6 +49,7 @@ def task_of(run: RunSpec, keeping: bool = False) -> Task:
     return Task(
         run.key, run.agent.cls, dict(run.agent.hyperparameters), run.seed, run.budget, run.problem.start,
         run.seconds, run.stop_loss, run.problem.environment(), run.checkpoint_s if keeping else None,
+        keeping and run.keeps_policy,
     )  # fmt: skip
 
 

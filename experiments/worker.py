@@ -19,7 +19,7 @@ from designgym.agents.base import ToldBefore, run, tell_again
 from designgym.agents.sequential import SequentialAgent, play, player_rng
 from designgym.envs import DesignProblem, MeteredEpisodes, MeteredProblem, SequentialEnv
 from designgym.experiments.checkpoints import CheckpointMaker, Unusable, agent_of, from_the_start
-from designgym.experiments.handover import Abandoned, Aside, Buffer, Checkpoint, Note
+from designgym.experiments.handover import Abandoned, Aside, Buffer, Checkpoint, Note, PolicyFiles
 from designgym.experiments.packets import rows_of
 from designgym.experiments.replay import answered_by, told_before
 from designgym.experiments.rows import FIDELITIES, Heard, designs_of, evaluations_of, to_batch
@@ -55,9 +55,10 @@ def run_trials(
 ) -> Iterator[Any]:
     """Yield the run's new trials as record batches, gathered for at most 0.2 s, then `Ended` or `Failed`.
 
-    Among the batches come checkpoints, where the task asks for them, each after the trials that it stands at; and
-    notes. logged: table of the trials that an earlier part of the run left; they are answered from it and not yielded.
-    checkpoint: where that part was at rest, signed by this user; where it is of no use, a note says so.
+    Among the batches come checkpoints, where the task asks for them, each after the trials that it stands at; notes;
+    and at the end, where that is asked for, the policy. logged: table of the trials that an earlier part of the run
+    left; they are answered from it and not yielded. checkpoint: where that part was at rest, signed by this user; where
+    it is of no use, a note says so.
     """
     buffer = Buffer()
     last: list[Ended | Failed] = []
@@ -115,7 +116,10 @@ def _search(problem: DesignProblem, task: Task, logged: Any, checkpoint: Checkpo
     if task.environment is not None:
         _load_environment(task.environment)
         agent = _player(task, watch) if agent is None else agent
-        return _timed(agent, agent.env, lambda: play(agent), watch, maker)
+        ended = _timed(agent, agent.env, lambda: play(agent), watch, maker)
+        if task.keeps_policy:
+            buffer.put_aside(PolicyFiles(agent.policy_files()))
+        return ended
     _load_kernels(problem)
     told: ToldBefore | None = None
     start = None

@@ -10,10 +10,11 @@ import yaml
 from pydantic import Field, StrictInt, ValidationError
 
 from designgym.agents.registry import agent_class
+from designgym.experiments.labels import labels_of
 from designgym.experiments.lottery.crossfit import LEAST_SEEDS
 from designgym.experiments.lottery.settings import Entrant, Setting, draw_settings
 from designgym.experiments.plain import digest
-from designgym.experiments.runs import labels_of, runs
+from designgym.experiments.runs import runs
 from designgym.experiments.spec import (
     Agents,
     Number,

@@ -1,0 +1,218 @@
+"""Sweeps of `kind: training`: each run keeps the policy that it ends with."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import played_problems
+import pytest
+import tiny_problems
+from runs_in_process import assert_as_undisturbed, spec_of
+
+from designgym.agents.check_episodes import Walks
+from designgym.agents.policies import load_policy
+from designgym.agents.registry import make_sequential_agent
+from designgym.agents.sequential import play
+from designgym.envs import MeteredEpisodes
+from designgym.experiments import load_trials
+from designgym.experiments.cluster import cluster
+from designgym.experiments.driver import sweep
+from designgym.experiments.kept_policies import PolicyError, canonical, policy_folders, read_policy, write_policy
+from designgym.experiments.parts import RunFiles
+from designgym.experiments.runs import runs
+from designgym.experiments.spec import SpecError, SweepSpec
+from designgym.experiments.training import trainable
+
+SETTINGS = {"population": 4, "episodes": 2}
+CROSS = {"name": "cross_entropy", "hyperparameters": SETTINGS}
+
+
+@pytest.fixture(autouse=True)
+def _names(monkeypatch) -> None:
+    tiny_problems.registered(monkeypatch)
+    played_problems.registered(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def ray():
+    with cluster(None, 2):
+        yield
+
+
+def training(**keys: Any) -> SweepSpec:
+    given = {"kind": "training", "problems": ["SlowWalks"], "agents": [CROSS], "budget": 40, "seeds": 2}
+    return spec_of(**(given | keys))
+
+
+def learned(seed: int) -> dict[str, bytes]:
+    """The policy of a run of `training`, without a sweep."""
+    agent = make_sequential_agent("cross_entropy", MeteredEpisodes(Walks(), 40, seed=seed), seed, **SETTINGS)
+    play(agent)
+    return agent.policy_files()
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"kind": "train"}, r"kind must be search or training, got 'train'"),
+        ({"problems": ["SlowWalks", "LABS"]}, r"problems\[1\]\.id: .*such as .*SlowWalks-v0.*, got LABS-v0\. Search its"),
+        ({"agents": ["ucb"]}, r"agents\[0\]\.name: .*keep their policy, .*cross_entropy.*, got 'ucb'\. Choose one"),
+        ({"agents": [CROSS, "random"]}, r"agents\[1\]\.name: .*keep their policy, .*, got 'random'"),
+        ({"agents": ["sac"]}, r"sac in SlowWalks-v0: .*Discrete\(3\).*ppo"),
+        ({"start": [{"arm": 1}]}, "start is for searches of designs"),
+    ],
+    ids=["kind", "one-shot", "keeps none", "searches", "unfit", "start"],
+)
+def test_what_cannot_be_trained_is_refused_before_it_begins(keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError, match=said) as refused:
+        training(**keys)
+    assert "\n" not in str(refused.value)
+
+
+def test_who_keeps_a_policy() -> None:
+    assert "cross_entropy" in trainable()
+    assert "ppo" in trainable()
+    assert "ucb" not in trainable()
+
+
+def test_a_training_run_is_the_run_of_a_search_that_keeps_its_policy() -> None:
+    (one, _), (other, _) = runs(training()), runs(training(kind="search"))
+    assert one.key == other.key
+    assert (one.keeps_policy, other.keeps_policy) == (True, False)
+
+
+# -- what is kept ------------------------------------------------------------------------------------------------------
+
+
+def test_a_training_keeps_the_policy_of_each_run(ray, tmp_path, monkeypatch) -> None:
+    spec, out = training(), tmp_path / "out"
+    outcome = sweep(spec, out, workers=2, silent=True)
+    assert (outcome.failed, outcome.finished) == ((), 2)
+    assert_as_undisturbed(out, runs(spec))
+    folders = policy_folders(out)
+    assert sorted(folder.name for folder in folders) == sorted(run.key for run in runs(spec))
+    for folder in folders:
+        kept = read_policy(folder)
+        assert kept.trusted
+        assert kept.files == learned(kept.about["seed"])
+        wanted = {"agent": "cross_entropy", "label": "cross_entropy", "env": "SlowWalks-v0", "options": {}}
+        assert kept.about.items() >= {**wanted, "trials": 40, "key": folder.name}.items()
+        assert kept.about["hyperparameters"].items() >= SETTINGS.items()
+        assert kept.about["versions"]["numpy"] == np.__version__
+        policy = load_policy(kept.about["agent"], Walks(), kept.files)
+        assert set(policy.act(np.array([[0.0, 5.0], [0.0, -5.0]]), np.ones(2, bool)).tolist()) <= {0, 1, 2}
+    monkeypatch.setenv("DESIGNGYM_STATE_DIR", str(tmp_path / "another user"))
+    assert not read_policy(folders[0]).trusted
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")}
+    assert sweep(spec, out, silent=True).finished == 2
+    assert {path: path.stat().st_mtime_ns for path in before} == before, "nothing is trained again"
+
+
+def test_a_run_whose_policy_is_missing_is_not_finished(ray, tmp_path, capsys) -> None:
+    spec, out = training(seeds=3), tmp_path / "out"
+    missing, damaged, whole = runs(spec)
+    sweep(spec, out, workers=2, silent=True)
+    (RunFiles(out, missing.key).policy / "policy.json").unlink()
+    file = RunFiles(out, damaged.key).policy / "policy.npz"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    unchanged = RunFiles(out, whole.key).parquet.stat().st_mtime_ns
+    trials = load_trials(out)
+    assert sweep(spec, out, workers=2).finished == 3
+    said = capsys.readouterr().err
+    assert said.count("its policy is not there, or damaged: it is trained again") == 2
+    assert RunFiles(out, whole.key).parquet.stat().st_mtime_ns == unchanged
+    assert load_trials(out).equals(trials), "no trial is made anew"
+    for run in runs(spec):
+        assert read_policy(RunFiles(out, run.key).policy).files == learned(run.seed)
+
+
+def test_a_search_becomes_a_training_by_its_policies_alone(ray, tmp_path) -> None:
+    out = tmp_path / "out"
+    sweep(training(kind="search"), out, workers=2, silent=True)
+    with pytest.raises(PolicyError, match="holds no policy"):
+        policy_folders(out)
+    trials = load_trials(out)
+    sweep(training(), out, workers=2, silent=True)
+    assert load_trials(out).equals(trials)
+    assert len(policy_folders(out)) == 2
+
+
+def test_without_a_key_no_training_begins(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("DESIGNGYM_STATE_DIR", str(tmp_path / "file" / "below"))
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="Set DESIGNGYM_STATE_DIR"):
+        sweep(training(), tmp_path / "out", silent=True)
+    assert not (tmp_path / "out").exists()
+
+
+# -- a policy's folder -------------------------------------------------------------------------------------------------
+
+ABOUT = {"agent": "ppo", "env": "Walks-v0", "seed": 1}
+
+
+def test_a_folder_holds_what_was_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "policies" / "key"
+    write_policy(folder, ABOUT, {"policy.zip": b"first"})
+    write_policy(folder, ABOUT, {"policy.zip": b"second", "more.json": b"{}"})
+    kept = read_policy(folder)
+    assert kept.files == {"policy.zip": b"second", "more.json": b"{}"}
+    assert kept.about.items() >= ABOUT.items()
+    assert kept.trusted
+    assert [path.name for path in folder.parent.iterdir()] == ["key"]
+    assert policy_folders(folder) == policy_folders(tmp_path) == [folder]
+    (tmp_path / "policies" / "other.tmp").mkdir()
+    (tmp_path / "policies" / "other.tmp" / "policy.json").touch()
+    assert policy_folders(tmp_path) == [folder], "one that was being written is none"
+
+
+def test_a_policy_that_was_changed_is_not_trusted(tmp_path: Path) -> None:
+    folder = tmp_path / "key"
+    write_policy(folder, ABOUT, {"policy.zip": b"data"})
+    (folder / "policy.zip").write_bytes(b"evil")
+    with pytest.raises(PolicyError, match=r"policy\.zip is not the file that was kept"):
+        read_policy(folder)
+    about = json.loads((folder / "policy.json").read_text())
+    about["files"]["policy.zip"] = hash_of(b"evil")
+    (folder / "policy.json").write_text(json.dumps(about))
+    assert not read_policy(folder).trusted, "whoever changes the hash too cannot sign"
+    about["files"]["policy.zip"] = hash_of(b"data")
+    (folder / "policy.json").write_text(json.dumps(about | {"seed": 2}))
+    (folder / "policy.zip").write_bytes(b"data")
+    assert not read_policy(folder).trusted
+    (folder / "policy.json").write_text(json.dumps(about))
+    assert read_policy(folder).trusted
+
+
+def test_what_is_no_policy_is_said_in_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "key"
+    with pytest.raises(PolicyError, match=r"holds no policy: it has no policy\.json"):
+        read_policy(folder)
+    write_policy(folder, ABOUT, {"policy.zip": b"data"})
+    about = json.loads((folder / "policy.json").read_text())
+    (folder / "policy.zip").unlink()
+    with pytest.raises(PolicyError, match=r"policy\.zip is missing"):
+        read_policy(folder)
+    (folder / "policy.json").write_text(json.dumps(about | {"format": "designgym policy 9"}))
+    with pytest.raises(PolicyError, match="must be of format 'designgym policy 1', got 'designgym policy 9'"):
+        read_policy(folder)
+    (folder / "policy.json").write_text("{")
+    with pytest.raises(PolicyError, match=r"policy\.json is damaged"):
+        read_policy(folder)
+    (tmp_path / "secret").write_text("not to be read")
+    sealed = about | {"files": {"../secret": hash_of(b"not to be read")}}
+    (folder / "policy.json").write_text(json.dumps(sealed))
+    with pytest.raises(PolicyError, match="key/secret is missing"):
+        read_policy(folder)
+
+
+def hash_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_what_is_signed_does_not_depend_on_the_order_of_keys() -> None:
+    assert canonical({"b": 1, "a": [1, 2]}) == canonical({"a": [1, 2], "b": 1}) == b'{"a":[1,2],"b":1}'
