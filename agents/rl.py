@@ -1,20 +1,19 @@
 """Agents that train a policy on designs: Stable-Baselines3's and sb3-contrib's algorithms, one class each.
 
-Sources: see `rl_algorithms`. Defaults are not tuned: they update more often than the library's, whose first update
-comes after 2,048 steps, for budgets of hundreds of designs.
+Sources: see `rl_algorithms`. They update more often than by the library's defaults, whose first update comes after
+2,048 steps, for budgets of hundreds of designs. Those of `ppo` were tried on NK landscapes (n = 18, 2 letters, k = 5,
+instance 100; n = 9, 4 letters, k = 4, instance 101), regret at 1,000 designs, mean of 8 runs with seeds from 1,000 on:
+.110 by its defaults, less entropy (.01) .118, a rate of .01 .152; with that entropy 16 copies .128, 8 epochs .138; 8
+steps between updates at a rate of .001 .235. `a2c` .131, with an entropy of .01 .175, of 8 steps at .001 .210. Beside
+them `random` .231, `policy_gradient` .076.
 """
 
-from designgym.agents.rl_algorithms import CLIPPED, ON_POLICY, POWERS, SOFT, VALUED
 from designgym.agents.rl_base import TrainedAgent
-from designgym.envs import Categorical, DesignSpace, Ordinal
+from designgym.agents.rl_knobs import BINS, SOFT, VALUED, clipped, envs, face, on_policy
+from designgym.envs import DesignSpace
 
-_ENVS = Ordinal("envs", POWERS, default=16, meaning="designs that are made at once, priced in one batch")
-_BINS = Ordinal("bins", (4, 8, 16, 32, 64, 128), default=16, meaning="parts of a Float's range, where it is stepwise")
-
-
-def _face(default: str) -> Categorical:
-    meaning = "a design in one action, or choice by choice, each after those made before"
-    return Categorical("face", ("design", "stepwise"), default=default, meaning=meaning)
+_COPIES = "designs that are made at once, priced in one batch"
+_WHOLE, _CHOICES = clipped(3e-3, 1, 0.05, 32), clipped(1e-3, 8, 0.01, 64)
 
 
 class Ppo(TrainedAgent):
@@ -22,7 +21,7 @@ class Ppo(TrainedAgent):
 
     summary = "proximal policy optimisation of Stable-Baselines3 (extra rl): designs at once or choice by choice"
     algorithm = "ppo"
-    hyperparameters = DesignSpace(*CLIPPED, _ENVS, _face("design"), _BINS)
+    hyperparameters = DesignSpace(*_WHOLE, envs(32, _COPIES), face("design"), BINS)
 
 
 class A2c(TrainedAgent):
@@ -30,7 +29,7 @@ class A2c(TrainedAgent):
 
     summary = "advantage actor-critic of Stable-Baselines3 (extra rl): designs at once or choice by choice"
     algorithm = "a2c"
-    hyperparameters = DesignSpace(*ON_POLICY, _ENVS, _face("design"), _BINS)
+    hyperparameters = DesignSpace(*on_policy(3e-3, 1, 0.05), envs(16, _COPIES), face("design"), BINS)
 
 
 class RecurrentPpo(TrainedAgent):
@@ -38,7 +37,7 @@ class RecurrentPpo(TrainedAgent):
 
     summary = "PPO with an LSTM, of sb3-contrib (extra rl): remembers the choices that a design was made of"
     algorithm = "recurrent_ppo"
-    hyperparameters = DesignSpace(*CLIPPED, _ENVS, _face("stepwise"), _BINS)
+    hyperparameters = DesignSpace(*_CHOICES, envs(16, _COPIES), face("stepwise"), BINS)
 
 
 class MaskablePpo(TrainedAgent):
@@ -47,7 +46,7 @@ class MaskablePpo(TrainedAgent):
     summary = "PPO of sb3-contrib (extra rl) that makes designs choice by choice and takes open choices alone"
     algorithm = "maskable_ppo"
     face = "stepwise"
-    hyperparameters = DesignSpace(*CLIPPED, _ENVS, _BINS)
+    hyperparameters = DesignSpace(*_CHOICES, envs(16, _COPIES), BINS)
 
 
 class Dqn(TrainedAgent):
@@ -56,7 +55,7 @@ class Dqn(TrainedAgent):
     summary = "deep Q-network of Stable-Baselines3 (extra rl), which makes designs choice by choice"
     algorithm = "dqn"
     face = "stepwise"
-    hyperparameters = DesignSpace(*VALUED, _ENVS, _BINS)
+    hyperparameters = DesignSpace(*VALUED, envs(16, _COPIES), BINS)
 
 
 class Sac(TrainedAgent):
@@ -65,4 +64,4 @@ class Sac(TrainedAgent):
     summary = "soft actor-critic of Stable-Baselines3 (extra rl), for spaces with a Float"
     algorithm = "sac"
     needs_floats = True
-    hyperparameters = DesignSpace(*SOFT, _ENVS)
+    hyperparameters = DesignSpace(*SOFT, envs(16, _COPIES))

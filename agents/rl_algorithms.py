@@ -1,4 +1,4 @@
-"""Stable-Baselines3's algorithms: which actions each takes, its knobs, and how it is trained on one seed.
+"""Stable-Baselines3's algorithms: which actions each takes, and how it is made on one seed.
 
 Sources: PPO, Schulman et al., arXiv:1707.06347; A2C, Mnih et al., arXiv:1602.01783; DQN, Mnih et al., Nature 518, 2015,
 doi:10.1038/nature14236; SAC, Haarnoja et al., arXiv:1812.05905; masks, Huang and Ontañón, 2022,
@@ -16,13 +16,9 @@ from typing import Any
 from gymnasium.spaces import Box, Discrete, MultiDiscrete, Space
 
 from designgym.agents.extras import require
-from designgym.envs import Float, Integer, Ordinal
-from designgym.envs.parameters import Parameter
 
 STEPS_OF_TRAINING = 2**31  # more than any run takes: what ends it is its budget
 REPLAYED = 50_000  # latest steps kept by algorithms that learn from them again
-WIDTHS = (16, 32, 64, 128, 256)
-POWERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 Settings = Mapping[str, Any]
 
@@ -83,7 +79,7 @@ class Algorithm:
         return model
 
 
-# -- knobs ---------------------------------------------------------------------------------------------------------
+# -- what constructors are given --------------------------------------------------------------------------------------
 
 
 def _on_policy(settings: Settings, envs: int) -> dict[str, Any]:
@@ -114,40 +110,6 @@ def _dqn(settings: Settings, envs: int) -> dict[str, Any]:
 def _sac(settings: Settings, envs: int) -> dict[str, Any]:
     return _off_policy(settings, envs) | {"ent_coef": f"auto_{float(settings['entropy'])}"}
 
-
-def _shared(learning_rate: float, steps: int, what: str) -> tuple[Parameter, ...]:
-    return (
-        Float("learning_rate", 1e-5, 1e-2, log=True, default=learning_rate, meaning="of the optimiser"),
-        Ordinal("width", WIDTHS, default=64, meaning="units of each of two layers, or of the recurrent one"),
-        Ordinal("steps", POWERS, default=steps, meaning=f"steps of each copy between {what}"),
-    )
-
-
-_ENTROPY = Float("entropy", 0.0, 1.0, default=0.01, meaning="weight of the policy's entropy in the loss")
-_BATCH = Ordinal("batch", (2, *POWERS[2:]), default=64, meaning="steps of one gradient")
-ON_POLICY = (*_shared(1e-3, 8, "updates"), _ENTROPY)
-CLIPPED = (
-    *ON_POLICY,
-    _BATCH,
-    Integer("epochs", 1, 16, log=True, default=4, meaning="passes over an update's steps"),
-)
-_REPLAY = (
-    _BATCH,
-    Integer("startup", 1, 10_000, log=True, default=100, meaning="steps at random before it learns"),
-    Integer("updates", 1, 8, log=True, default=4, meaning="gradients of an update"),
-)
-VALUED = (
-    *_shared(1e-3, 1, "updates"),
-    *_REPLAY,
-    Integer("target", 1, 10_000, log=True, default=200, meaning="steps after which the target network follows"),
-    Float("explored", 0.01, 1.0, default=0.5, meaning="asks, in budgets, over which random actions grow rare"),
-    Float("least", 0.0, 1.0, default=0.05, meaning="chance of a random action after that"),
-)
-SOFT = (
-    *_shared(1e-3, 1, "updates"),
-    *_REPLAY,
-    Float("entropy", 1e-4, 1.0, log=True, default=0.1, meaning="weight of the policy's entropy at first, then learned"),
-)
 
 _ANY = (Discrete, MultiDiscrete, Box)
 ALGORITHMS = {
