@@ -42,7 +42,7 @@ def mean_return(policy: Policy, env: SequentialEnv[Any, Any], seeds: range) -> f
         ("ppo", Walks(), SHORT),
         ("maskable_ppo", Walks(), SHORT),
         ("recurrent_ppo", Walks(), SHORT),
-        ("sac", Drifts(), {"width": 32, "startup": 50, "envs": 8, "learning_rate": 3e-3}),
+        ("sac", Drifts(), {"width": 32, "startup": 50, "envs": 8, "updates": 2, "learning_rate": 3e-3}),
     ],
     ids=["ppo", "maskable_ppo", "recurrent_ppo", "sac"],
 )

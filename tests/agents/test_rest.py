@@ -23,7 +23,7 @@ TRAINED_PLAYERS = [
 SEARCHERS = [
     ("ppo", {**TRAINED, "envs": 8}),
     ("maskable_ppo", {**TRAINED, "envs": 8}),
-    ("dqn", {"width": 16, "startup": 20, "envs": 8}),
+    ("dqn", {"width": 16, "startup": 20, "envs": 8, "updates": 1}),
 ]
 
 
