@@ -110,9 +110,7 @@ class SweepSpec(Strict):
     problems: Problems
     agents: Agents
     seeds: Seeds
-    budget: StrictInt = Field(
-        ge=1, description="an integer of at least 1 (distinct designs a run may price; trials where it plays)"
-    )
+    budget: StrictInt = Field(ge=1, description="an integer of at least 1 (distinct designs a run may price)")
     start: list[Annotated[dict[str, Any], Field(description="a mapping of parameters to values")]] = Field(
         [], description="a list of designs, each a mapping of parameters to values"
     )
