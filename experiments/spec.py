@@ -106,7 +106,6 @@ class SweepSpec(Strict):
     """
 
     name: str = Field(pattern=r"^\w[\w.-]*$", description="a text of letters, digits, '_', '-' and '.'")
-    kind: Literal["search", "training"] = Field("search", description="search or training")
     problems: Problems
     agents: Agents
     seeds: Seeds
@@ -122,6 +121,7 @@ class SweepSpec(Strict):
         description="an integer of at least 1 (designs asked ahead in a run; 8 a worker if left out)",
     )
     order: Literal["asked", "completion"] | None = Field(None, description="asked or completion")
+    kind: Literal["search", "training"] = Field("search", description="search or training")
     checkpoint_s: Number = Field(
         EVERY_S, ge=0, description="a number of at least 0 (seconds between checkpoints of a run)"
     )
