@@ -111,11 +111,16 @@ def is_kept(folder: Path) -> bool:
 def policy_folders(directory: Path) -> list[Path]:
     """Return the folders of the policies of a training sweep, or the one folder where that is what is given.
 
-    PolicyError where there is none.
+    Those of runs that the sweep held before, and holds no more, are left out. PolicyError where there is none.
     """
+    from designgym.experiments.log import read_index
+
     if (directory / ABOUT).exists():
         return [directory]
     found = sorted(path.parent for path in directory.glob(f"{POLICIES}/*/{ABOUT}") if path.parent.suffix != ".tmp")
+    if (directory / "sweep.json").exists():
+        keys = {run["key"] for run in read_index(directory)["runs"]}
+        found = [folder for folder in found if folder.name in keys]
     if not found:
         raise PolicyError(
             f"{directory} holds no policy. Give the directory of `designgym train` or of a sweep of kind training, or "

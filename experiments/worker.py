@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ def run_remotely(
     import pyarrow as pa
 
     rows = rows_of(logged)
+    # Arrays that come through Ray's store are read-only, and an environment writes to its own.
+    task = replace(task, environment=copy.deepcopy(task.environment))
     for item in run_trials(problem, task, rows, checkpoint):
         if isinstance(item, pa.RecordBatch):
             sink = pa.BufferOutputStream()

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from designgym.experiments.cli import benching, catalog, lottery, new, pricing, searching, sweeping, verifying
+from designgym.experiments.cli import benching, catalog, lottery, new, pricing, searching, sweeping, training, verifying
 from designgym.experiments.cli.console import fail
 
 STOPPED = 130  # what Typer makes of Ctrl-C
@@ -30,6 +30,7 @@ for command in (
     searching.run,
     sweeping.sweep,
     sweeping.report,
+    training.train,
     verifying.verify,
     lottery.lottery,
     new.new,

@@ -1,6 +1,7 @@
 """`designgym sweep` and `report`: many runs on Ray, and the page that they end in."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,6 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Run agents x problems x seeds on Ray; the same command again goes on where it was."""
-    from designgym.experiments.driver import sweep as run_sweep
     from designgym.experiments.dry_run import dry_run as estimate
     from designgym.experiments.spec import load_spec
 
@@ -27,19 +27,37 @@ def sweep(
     if dry_run:
         print_dry_run(estimate(spec, workers), json)
         return
-    directory = out if out is not None else Path("runs") / spec.name
+    swept(spec, out if out is not None else Path("runs") / spec.name, address, workers, json)
+
+
+def swept(
+    spec: Any,
+    directory: Path,
+    address: str | None = None,
+    workers: int | None = None,
+    json: bool = False,
+    after: Callable[[dict[str, Any]], None] = lambda told: None,
+) -> None:
+    """Run a sweep, write its report, say what it came to, and leave with the exit code that says so too.
+
+    after: adds what else there is to say, to what --json prints or on a line of its own.
+    """
+    from designgym.experiments.driver import sweep as run_sweep
+
     outcome = run_sweep(spec, directory, address=address, workers=workers, silent=json)
     page = None
     if outcome.trials:
         from designgym.experiments.report import write_report
 
         page = write_report(directory)
+    told = {**vars(outcome), "report": page}
+    if not json:
+        _print_outcome(outcome, page)
+    after(told)
     if json:
-        print_json({**vars(outcome), "report": page})
+        print_json(told)
         if outcome.failed:  # silent until here
             print(f"failed: {outcome.failed[0]}: {outcome.errors[0]}", file=sys.stderr)
-    else:
-        _print_outcome(outcome, page)
     if outcome.interrupted:
         raise SystemExit(130)
     if outcome.failed:

@@ -19,6 +19,7 @@ class SlowWalks(Walks):
 
     def __init__(self, step_s: float = 0.0, paid: str = "", trap: str = "") -> None:
         self._step_s, self._paid, self._trap = step_s, paid, trap
+        self._steps = np.zeros(1)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
         if self._trap and Path(self._trap).exists():
@@ -27,6 +28,7 @@ class SlowWalks(Walks):
         return super().reset(seed=seed, options=options)
 
     def step(self, action: Any) -> Any:
+        self._steps += 1  # as an environment does that holds its state in arrays
         time.sleep(self._step_s)
         if self._paid:
             with open(self._paid, "ab") as file:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from designgym.agents.policies import load_policy
 from designgym.agents.registry import make_sequential_agent
 from designgym.agents.sequential import play
 from designgym.envs import MeteredEpisodes
-from designgym.experiments import load_trials
+from designgym.experiments import load_sweep, load_trials
+from designgym.experiments.cli import main
 from designgym.experiments.cluster import cluster
 from designgym.experiments.driver import sweep
 from designgym.experiments.kept_policies import PolicyError, canonical, policy_folders, read_policy, write_policy
@@ -60,7 +62,10 @@ def learned(seed: int) -> dict[str, bytes]:
     ("keys", "said"),
     [
         ({"kind": "train"}, r"kind must be search or training, got 'train'"),
-        ({"problems": ["SlowWalks", "LABS"]}, r"problems\[1\]\.id: .*such as .*SlowWalks-v0.*, got LABS-v0\. Search its"),
+        (
+            {"problems": ["SlowWalks", "LABS"]},
+            r"problems\[1\]\.id: .*such as .*SlowWalks-v0.*, got LABS-v0",
+        ),
         ({"agents": ["ucb"]}, r"agents\[0\]\.name: .*keep their policy, .*cross_entropy.*, got 'ucb'\. Choose one"),
         ({"agents": [CROSS, "random"]}, r"agents\[1\]\.name: .*keep their policy, .*, got 'random'"),
         ({"agents": ["sac"]}, r"sac in SlowWalks-v0: .*Discrete\(3\).*ppo"),
@@ -148,6 +153,71 @@ def test_without_a_key_no_training_begins(tmp_path, monkeypatch) -> None:
     with pytest.raises(ValueError, match="Set DESIGNGYM_STATE_DIR"):
         sweep(training(), tmp_path / "out", silent=True)
     assert not (tmp_path / "out").exists()
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["designgym", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0)
+
+
+def test_train_keeps_policies_and_says_what_to_do_next(ray, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    how = ("train", "SlowWalks", "--agent", "cross_entropy", "--budget", "40", "--seeds", "2")
+    how += ("--agent-set", "population=4", "--agent-set", "episodes=2")
+    assert call(monkeypatch, *how, "-o", "policy") == 0
+    said = capsys.readouterr().out
+    assert "2 of 2 runs finished, 80 trials in policy" in said
+    assert "2 policies in policy/policies" in said
+    assert "designgym evaluate policy" in said
+    assert (tmp_path / "policy" / "report.html").exists()
+    for folder in policy_folders(tmp_path / "policy"):
+        kept = read_policy(folder)
+        assert kept.files == learned(kept.about["seed"])
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "policy").glob("policies/*/*")}
+    assert call(monkeypatch, *how, "-o", "policy", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["finished"], told["trials"], len(told["policies"])) == (2, 80, 2)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert call(monkeypatch, *how[:-1], "episodes=3", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["directory"] == "runs/train-SlowWalks-v0"
+    assert load_sweep(tmp_path / told["directory"]).spec["kind"] == "training"
+
+
+def test_policies_of_another_training_in_the_same_place_are_left_out(ray, tmp_path) -> None:
+    out = tmp_path / "out"
+    sweep(training(), out, workers=2, silent=True)
+    other = training(budget=20, seeds=1)
+    sweep(other, out, workers=2, silent=True)
+    assert [folder.name for folder in policy_folders(out)] == [run.key for run in runs(other)]
+    assert len(list(out.glob("policies/*"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("LABS",), "designgym: ENV: kind: training plays sequential environments, such as "),
+        (("SlowWalks", "--agent", "ucb"), "designgym: --agent: "),
+        (("SlowWalks", "--agent", "sac"), "sac in SlowWalks-v0: "),
+        (("SlowWalks", "--agent", "cross_entropy", "--agent-set", "size=3"), "--agent-set: unknown parameter 'size'"),
+        (("SlowWalks", "--agent", "cross_entropy", "--set", "size=3"), "designgym: --set: "),
+        (("SlowWalks", "--budget", "0"), "--budget must be an integer of at least 1"),
+        (("SlowWalks", "--seeds", "0"), "--seeds must be an integer from 1"),
+        (("SlowWolks",), "Did you mean 'SlowWalks-v0'"),
+    ],
+)
+def test_what_train_cannot_do_is_one_line_that_names_the_flag(words, said, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "train", *words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 # -- a policy's folder -------------------------------------------------------------------------------------------------
