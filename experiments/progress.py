@@ -1,5 +1,7 @@
 """What a person sees while a sweep runs: runs and designs done, rate, time left, best so far with its unit.
 
+Where an environment is played no trial is the best one, for instances differ: there it is the mean of the latest.
+
 On a terminal a bar; else a line on stderr every ten seconds; nothing at all when silent.
 """
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from designgym.experiments.runs import RunSpec
 
 LINE_EVERY_S = 10.0
+LATEST = 100  # trials of an environment that is played after which one counts half
 
 
 class Progress:
@@ -34,6 +37,9 @@ class Progress:
         self._failed = 0
         self._seconds: dict[tuple[str, str], dict[str, tuple[float, int]]] = {}
         self._best: dict[str, tuple[float, str]] = {}
+        self._latest: dict[tuple[str, str], dict[str, Any]] = {}  # of each who plays: sums and counts that fade
+        self._first = {_group(run): run for run in reversed(runs)}
+        self._what = "trials" if runs and all(run.problem.played for run in runs) else "designs"
         self._priced = 0
         self._begun = self._said = time.perf_counter()
         self._live: Any = None
@@ -55,7 +61,7 @@ class Progress:
     def logged(self, run: RunSpec, trials: int, best: Mapping[str, Any] | None) -> None:
         """Take in what an earlier session left of a run."""
         self._left[run.key] = max(0, self._left[run.key] - trials)
-        if best is not None:
+        if best is not None and not run.problem.played:
             self._take_best(run, best["reward"], best["metrics"])
 
     def priced(self, run: RunSpec, rows: pa.RecordBatch, logged: int) -> None:
@@ -67,8 +73,9 @@ class Progress:
         self._priced += priced
         self._left[run.key] = max(0, self._left[run.key] - priced)
         self._seconds.setdefault(_group(run), {})[run.key] = elapsed, logged
-        best = best_of(rows, run)
-        if best is not None:
+        if run.problem.played:
+            self._take_latest(run, rows)
+        elif (best := best_of(rows, run)) is not None:
             self._take_best(run, best["reward"], best["metrics"])
         self._say()
 
@@ -92,6 +99,14 @@ class Progress:
             self._live.console.print(message, markup=False, highlight=False, soft_wrap=True)
         else:
             print(message, file=sys.stderr, flush=True)
+
+    def _take_latest(self, run: RunSpec, rows: pa.RecordBatch) -> None:
+        feasible = _numpy(rows, "feasible")
+        found = self._latest.setdefault(_group(run), {"count": 0.0})
+        fades = 0.5 ** (rows.num_rows / LATEST)
+        found["count"] = fades * found["count"] + np.count_nonzero(feasible)
+        for name in run.problem.problem.objective.names:
+            found[name] = fades * found.get(name, 0.0) + _numpy(rows, f"metric.{name}")[feasible].sum()
 
     def _take_best(self, run: RunSpec, reward: float, metrics: Mapping[str, float]) -> None:
         label = run.problem.label
@@ -130,7 +145,7 @@ class Progress:
         parts = [f"{len(self._over)} of {len(self._runs)} runs"]
         if self._failed:
             parts.append(f"{self._failed} failed")
-        parts.append(f"{done:,} of {self._total:,} designs")
+        parts.append(f"{done:,} of {self._total:,} {self._what}")
         if not self._priced:
             parts.append("starting")
         else:
@@ -141,7 +156,18 @@ class Progress:
         return ", ".join(parts)
 
     def _bests(self) -> list[str]:
-        return [f"best on {label}: {text}" for label, (_, text) in self._best.items()]
+        bests = [f"best on {label}: {text}" for label, (_, text) in self._best.items()]
+        return bests + [text for run in self._runs if (text := self._latest_of(run))]
+
+    def _latest_of(self, run: RunSpec) -> str:
+        """Say what an agent's latest trials came to, once for all its runs."""
+        found = self._latest.get(_group(run))
+        if found is None or not found["count"] or run is not self._first[_group(run)]:
+            return ""
+        units = {metric.name: metric.unit for metric in run.problem.problem.cost_model.metrics}
+        names = run.problem.problem.objective.names
+        means = ", ".join(f"{name} {quantity(found[name] / found['count'], units[name])}" for name in names)
+        return f"latest mean of {run.agent.label} on {run.problem.label}: {means}"
 
     def _say(self) -> None:
         now = time.perf_counter()

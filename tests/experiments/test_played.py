@@ -14,7 +14,7 @@ from runs_in_process import assert_as_undisturbed, same_trials, spec_of, undistu
 from designgym.agents.check_episodes import INSTANCES, Lanes
 from designgym.envs import ReplayDiffers
 from designgym.envs import registry as envs
-from designgym.experiments import load_trials
+from designgym.experiments import load_trials, progress
 from designgym.experiments.cli import main
 from designgym.experiments.driver import sweep
 from designgym.experiments.report import write_report
@@ -93,6 +93,22 @@ def test_a_sweep_plays_and_searches_side_by_side(tmp_path) -> None:
     sweep(spec, tmp_path / "out", workers=2, silent=True)
     assert_as_undisturbed(tmp_path / "out", runs(spec))
     assert load_trials(tmp_path / "out").num_rows == 4 * 60 + 2 * 5
+
+
+def test_progress_tells_the_mean_of_the_latest_trials_of_who_plays(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    all_runs = runs(spec_of(problems=["Lanes"], agents=["ucb", "epsilon_greedy"], budget=45, seeds=2))
+    rows, _ = undisturbed(all_runs[0])
+    with progress.Progress(all_runs, workers=1) as seen:
+        seen.logged(all_runs[2], 9, {"reward": 1.0, "metrics": {"cost": 1.0}})
+        for first in (0, 15):
+            seen.priced(all_runs[0], rows[first : first + 15].combine_chunks().to_batches()[0], first + 15)
+    assert "39 of 180 trials" in seen._status()
+    costs = rows.column("metric.cost").to_numpy()
+    faded = 0.5 ** (15 / progress.LATEST)
+    mean = (faded * costs[:15].sum() + costs[15:30].sum()) / (faded * 15 + 15)
+    assert seen._bests() == [f"latest mean of ucb on Lanes-v0: cost {mean:.4g}"]
+    assert seen._bests()[0] in capsys.readouterr().err
 
 
 # -- the command line --------------------------------------------------------------------------------------------------
