@@ -94,4 +94,5 @@ register_sequential(
     "OdeStepping-v0",
     "designgym.envs.solver_schedule.ode_stepping:OdeStepping",
     problem="designgym.envs.solver_schedule.ode_stepping:fixed_policies",
+    vector="designgym.envs.solver_schedule.ode_stepping_vector:OdeSteppingVector",
 )

@@ -46,19 +46,17 @@ class ThreeBodyStepping(SequentialEnv[Observation, np.int64]):
     ) -> None:
         self.problem = three_body(init=init, bound=bound, most_evaluations=most_evaluations)
         self.init = init
-        self._rules = Rules(reward, bound, stop_at, most_evaluations)
-        self.action_space, self.observation_space = spaces_of_one()
-        self._episodes = Episodes(1, self._rules)
+        self.rules = Rules(reward, bound, stop_at, most_evaluations)
+        self.action_space = spaces.Discrete(len(ETAS))
+        self.observation_space = spaces.Box(-LIMITS, LIMITS, dtype=np.float64)
+        self._episodes = Episodes(1, self.rules)
         self._running = False
 
     def vectors(self, count: int) -> VectorEnv[Any, Any, Any]:
         """Return copies that one call of compiled code steps."""
         from designgym.envs.solver_schedule.three_body_vector import ThreeBodySteppingVector
 
-        rules = self._rules
-        return ThreeBodySteppingVector(
-            count, self.init, rules.bound, rules.most_evaluations, rules.reward, rules.stop_at
-        )
+        return ThreeBodySteppingVector(count, self.init, **vars(self.rules))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -84,11 +82,6 @@ class ThreeBodyStepping(SequentialEnv[Observation, np.int64]):
             metrics = trial_metrics(self._episodes)
             info |= {"metrics": {name: column.item() for name, column in metrics.items()}, "violation": 0.0}
         return self._episodes.observations()[0], taken.reward.item(), not self._running, False, info
-
-
-def spaces_of_one() -> tuple[spaces.Discrete, Any]:
-    """Return the spaces of actions and observations, new ones: a space has a generator of its own."""
-    return spaces.Discrete(len(ETAS)), spaces.Box(-LIMITS, LIMITS, dtype=np.float64)
 
 
 def initial_state(rng: np.random.Generator, init: str) -> Observation:

@@ -2,13 +2,16 @@
 
 import math
 
+import gymnasium
 import numpy as np
 import pytest
+from sequential_pairs import played_alike
 
 from designgym.agents.playing import play_trials
 from designgym.cost_models.solver_schedule.ode_integrator import METHODS, scipy_design
-from designgym.cost_models.solver_schedule.ode_stepping import controller_factor
 from designgym.envs import make_problem, make_sequential
+from designgym.envs.solver_schedule.ode_stepping import OdeStepping
+from designgym.envs.solver_schedule.ode_stepping_vector import OdeSteppingVector
 from designgym.envs.testing import check_sequential
 
 CONTROLLERS = {
@@ -46,7 +49,7 @@ def test_a_fixed_controller_takes_the_steps_of_the_one_shot_face(controller, ode
         while not ended:
             *_, ended, _, info = env.step(np.array([action]))
             if not ended:
-                action = math.log10(controller_factor(env.integration, one))
+                action = math.log10(env.integrations.controller_factors(one).item())
         assert info["violation"] == wanted["violation"][0] == 0.0
         assert {name: info["metrics"][name] for name in EXACT} == {name: wanted[name][0] for name in EXACT}
         for name in ("error", "largest_error", "local_error", "stiffness"):
@@ -99,6 +102,50 @@ def test_an_integration_that_gives_up_is_a_violation() -> None:
         assert env.observation_space.contains(observation)
     assert 0.0 < info["violation"] <= 1.0
     assert all(math.isnan(value) for value in info["metrics"].values())
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ({"most_evaluations": 600}, 230),
+        ({"ode": "brusselator", "control": "tolerance", "method": "tsit54", "rtol": 1e-4, "starts": 3}, 230),
+        ({"ode": "robertson", "control": "tolerance", "method": "rodas43", "rtol": 1e-3, "starts": 2}, 120),
+        (
+            {"ode": "van_der_pol", "mu": 40.0, "method": "rodas43", "rtol": 1e-3, "starts": 2, "most_evaluations": 300},
+            150,
+        ),
+        ({"ode": "arenstorf", "method": "bs32", "rtol": 1e-3, "starts": 0, "most_evaluations": 200}, 150),
+        ({"ode": "neural_ode", "method": "bs32", "rtol": 1e-3, "starts": 2, "most_evaluations": 400}, 300),
+    ],
+    ids=lambda value: str(value.get("ode", "lotka_volterra")) if isinstance(value, dict) else "",
+)
+def test_the_vector_environment_is_the_scalar_one_bit_for_bit(options, steps) -> None:
+    ended = played_alike(
+        OdeStepping(**options).vectors(5),
+        lambda: OdeStepping(**options),
+        steps,
+        lambda rng, count: rng.uniform(-1.0, 1.0, (count, 1)),
+    )
+    assert ended.min() >= 1
+    assert ended.max() >= 2
+
+
+def test_copies_begin_where_they_are_asked_to() -> None:
+    many = gymnasium.make_vec("designgym/OdeStepping-v0", num_envs=3, control="tolerance")
+    assert isinstance(many, OdeSteppingVector)
+    _, infos = many.reset(seed=1, options={"start": 4})
+    assert infos["start"].tolist() == [4, 4, 4]
+    kept = many.step(np.zeros((3, 1)))[0]
+    only = np.array([False, True, False])
+    observed, infos = many.reset(seed=[None, 7, None], options={"start": 2, "reset_mask": only})
+    assert infos["start"].tolist() == [0, 2, 0]
+    assert infos["_start"].tolist() == only.tolist()
+    assert (observed[[0, 2]] == kept[[0, 2]]).all()
+    alone, _ = OdeStepping().reset(options={"start": 2})
+    assert (observed[1] == alone).all()
+    for wrong in (np.zeros(3), np.full((3, 1), 1.1), np.full((3, 1), np.nan)):
+        with pytest.raises(ValueError, match=r"actions must be \(3, 1\) in \[-1, 1\]"):
+            many.step(wrong)
 
 
 def test_contract() -> None:
