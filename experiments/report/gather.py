@@ -74,7 +74,12 @@ def study_all(directory: Path) -> tuple[Sweep, list[ProblemStudy], list[Played]]
     if broken:
         studied = [replace(problem, verified=Verified(damage=broken)) for problem in studied]
     environments = [
-        Played(digest, tuple(run for run in sweep.runs if run.problem == label), _best_fixed(digest, studied))
+        Played(
+            digest,
+            tuple(run for run in sweep.runs if run.problem == label),
+            _best_fixed(digest, studied),
+            sweep.spec.get("kind") == "training",
+        )
         for label, digest in played.items()
     ]
     return sweep, _with_slots(studied), environments

@@ -60,7 +60,8 @@ def _top(sweep: Sweep, problems: list[ProblemStudy], played: list[Played]) -> st
     done = [f"{several(priced, 'design')} priced"] if priced else []
     if trials := sum(environment.trials for environment in played):
         done.append(f"{several(trials, 'trial')} played")
-    facts.append(f"{' and '.join(done)} in {spent} of {'searching' if priced else 'playing'}")
+    what = "training" if sweep.spec.get("kind") == "training" else "searching" if priced else "playing"
+    facts.append(f"{' and '.join(done)} in {spent} of {what}")
     return header(sweep.name, " · ".join(facts), _banners(sweep))
 
 

@@ -1,6 +1,7 @@
 """A sequential environment's section of the page: what its trials came to, in the mean and as they went on.
 
-Unlike a search, a player pays for every trial: not its best trial counts, but the mean of all, learning included.
+Unlike a search, a player pays for every trial: not its best trial counts, but the mean of all, learning included. Where
+policies are trained to be kept, it is the mean of the last trials.
 """
 
 from __future__ import annotations
@@ -10,27 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from designgym.experiments import statistics as stats
 from designgym.experiments.quantities import quantity
-from designgym.experiments.report.drawing import (
-    Figure,
-    axis,
-    layout,
-    level,
-    rounded,
-    value_axis,
-    with_legend,
-    with_unit,
-)
-from designgym.experiments.report.frame import Entry, Part, card, figures
+from designgym.experiments.report.frame import Entry, Part, card
 from designgym.experiments.report.instances import Instances, instances_block
-from designgym.experiments.report.palette import colour_of, dash_of
-from designgym.experiments.report.text import NBSP, code, listed, percent, pretty, several, short_label
+from designgym.experiments.report.played_curves import course
+from designgym.experiments.report.text import NBSP, code, listed, percent, pretty, several
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +38,7 @@ class PlayedRun:
     """One run. ends: the number of the last trial of each window, (w,). means: of the objective over each, (w,).
 
     so_far: its mean over all trials until then, (w,). late: over the last trials. Infeasible trials are left out.
+    shares: of each window's trials that are feasible, (w,); late_feasible: of the last ones.
     """
 
     logged: LoggedRun
@@ -54,8 +46,10 @@ class PlayedRun:
     ends: Floats
     means: Floats
     so_far: Floats
+    shares: Floats
     late: float
     feasible: float
+    late_feasible: float
 
     @property
     def mean(self) -> float:
@@ -90,9 +84,9 @@ class PlayedDigest:
         with np.errstate(invalid="ignore", divide="ignore"):
             means, so_far = sums / counts, sums.cumsum() / counts.cumsum()
             late = float(values[last].sum() / feasible[last].sum())
-        self.runs.append(
-            PlayedRun(run, len(values), edges[1:].astype(float), means, so_far, late, float(feasible.mean()))
-        )
+        ends, shares = edges[1:].astype(float), counts / np.diff(edges)
+        all_feasible, late_feasible = float(feasible.mean()), float(feasible[last].mean())
+        self.runs.append(PlayedRun(run, len(values), ends, means, so_far, shares, late, all_feasible, late_feasible))
 
     @property
     def objective(self) -> str:
@@ -103,31 +97,49 @@ class PlayedDigest:
 
 @dataclass(frozen=True)
 class Player:
-    """One agent: its runs, and the colour and dash of its lines."""
+    """One agent: its runs, and the colour and dash of its lines. training: whether only the last trials count."""
 
     label: str
     slot: int
     runs: tuple[PlayedRun, ...]
+    training: bool = False
 
     @cached_property
-    def mean(self) -> tuple[float, float, float]:
+    def overall(self) -> tuple[float, float, float]:
         """The interquartile mean over runs of the mean of all trials, with its interval."""
         return _interval([run.mean for run in self.runs])
 
+    @cached_property
+    def late(self) -> tuple[float, float, float]:
+        """The same of the last trials."""
+        return _interval([run.late for run in self.runs])
+
+    @property
+    def mean(self) -> tuple[float, float, float]:
+        """What counts of it."""
+        return self.late if self.training else self.overall
+
     @property
     def feasible(self) -> float:
-        """The share of its trials that are."""
-        return float(np.mean([run.feasible for run in self.runs]))
+        """The share of the trials that count that are feasible."""
+        return float(np.mean([run.late_feasible if self.training else run.feasible for run in self.runs]))
 
 
 class Played:
     """One environment of a sweep, studied. runs: all of its runs, played so far or not.
 
-    fixed: the objective of the best of its fixed policies, where those were searched too.
+    fixed: the objective of the best of its fixed policies, where those were searched too. training: whether policies
+    were trained to be kept.
     """
 
-    def __init__(self, digest: PlayedDigest, runs: tuple[LoggedRun, ...], fixed: float | None = None) -> None:
-        self.fixed = fixed
+    def __init__(
+        self,
+        digest: PlayedDigest,
+        runs: tuple[LoggedRun, ...],
+        fixed: float | None = None,
+        training: bool = False,
+    ) -> None:
+        self.fixed, self.training = fixed, training
         self.logged, self.trials, self.runs = digest.logged, digest.trials, runs
         self.objective, self.instances = digest.objective, digest.instances
         self.metric = next(metric for metric in digest.logged.metrics if metric.name == self.objective)
@@ -135,7 +147,7 @@ class Played:
         for run in digest.runs:
             by_label[run.logged.label].append(run)
         counted = {label: _counted(found) for label, found in by_label.items()}
-        players = [Player(label, slot, found) for slot, (label, found) in enumerate(counted.items()) if found]
+        players = [Player(label, slot, found, training) for slot, (label, found) in enumerate(counted.items()) if found]
         sign = 1.0 if self.metric.better == "lower" else -1.0
         # Trials that came to nothing have no objective: who has fewer of them comes first, whatever the others came to.
         self.players = sorted(players, key=lambda player: (-round(player.feasible, 3), sign * player.mean[0]))
@@ -167,7 +179,7 @@ def played_section(played: Played, place: int, part: Part) -> tuple[str, Entry]:
     if played.players:
         blocks.append(("players", "Agents", card("Agents", _note(played), _table(played))))
         if any(np.isfinite(player.mean[0]) for player in played.players):
-            blocks.append(("course", "As trials go on", _figures(played, part)))
+            blocks.append(("course", "As trials go on", course(played, WINDOWS, part)))
         blocks.append(("instances", "Instances", instances_block(played, part)))
     blocks.append(("ended", "How runs ended", card("How runs ended", "", _endings(played))))
     blocks = [block for block in blocks if block[2]]
@@ -178,6 +190,11 @@ def played_section(played: Played, place: int, part: Part) -> tuple[str, Entry]:
 
 def _goal(played: Played) -> str:
     better = "low" if played.metric.better == "lower" else "high"
+    if played.training:
+        return (
+            f"A sequential environment in which policies were trained: with each, keep the mean "
+            f"{code(played.objective)} {better} once it has learned."
+        )
     return (
         f"A sequential environment, played trial after trial: keep the mean {code(played.objective)} {better}, "
         "learning included."
@@ -191,10 +208,9 @@ def _headline(played: Played) -> str:
     least = "least" if played.metric.better == "lower" else "most"
     if not np.isfinite(best.mean[0]):
         return "No trial of any run came to anything: all are infeasible."
-    all_feasible = min(player.feasible for player in played.players) == 1.0
-    over = "all trials" if all_feasible else f"its feasible trials, {percent(best.feasible)} of all"
+    told_over = _over(best, all_feasible=min(player.feasible for player in played.players) == 1.0)
     told = (
-        f"<strong>{escape(best.label)}</strong> comes to the {least} mean {code(played.objective)} over {over}: "
+        f"<strong>{escape(best.label)}</strong> comes to the {least} mean {code(played.objective)} over {told_over}: "
         f"{played.value(best.mean[0])} [{played.value(best.mean[1])}, {played.value(best.mean[2])}]"
     )
     if not others:
@@ -209,6 +225,14 @@ def _headline(played: Played) -> str:
     )
 
 
+def _over(best: Player, all_feasible: bool) -> str:
+    """Name the trials that a mean is over."""
+    if best.training:
+        last = f"the last {percent(LATE)} of trials"
+        return last if all_feasible else f"what is feasible of {last}, {percent(best.feasible)} of these"
+    return "all trials" if all_feasible else f"its feasible trials, {percent(best.feasible)} of all"
+
+
 def _against_fixed(played: Played) -> str:
     if played.fixed is None:
         return ""
@@ -220,72 +244,42 @@ def _note(played: Played) -> str:
     careful = " Fewer than ten runs an agent: read small differences with care." if few < 10 else ""
     return (
         f"Interquartile means over runs with 95{NBSP}% intervals. The last trials are the last {percent(LATE)} of a "
-        f"run: what was learned.{careful}"
+        f"run: what was learned.{_kept(played)}{careful}"
+    )
+
+
+def _kept(played: Played) -> str:
+    if not played.training:
+        return ""
+    return (
+        " While an agent trains it tries things out; the policies that were kept do not, and "
+        f"{code('designgym evaluate DIR')} scores them on instances that no training saw."
     )
 
 
 def _table(played: Played) -> str:
     from designgym.experiments.report.tables import agent_name, table
 
-    mean = f"mean {code(played.objective)}"
-    head = ("agent", "runs", mean, "interval", "of the last trials", "feasible", "time a trial")
+    mean, feasible = f"mean {code(played.objective)}", "feasible"
+    heads = [f"{mean}, all trials", "of the last trials"]
+    if played.training:
+        heads, feasible = [f"{mean}, last trials", "of all trials"], "feasible at last"
     rows = []
     for player in played.players:
-        late = _interval([run.late for run in player.runs])
+        other = player.overall if played.training else player.late
         timed = sum(run.logged.timed for run in player.runs)
         each = quantity(sum(run.logged.agent_s for run in player.runs) / timed, "s") if timed else "–"
         low, high = played.value(player.mean[1]), played.value(player.mean[2])
         rows.append(
             (agent_name(player), str(len(player.runs)), played.value(player.mean[0]),
-             f"[{low}, {high}]", played.value(late[0]), percent(player.feasible), each)
+             f"[{low}, {high}]", played.value(other[0]), percent(player.feasible), each)
         )  # fmt: skip
+    head = ("agent", "runs", heads[0], "interval", heads[1], feasible, "time a trial")
     return table(head, rows)
-
-
-def _figures(played: Played, part: Part) -> str:
-    unit = with_unit(played.objective, played.metric.unit)
-    course = f"Means over {WINDOWS} parts of a run; the band is the 95{NBSP}% interval over runs."
-    total = "The mean of all trials so far: what a user has paid for each, learning included."
-    return figures(
-        part.place(_curves(played, "means", f"mean {unit}"), "As trials go on", course),
-        part.place(_curves(played, "so_far", f"mean so far, {unit}"), "The mean so far", total),
-    )
-
-
-def _curves(played: Played, what: str, title: str) -> Figure:
-    """Return the lines of all agents with their bands, by trials."""
-    data: list[dict[str, Any]] = []
-    drawn: list[Floats] = [] if played.fixed is None else [np.array([played.fixed])]
-    for player in played.players:
-        longest = max(player.runs, key=lambda run: run.trials)
-        grid = longest.ends
-        rows = [_on_grid(run, getattr(run, what), grid) for run in player.runs if np.isfinite(getattr(run, what)).any()]
-        if not rows:
-            continue
-        found = stats.iqm_interval(np.stack(rows))
-        colour, name = colour_of(player.slot), short_label(player.label)
-        x = rounded(np.concatenate([grid, grid[::-1]]))
-        band = {"x": x, "y": rounded(np.concatenate([found.high, found.low[::-1]])), "fill": "toself",
-                "fillcolor": f"@{colour}/0.15", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False,
-                "mode": "lines"}  # fmt: skip
-        line = {"x": rounded(grid), "y": rounded(found.middle), "name": escape(name), "mode": "lines",
-                "line": {"color": f"@{colour}", "width": 2, "dash": dash_of(player.slot)}}  # fmt: skip
-        data += [band, line]
-        drawn += [found.low, found.high]
-    x_axis = axis("trials", tickformat=",d", hoverformat=",d")
-    more: dict[str, Any] = {}
-    if played.fixed is not None:
-        more["shapes"] = [level(played.fixed, "best fixed policy")]
-    return with_legend({"data": data, "layout": layout(x_axis, value_axis(title, np.concatenate(drawn)), **more)})
-
-
-def _on_grid(run: PlayedRun, values: Floats, grid: Floats) -> Floats:
-    """Return a run's values at other numbers of trials; windows without a feasible trial are bridged."""
-    known = np.isfinite(values)
-    return np.interp(grid, run.ends[known], values[known])
 
 
 def _endings(played: Played) -> str:
     states = Counter(run.state for run in played.runs)
     counts = [f"{several(n, 'run')} {state}" for state, n in states.items()]
-    return f"<p>{listed(counts)}.</p>"
+    kept = " The policy that a finished run ended with is in <code>policies/</code>, under the run's key."
+    return f"<p>{listed(counts)}.{kept if played.training else ''}</p>"

@@ -218,3 +218,8 @@ def test_who_comes_to_nothing_is_not_called_the_best(tmp_path, monkeypatch) -> N
     assert np.isnan(worst.mean[0])
     text = re.sub(r"<[^>]+>", "", write_report(tmp_path / "out").read_text())
     assert "over its feasible trials, 50" in text
+    assert "Feasible trials" in text
+    assert "Means of feasible trials over" in text
+    for player in (best, worst):
+        for run in player.runs:
+            assert np.diff(run.ends, prepend=0) @ run.shares == run.feasible * 80

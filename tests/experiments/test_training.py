@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import played_problems
+import pyarrow.compute as pc
 import pytest
 import tiny_problems
 from runs_in_process import assert_as_undisturbed, spec_of
@@ -23,6 +25,8 @@ from designgym.experiments.cluster import cluster
 from designgym.experiments.driver import sweep
 from designgym.experiments.kept_policies import PolicyError, canonical, policy_folders, read_policy, write_policy
 from designgym.experiments.parts import RunFiles
+from designgym.experiments.report import write_report
+from designgym.experiments.report.gather import study_all
 from designgym.experiments.runs import runs
 from designgym.experiments.spec import SpecError, SweepSpec
 from designgym.experiments.training import trainable
@@ -153,6 +157,32 @@ def test_without_a_key_no_training_begins(tmp_path, monkeypatch) -> None:
     with pytest.raises(ValueError, match="Set DESIGNGYM_STATE_DIR"):
         sweep(training(), tmp_path / "out", silent=True)
     assert not (tmp_path / "out").exists()
+
+
+# -- its report --------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_of_a_training_is_about_what_was_learned(ray, tmp_path) -> None:
+    slow = {"name": "cross_entropy", "hyperparameters": SETTINGS | {"population": 64}}
+    spec, out = training(agents=[CROSS, slow], budget=120, seeds=3), tmp_path / "out"
+    sweep(spec, out, workers=2, silent=True)
+    text = re.sub(r"<[^>]+>", "", write_report(out).read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    assert "720 trials played in" in text
+    assert "of training" in text
+    assert "in which policies were trained" in text
+    assert re.search(r"cross_entropy\(\S+\) comes to the least mean cost over the last 20 % of trials: ", text)
+    assert "mean cost, last trials" in text
+    assert "designgym evaluate DIR scores them" in text
+    assert "The policy that a finished run ended with is in policies/" in text
+    assert "The mean so far" in text, "all trials are feasible: nothing else is to be drawn"
+    (played,) = study_all(out)[2]
+    trials = load_trials(out)
+    for player in played.players:
+        rows = trials.filter(pc.equal(trials.column("agent").cast("string"), player.label))
+        late = rows.filter(pc.greater_equal(rows.column("index"), 96)).column("metric.cost").to_numpy()
+        assert np.mean([run.late for run in player.runs]) == pytest.approx(late.mean())
+        assert player.mean == player.late != player.overall
+    assert played.players[0].mean[0] <= played.players[1].mean[0]
 
 
 # -- the command line --------------------------------------------------------------------------------------------------
