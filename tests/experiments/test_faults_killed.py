@@ -93,8 +93,13 @@ def killed_over_and_over(folder: Path, kills: int, seed: int, *address: str) -> 
         assert_as_undisturbed(out, runs(load_spec(file)))
 
 
+def test_a_driver_killed_at_random_moments(tmp_path, address) -> None:
+    killed_over_and_over(tmp_path, 8, 20, address)
+
+
+@pytest.mark.slow
 def test_a_driver_killed_at_twenty_random_moments(tmp_path, address) -> None:
-    killed_over_and_over(tmp_path, 20, 20, address)
+    killed_over_and_over(tmp_path, 20, 21, address)
 
 
 @pytest.mark.slow
