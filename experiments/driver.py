@@ -154,7 +154,9 @@ class _Session:
             self._problems[problem.label] = ray.put(problem.problem)
         logged = [ray.put(packet) for packet in packets(self._ledger.begin(one))]
         task = task_of(one.run, keeping=True)
-        checkpoint = self._ledger.checkpoint(one) if task.makes_checkpoints else None
+        # Where workers died of it before a new trial came, a last try begins at the start.
+        usable = task.makes_checkpoints and one.crashes < CRASHES - 1
+        checkpoint = self._ledger.checkpoint(one) if usable else None
         streams.add(self._task.remote(self._problems[problem.label], task, checkpoint, *logged), one)
 
     def _take(self, one: Active, item: Any) -> bool:

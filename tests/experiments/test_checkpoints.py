@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import time
 from dataclasses import replace
@@ -29,6 +30,7 @@ from designgym.experiments.tasks import Ended, Failed, task_of
 from designgym.experiments.worker import run_trials
 
 CROSS = {"name": "cross_entropy", "hyperparameters": {"population": 4, "episodes": 2}}
+SHORT = {"ppo": {"steps": 32}, "dqn": {"startup": 20}}
 STEPPING = {"id": "ThreeBodyStepping", "options": {"reward": "evaluations"}}
 
 
@@ -89,6 +91,29 @@ def test_a_run_goes_on_from_each_checkpoint(problem, agent, budget, between) -> 
             assert (again.reason, again.asked, again.repeats) == (expected.reason, expected.asked, expected.repeats)
             assert again.timed == expected.timed - (place + 1) * between, "what came before it is not asked again"
             assert all(isinstance(item, Checkpoint) for item in more)
+
+
+@pytest.mark.parametrize(
+    ("problem", "name", "budget"), [("SlowWalks", "ppo", 120), ("SlowWalks", "dqn", 120), ("Tiny", "ppo", 200)]
+)
+def test_a_run_that_trains_goes_on_from_its_checkpoint(problem, name, budget) -> None:
+    pytest.importorskip("sb3_contrib", reason="needs the extra rl")
+    entry = {"name": name, "hyperparameters": {"envs": 4, "batch": 32, "width": 32} | SHORT[name]}
+    (run,) = runs(spec_of(problems=[problem], agents=[entry], budget=budget, checkpoint_s=0))
+    whole, asides, expected = kept(run)
+    places = [one.rows for one in asides]
+    one = asides[len(asides) // 2]
+    assert 0 < one.rows < budget, places
+    assert whole.num_rows == budget
+    end = min(one.rows + 3, budget)
+    rest, _, again = kept(run, whole[:end], one)
+    assert isinstance(again, Ended), again
+    assert same_trials(joined(whole[:end], rest), whole)
+    assert (again.asked, again.repeats) == (expected.asked, expected.repeats)
+    assert again.timed < expected.timed
+    rest, _, again = kept(run, whole[:end])
+    assert same_trials(joined(whole[:end], rest), whole), "from its start too"
+    assert again.timed == expected.timed
 
 
 def test_none_is_made_before_its_time_nor_of_what_is_logged() -> None:
@@ -273,6 +298,25 @@ def test_a_run_whose_worker_dies_goes_on_from_its_checkpoint(ray, tmp_path, caps
     assert "again: " in capsys.readouterr().err
     assert_as_undisturbed(out, [run])
     assert timed(out) == [15]
+
+
+class Deadly:
+    """Ends the process that loads it."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (1,)
+
+
+def test_a_checkpoint_that_kills_whoever_loads_it_is_left_in_the_end(ray, tmp_path, capsys) -> None:
+    spec, out = spec_of(problems=["SlowWalks"], agents=[CROSS], budget=40, checkpoint_s=0), tmp_path / "out"
+    (run,) = runs(spec)
+    rows, asides, _ = kept(run)
+    cut_off(out, run, rows[:30], replace(asides[24], state=pickle.dumps(Deadly())))
+    outcome = sweep(spec, out, workers=1)
+    assert outcome.failed == ()
+    assert capsys.readouterr().err.count("again: ") == 2
+    assert_as_undisturbed(out, [run])
+    assert timed(out) == [40]
 
 
 def test_without_a_key_a_sweep_goes_on_without_checkpoints(ray, tmp_path, capsys, monkeypatch) -> None:
