@@ -82,6 +82,7 @@ register_sequential(
     "RelaxationSequence-v0",
     "designgym.envs.solver_schedule.relaxation_sequence:RelaxationSequence",
     problem="designgym.envs.solver_schedule.relaxation:relaxation",
+    vector="designgym.envs.solver_schedule.relaxation_sequence_vector:RelaxationSequenceVector",
 )
 register_problem("ThreeBody-v0", "designgym.envs.solver_schedule.three_body:three_body")
 register_sequential(

@@ -6,9 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
+from designgym.cost_models.base import Columns
 from designgym.cost_models.solver_schedule.relaxation import MOST_ITERATIONS, OMEGAS, Relaxation
+from designgym.cost_models.solver_schedule.relaxation_arrivals import Arrivals
 from designgym.envs.problem import DesignProblem
 from designgym.envs.sequential import SequentialEnv, Trial
 from designgym.envs.solver_schedule.relaxation import FEWEST_ITERATIONS, SPACE
@@ -49,31 +52,39 @@ class RelaxationSequence(SequentialEnv[NDArray[np.float64], np.int64]):
         self.action_space = spaces.Discrete(len(OMEGAS))
         low, high = self.model.context_range if observed else (0.0, 1.0)
         self.observation_space = spaces.Box(low, high, (1,), np.float64)
-        self._sequence: int | None = None  # the seed of the one that is played
-        self._place = 0
+        self._arrivals: Arrivals | None = None  # a batch of one, once there is a sequence
+
+    def vectors(self, count: int) -> VectorEnv[Any, Any, Any]:
+        """Return copies whose systems are solved by one call of compiled code."""
+        from designgym.envs.solver_schedule.relaxation_sequence_vector import RelaxationSequenceVector
+
+        model = self.model
+        return RelaxationSequenceVector(
+            count, model.equation, model.distribution, model.n, model.instances, model.lowest, self.observed
+        )
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float64], dict[str, Any]]:
         """Begin the sequence of a seed, or one that is drawn."""
         super().reset(seed=seed)
-        self._sequence = int(self.np_random.integers(FIRST_DRAWN, LAST_DRAWN)) if seed is None else int(seed)
-        self._place = 0
-        return self._observation(), {"sequence": self._sequence}
+        self._arrivals = self._arrivals or Arrivals(1, self.model)
+        sequence = sequence_of(seed, self.np_random)
+        self._arrivals.begin(0, sequence)
+        return observed(self._arrivals, self.observed)[0], {"sequence": sequence}
 
     def step(self, action: np.int64) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
         """Solve the system that has arrived with an omega. action: its place among OMEGAS."""
-        if self._sequence is None or self._place == self.model.instances:
+        if self._arrivals is None or self._arrivals.over[0]:
             raise ValueError("a sequence must be running to take a step, got none. Call reset() first.")
         if not 0 <= action < len(OMEGAS):
             raise ValueError(f"an action must be in [0, {len(OMEGAS)}), got {action}. Choose one of these.")
         omega = OMEGAS[action]
-        found = self.model.solved(self._place, omega, self._sequence)
-        self._place += 1
-        info = {**found, "design": {"omega": omega}}
-        iterations = found["metrics"]["iterations"]
-        reward = -float(MOST_ITERATIONS if found["violation"] > 0 else iterations)
-        return self._observation(), reward, self._place == self.model.instances, False, info
+        found = self._arrivals.solve(np.array([omega]))
+        told = {name: column.item() for name, column in found.items()}
+        info: dict[str, Any] = {"violation": told.pop("violation"), "metrics": told, "design": {"omega": omega}}
+        over = self._arrivals.over.item()
+        return observed(self._arrivals, self.observed)[0], rewards(found).item(), over, False, info
 
     def contexts(self, seed: int) -> NDArray[np.float64]:
         """Return the shift, or for the heat equation the conductivity, of each system of a sequence."""
@@ -85,9 +96,18 @@ class RelaxationSequence(SequentialEnv[NDArray[np.float64], np.int64]):
         best = costs.argmin(axis=1)
         return np.array(OMEGAS)[best], costs[np.arange(len(best)), best].astype(np.float64)
 
-    def _observation(self) -> NDArray[np.float64]:
-        """What is seen of the system that has arrived; of the last one once more where none is left."""
-        if not self.observed:
-            return np.zeros(1)
-        place = min(self._place, self.model.instances - 1)
-        return self.model.systems(self._sequence).context[place : place + 1].copy()
+
+def sequence_of(seed: int | None, rng: np.random.Generator) -> int:
+    """Return the number of the sequence that an episode plays: its seed, or one that is drawn."""
+    return int(rng.integers(FIRST_DRAWN, LAST_DRAWN)) if seed is None else int(seed)
+
+
+def observed(arrivals: Arrivals, seen: bool) -> NDArray[np.float64]:
+    """Return what is seen of the systems that have arrived, (count, 1), of the last ones where none is left."""
+    contexts = arrivals.contexts()[:, None]
+    return contexts if seen else np.zeros_like(contexts)
+
+
+def rewards(found: Columns) -> NDArray[np.float64]:
+    """Return minus the iterations of systems that were solved, or not, (count,)."""
+    return -np.fmin(found["iterations"], float(MOST_ITERATIONS))  # no number where there is a violation

@@ -1,17 +1,20 @@
 """`Relaxation-v0` and `RelaxationSequence-v0`: one omega for all systems, or one for each of them as it arrives."""
 
 import pickle
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from sequential_pairs import played_alike
 
 from designgym.agents import search
 from designgym.cost_models.solver_schedule.linear_systems import asymptotic_omega
 from designgym.cost_models.solver_schedule.relaxation import OMEGAS, Relaxation
 from designgym.envs import MeteredEpisodes, make_problem, make_sequential
 from designgym.envs.solver_schedule.relaxation_sequence import RelaxationSequence
+from designgym.envs.solver_schedule.relaxation_sequence_vector import RelaxationSequenceVector
 
 FEW = {"n": 4, "instances": 30}
 
@@ -143,3 +146,40 @@ def test_trials_are_its_steps() -> None:
     assert env.finished
     costs = Relaxation(seed=5, **FEW).costs()
     assert heard == [(OMEGAS[a], float(costs[k, a]), float(costs[k, a])) for k, a in enumerate((0, 5, 10, 15))]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"observed": False, "distribution": "low", "instances": 70},
+        {"equation": "heat"},
+        {"n": 2, "lowest": -2.01, "instances": 50},
+    ],
+    ids=["high", "low", "heat", "indefinite"],
+)
+def test_the_vector_environment_is_the_scalar_one_bit_for_bit(options: dict[str, Any]) -> None:
+    whole = FEW | options
+    env = RelaxationSequence(**whole)
+    ended = played_alike(
+        env.vectors(9), lambda: RelaxationSequence(**whole), 180, lambda rng, count: rng.integers(20, size=count)
+    )
+    assert ended.min() >= 2
+
+
+def test_copies_play_the_sequences_of_their_seeds() -> None:
+    many = gymnasium.make_vec("designgym/RelaxationSequence-v0", num_envs=10, **FEW | {"instances": 90})
+    assert isinstance(many, RelaxationSequenceVector)
+    model, actions = Relaxation(**FEW | {"instances": 90}), np.random.default_rng(0).integers(20, size=(90, 10))
+    observations, infos = many.reset(seed=4)
+    assert infos["sequence"].tolist() == list(range(4, 14))
+    seen, paid = [], []
+    for row in actions:
+        seen.append(observations[:, 0])
+        observations, rewards, *_, infos = many.step(row)
+        paid.append(-rewards)
+    assert np.array(paid).T.tolist() == [model.costs(4 + i)[np.arange(90), actions[:, i]].tolist() for i in range(10)]
+    assert np.array(seen).T.tolist() == [model.systems(4 + i).context.tolist() for i in range(10)]
+    assert (infos["sequence"] >= 2**62).all()
+    with pytest.raises(ValueError, match=r"actions must be 10 in \[0, 20\)"):
+        many.step(np.full(10, 20))
