@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 OWN = frozenset({
     "sweep.yaml", "sweep.json", "lock", "sweep.yaml.tmp", "sweep.json.tmp", "report.html", "verified.parquet",
+    "evaluation.json", "evaluation.json.tmp",
 })  # fmt: skip
 
 

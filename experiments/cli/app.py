@@ -7,7 +7,18 @@ from typing import Any, NoReturn
 
 import typer
 
-from designgym.experiments.cli import benching, catalog, lottery, new, pricing, searching, sweeping, training, verifying
+from designgym.experiments.cli import (
+    benching,
+    catalog,
+    evaluating,
+    lottery,
+    new,
+    pricing,
+    searching,
+    sweeping,
+    training,
+    verifying,
+)
 from designgym.experiments.cli.console import fail
 
 STOPPED = 130  # what Typer makes of Ctrl-C
@@ -31,6 +42,7 @@ for command in (
     sweeping.sweep,
     sweeping.report,
     training.train,
+    evaluating.evaluate,
     verifying.verify,
     lottery.lottery,
     new.new,

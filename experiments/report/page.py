@@ -11,6 +11,7 @@ from designgym.experiments.quantities import duration
 from designgym.experiments.report.across import across_block
 from designgym.experiments.report.frame import Entry, Part, header, render, write_page
 from designgym.experiments.report.played import Played, played_section
+from designgym.experiments.report.scores import scores_section
 from designgym.experiments.report.section import problem_section
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.tables import UNFINISHED
@@ -38,7 +39,8 @@ def write_report(directory: Path | str, out: Path | str | None = None) -> Path:
 def page(sweep: Sweep, problems: list[ProblemStudy], played: list[Played]) -> str:
     """Return the page's HTML."""
     part = Part()
-    sections = [played_section(environment, i, part) for i, environment in enumerate(played)]
+    sections = scores_section(sweep.directory, part)
+    sections += [played_section(environment, i, part) for i, environment in enumerate(played)]
     sections += [problem_section(problem, i, part) for i, problem in enumerate(problems)]
     overall = overall_card(problems) + across_block(problems, part)
     together = f'<section id="together" class="problem">{overall}</section>' if overall else ""
