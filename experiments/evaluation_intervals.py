@@ -2,9 +2,9 @@
 
 All policies of an arm meet the same instances: both are drawn anew, each by itself, and a mean is over the pairs of
 those drawn (the pigeonhole bootstrap: Owen, Annals of Applied Statistics 1(2), 2007, doi:10.1214/07-AOAS122; its
-variances err to the large side: Owen and Eckles, ibid. 6(3), 2012, doi:10.1214/12-AOAS547). Instances of a sequence may be like their neighbours, and are drawn as parts of the
-sequence (Carlstein, Annals of Statistics 14(3), 1986, doi:10.1214/aos/1176350057). Of one policy the instances alone
-are drawn.
+variances err to the large side: Owen and Eckles, ibid. 6(3), 2012, doi:10.1214/12-AOAS547). Instances of a sequence
+may be like their neighbours, and are drawn as parts of the sequence (Carlstein, Annals of Statistics 14(3), 1986,
+doi:10.1214/aos/1176350057). Of one policy the instances alone are drawn.
 """
 
 from __future__ import annotations
