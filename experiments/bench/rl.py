@@ -19,7 +19,7 @@ from designgym.experiments.bench.core import PROBLEM, REPEATS, Row, best_seconds
 COPIES = (8, 64)
 STEPS = 50
 WANTED = 5.0  # times DummyVecEnv's frames a second
-SEQUENTIAL = "ThreeBodyStepping-v0"
+SEQUENTIAL = ("ThreeBodyStepping-v0", "OdeStepping-v0")
 ENDLESS = 2**62  # trials: a budget that no bench spends
 
 Pair = tuple[str, str, Callable[[int], Any], Callable[[int], Any]]
@@ -38,7 +38,7 @@ def rl() -> dict[str, Any]:
                 slow, fast = measure(scalar(copies)), measure(native(copies))
                 rows.append((f"{what}, {copies} copies: DummyVecEnv over {scalar_name}", slow, "frames/s", None, ""))
                 rows.append((f"{what}, {copies} copies: {native_name}", fast, "frames/s", fast / slow, wanted))
-    return {"notes": [f"{PROBLEM} and {SEQUENTIAL}; best of {REPEATS} repeats each"], "rows": rows}
+    return {"notes": [f"{', '.join((PROBLEM, *SEQUENTIAL))}; best of {REPEATS} repeats each"], "rows": rows}
 
 
 def _pairs() -> Iterator[Pair]:
@@ -47,16 +47,25 @@ def _pairs() -> Iterator[Pair]:
 
     from designgym.agents.rl_vectors import Vectors
 
-    problem, env = make_problem(PROBLEM), make_sequential(SEQUENTIAL)
+    problem = make_problem(PROBLEM)
     yield (
         "DesignEnv",
         "DesignVectorEnv",
         lambda copies: DummyVecEnv([lambda: DesignEnv(problem)] * copies),
         lambda copies: Vectors(DesignVectorEnv(problem, copies)),
     )
-    yield (
-        SEQUENTIAL,
-        f"{SEQUENTIAL}'s vectors, metered",
+    yield from map(_sequential, SEQUENTIAL)
+
+
+def _sequential(id: str) -> Pair:
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    from designgym.agents.rl_vectors import Vectors
+
+    env = make_sequential(id)
+    return (
+        id,
+        f"{id}'s vectors, metered",
         lambda copies: DummyVecEnv([lambda: copy.deepcopy(env)] * copies),
         lambda copies: Vectors(MeteredEpisodes(env, ENDLESS).copies(copies)),
     )

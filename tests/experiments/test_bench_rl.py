@@ -13,8 +13,13 @@ def test_figures_are_of_both_ways_to_step_copies(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(rl, "PROBLEM", "SystolicGemms-v0")
     rows = {what: (figure, ratio) for what, figure, _, ratio, _ in rl.rl()["rows"]}
     for what in ("random actions", "PPO"):
-        slow, fast = (rows[f"{what}, 4 copies: {which}"] for which in ("DummyVecEnv over DesignEnv", "DesignVectorEnv"))
-        assert slow[0] > 0
-        assert slow[1] is None
-        assert fast[1] == pytest.approx(fast[0] / slow[0])
+        for one, many in (
+            ("OdeStepping-v0", "OdeStepping-v0's vectors, metered"),
+            ("ThreeBodyStepping-v0", "ThreeBodyStepping-v0's vectors, metered"),
+            ("DesignEnv", "DesignVectorEnv"),
+        ):
+            slow, fast = rows[f"{what}, 4 copies: DummyVecEnv over {one}"], rows[f"{what}, 4 copies: {many}"]
+            assert slow[0] > 0
+            assert slow[1] is None
+            assert fast[1] == pytest.approx(fast[0] / slow[0])
     assert fast[0] < rows["random actions, 4 copies: DesignVectorEnv"][0], "training takes longer than stepping"
