@@ -40,7 +40,7 @@ class LoggedRun:
     ended: why it ended, "" while it has not. elapsed_s: time within the run up to its last trial, or to its end.
 
     Of a finished run, else 0: asked (designs, repeats included), repeats, agent_s (time in the agent's own ask and
-    tell) and timed (designs asked meanwhile; fewer than asked where a told agent was continued).
+    tell) and timed (designs asked meanwhile; fewer than asked where it was told its log, or had a checkpoint).
     """
 
     key: str

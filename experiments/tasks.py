@@ -64,7 +64,7 @@ class Ended:
     """A run's last word. elapsed_s: time within the run. asked: designs asked; repeats: those of them priced before.
 
     agent_s: time in the agent's own ask and tell, pricing left out. timed: designs asked meanwhile: all of them, but
-    for a told agent that was continued, whose earlier asks are not made again.
+    for an agent that was told its log, or taken up from a checkpoint: its earlier asks are not made again.
     """
 
     reason: str

@@ -1,9 +1,12 @@
 """What the runs of a sweep come to without Ray, without interruption: the truth that sweeps are held to."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
 from designgym.experiments.flight import numbered
+from designgym.experiments.handover import Checkpoint
 from designgym.experiments.log import load_sweep
 from designgym.experiments.parts import RunFiles
 from designgym.experiments.rows import checksum, priced_in, to_batch
@@ -30,6 +33,25 @@ def undisturbed(run: RunSpec, logged: pa.Table | None = None) -> tuple[pa.Table,
         return rows.take(np.argsort(numbers)).combine_chunks(), last
     *batches, last = run_trials(run.problem.problem, task_of(run), logged)
     return pa.Table.from_batches(batches) if batches else None, last
+
+
+def kept(run: RunSpec, logged: pa.Table | None = None, checkpoint: Checkpoint | None = None) -> tuple[Any, list, Any]:
+    """Return new trials, what came among them, and how the run ended, as a driver hears them."""
+    *items, ended = run_trials(run.problem.problem, task_of(run, keeping=True), logged, checkpoint)
+    batches, asides, rows = [], [], 0 if logged is None else logged.num_rows
+    for item in items:
+        if isinstance(item, pa.RecordBatch):
+            batches.append(item)
+            rows += item.num_rows
+        else:
+            asides.append(item)
+            if isinstance(item, Checkpoint):
+                assert item.rows == rows, "it comes after the trials that it stands at, and before the next"
+    return pa.Table.from_batches(batches) if batches else None, asides, ended
+
+
+def joined(first: pa.Table, rest: pa.Table | None) -> pa.Table:
+    return first if rest is None else pa.concat_tables([first, rest])
 
 
 def same_trials(one: pa.Table, other: pa.Table) -> bool:
