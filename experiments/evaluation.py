@@ -98,6 +98,7 @@ def _entry(target: Target, settings: Settings, ended: Ended) -> dict[str, Any]:
     ended.begin(count * (len(constants) + again + len(target.policies)))
     found = baselines(env, constants, training, scored, ended)
     arms = _policy_arms(target, scored, ended)
+    _refuse_unequal(arms)
     units = units_of(arms[0].outcomes[0].lengths, env.trial == "episode")
     compared = [arm for arm in (*arms, found.fixed, found.hindsight) if arm is not None]
     objective = env.problem.objective
@@ -110,6 +111,13 @@ def _entry(target: Target, settings: Settings, ended: Ended) -> dict[str, Any]:
         "actions_tried": found.actions, "notes": _notes(env, settings, found, arms), "versions": versions(),
         "arms": [figures_of(env, arm, found.fixed, units) for arm in compared],
     }  # fmt: skip
+
+
+def _refuse_unequal(arms: list[Arm]) -> None:
+    """ValueError where policies played sequences of different lengths, whose instances are no pairs."""
+    lengths = {tuple(one.lengths.tolist()) for arm in arms for one in arm.outcomes}
+    if len(lengths) > 1:
+        raise ValueError("policies must all play as many instances of a sequence to be compared, got other numbers.")
 
 
 def _policy_arms(target: Target, seeds: list[int], ended: Callable[[], None]) -> list[Arm]:

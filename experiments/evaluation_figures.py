@@ -54,28 +54,23 @@ def _less(
 ) -> dict[str, Any]:
     """Return what an arm comes to less what the fixed action does on the same instance, and over it.
 
-    Where both came to something: `pairs` says on how many.
+    metrics: of each "difference" and "ratio", which is None where not all are above 0, and "pairs", the share of pairs
+    of a policy and an instance where both came to something: all that these are about. feasible, returns: differences.
     """
     theirs = fixed.outcomes[0]
-    if any(len(one) != len(theirs) for one in arm.outcomes):
-        raise ValueError(f"all must play as many instances of a sequence to be compared, got {arm.label} with others.")
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {"metrics": {}, "feasible": None, "returns": None}
     for name, column in values.items():
         other = np.broadcast_to(theirs.metrics[name], column.shape)
         both = np.isfinite(column) & np.isfinite(other)
         ours, others = np.where(both, column, 0.0), np.where(both, other, 0.0)
-        told[name] = {
-            "pairs": int(both.all(axis=0).sum()),
-            "difference": _interval(ratio_interval(ours - others, both.astype(np.float64), units)),
-            "ratio": _interval(ratio_interval(ours, others, units)) if (others[both] > 0).all() else None,
-        }
+        difference = ratio_interval(ours - others, both.astype(np.float64), units)
+        above = both.any() and (others[both] > 0).all()
+        ratio = _interval(ratio_interval(ours, others, units)) if above else None
+        told["metrics"][name] = {"pairs": float(both.mean()), "difference": _interval(difference), "ratio": ratio}
     if share is not None:
-        told["feasible"] = {"difference": _interval(mean_interval(share - theirs.feasible(objective), units))}
-        told["returns"] = {
-            "difference": _interval(
-                mean_interval(np.stack([one.returns for one in arm.outcomes]) - theirs.returns, units)
-            )
-        }
+        returned = np.stack([one.returns for one in arm.outcomes]) - theirs.returns
+        told["feasible"] = _interval(mean_interval(share - theirs.feasible(objective), units))
+        told["returns"] = _interval(mean_interval(returned, units))
     return told
 
 

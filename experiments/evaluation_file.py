@@ -36,7 +36,7 @@ def write_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
     """Add entries to a file: each takes the place of one of the same environment, options and instances."""
     kept: dict[str, Mapping[str, Any]] = {key_of(entry): entry for entry in read_entries(path)}
     kept |= {key_of(entry): entry for entry in entries}
-    text = json.dumps({"format": FORMAT, "entries": list(kept.values())}, indent=1, allow_nan=False) + "\n"
+    text = json.dumps({"format": FORMAT, "entries": list(kept.values())}, indent=1) + "\n"
     with written_safely(path) as file:
         file.write(text.encode())
 

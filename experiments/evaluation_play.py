@@ -18,7 +18,6 @@ from designgym.agents.policies import Policy
 from designgym.cost_models.base import Columns
 from designgym.envs import BrokenCostModel, DesignSpace, Evaluations, Objective, SequentialEnv
 from designgym.envs.copies import copies, masks_of, of_row
-from designgym.envs.episodes import Info
 from designgym.envs.problem import checked
 
 Floats = NDArray[np.float64]
@@ -185,7 +184,7 @@ def _outcomes(env: SequentialEnv[Any, Any], tapes: list[_Tape]) -> Outcomes:
     columns = np.concatenate([tape.table for tape in tapes]).T.copy()
     names = [*(metric.name for metric in metrics), "violation"]
     got = dict(zip(names, columns[: len(names)], strict=True))
-    sound = checked(Info(metrics, {}), got, {}, DesignSpace(), columns.shape[1])
+    sound = checked(env.problem.cost_model, got, {}, DesignSpace(), columns.shape[1])
     violation = sound.pop("violation")
     told = {name: np.where(violation > 0, np.nan, column) for name, column in sound.items()}
     lengths = np.array([len(tape.table) for tape in tapes], np.int64)

@@ -29,7 +29,7 @@ def verdicts(entry: dict[str, Any]) -> list[str]:
 
 
 def _verdict(entry: dict[str, Any], arm: dict[str, Any], name: str, unit: str, lower: bool) -> str:
-    less = arm["less_fixed"][name]
+    less = arm["less_fixed"]["metrics"][name]
     middle, low, high = less["difference"]
     if middle is None:
         return f"{arm['label']}: no instance came to something both with it and with the best fixed action."
@@ -40,8 +40,8 @@ def _verdict(entry: dict[str, Any], arm: dict[str, Any], name: str, unit: str, l
         f"{arm['label']} {beats} the best fixed action: its mean {name} is {found} that one's, {signed(middle, unit)} "
         f"[{signed(low, unit)}, {signed(high, unit)}]{over}"
     )
-    if less["pairs"] < entry["count"]:
-        text += f", on the {less['pairs']:,} of {entry['count']:,} instances where both come to something"
+    if less["pairs"] < 1:
+        text += f", where both come to something, in {100 * less['pairs']:.1f} % of the pairs"
     return f"{text}; {_feasible(arm)}{_constraints(entry, arm)}."
 
 
@@ -49,12 +49,12 @@ def _beats(arm: dict[str, Any], better: bool, entry: dict[str, Any]) -> bool:
     """Whether an arm wins: better in the objective, and what is to hold holds, or else no fewer are feasible."""
     if entry["objective"]["subject_to"]:
         return bool(better and arm["meets"] == arm["policies"])
-    _, _, high = arm["less_fixed"]["feasible"]["difference"]
+    _, _, high = arm["less_fixed"]["feasible"]
     return bool(better and high >= 0)
 
 
 def _feasible(arm: dict[str, Any]) -> str:
-    middle, low, high = arm["less_fixed"]["feasible"]["difference"]
+    middle, low, high = arm["less_fixed"]["feasible"]
     own = f"{100 * arm['feasible'][0]:.1f} % of the instances are feasible"
     if low == high == 0:
         return f"{own}, as many"

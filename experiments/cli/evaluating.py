@@ -73,7 +73,7 @@ def _row(arm: dict[str, Any], name: str, unit: str) -> list[Any]:
     from designgym.experiments.evaluation_words import signed
 
     mean, low, high = arm["metrics"][name]
-    less = (arm["less_fixed"] or {}).get(name)
+    less = arm["less_fixed"] and arm["less_fixed"]["metrics"].get(name)
     compared = ["", "", ""]
     if less is not None:
         middle, *ends = less["difference"]

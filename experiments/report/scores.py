@@ -53,18 +53,17 @@ def _block(entry: Told, part: Part) -> str:
     placed = []
     for name in names:
         metric = next(metric for metric in entry["metrics"] if metric["name"] == name)
-        note = f"Means over {_instances(entry)} with 95{NBSP}% intervals; small points are single policies."
-        placed.append(part.place(means_figure(entry, metric), f"Mean {name} of each arm", note))
+        means = means_figure(entry, metric)
+        if means is None:
+            continue
+        note = f"Means over {entry['count']:,} instances with 95{NBSP}% intervals; small points are single policies."
+        placed.append(part.place(means, f"Mean {name} of each arm", note))
         pairs = pairs_figure(entry, metric)
         if pairs is not None:
             what = "An episode" if entry["trial"] == "episode" else "A part of a sequence, its mean,"
             note = f"{what} a point, means over an arm's policies; below the line the policy comes to less."
             placed.append(part.place(pairs, f"{name} beside the best fixed action's", note))
-    return html + figures(*placed)
-
-
-def _instances(entry: Told) -> str:
-    return f"{entry['count']:,} instances"
+    return html + (figures(*placed) if placed else "")
 
 
 def _note(entry: Told) -> str:
@@ -102,7 +101,7 @@ def _table(entry: Told, name: str) -> str:
 
 
 def _cells(arm: Told, name: str, unit: str) -> list[str]:
-    less = (arm["less_fixed"] or {}).get(name)
+    less = arm["less_fixed"] and arm["less_fixed"]["metrics"].get(name)
     compared = ["", ""]
     if less is not None:
         compared[0] = _three([signed(value, pretty(unit)) for value in less["difference"]])

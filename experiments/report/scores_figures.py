@@ -24,8 +24,8 @@ ROW = 44  # pixels of an arm
 OTHERS = {"fixed": "ink", "hindsight": "muted"}
 
 
-def means_figure(entry: Told, metric: Told) -> Figure:
-    """Return a row an arm: its mean with the interval, and the means of its single policies."""
+def means_figure(entry: Told, metric: Told) -> Figure | None:
+    """Return a row an arm: its mean with the interval, and the means of its policies; None where none has a mean."""
     name = metric["name"]
     arms = list(reversed(entry["arms"]))
     data: list[dict[str, Any]] = []
@@ -48,6 +48,8 @@ def means_figure(entry: Told, metric: Told) -> Figure:
             "marker": {"size": 10, "color": f"@{colour}"}, "error_x": reach,
         })  # fmt: skip
         drawn += [mean, low, high, *own]
+    if not drawn:
+        return None
     x = value_axis(f"mean {with_unit(name, metric['unit'])}", np.array(drawn))
     names = [plain_text(short_label(arm["label"])) for arm in arms]
     y = axis("", tickvals=list(range(len(arms))), ticktext=names, range=[-0.6, len(arms) - 0.4], showgrid=False)

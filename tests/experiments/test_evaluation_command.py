@@ -32,9 +32,22 @@ def _small_environments(monkeypatch) -> None:
     registered(monkeypatch)
 
 
+class Strict(Walks):
+    """Walks that come to nothing where they do not end within `near` of the target."""
+
+    def __init__(self, near: float = 0.0) -> None:
+        self._near = near
+
+    def step(self, action: Any) -> Any:
+        observation, reward, terminated, truncated, info = super().step(action)
+        if terminated and info["metrics"]["cost"] - 1.0 > self._near:
+            info = {"metrics": {"cost": np.nan}, "violation": info["metrics"]["cost"] - 1.0 - self._near}
+        return observation, reward, terminated, truncated, info
+
+
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    problems = {"Lanes-v0": f"{HERE}:lanes", "Walks-v0": f"{HERE}:walks"}
-    played = {"Lanes-v0": f"{HERE}:Lanes", "Walks-v0": f"{HERE}:Walks"}
+    problems = {"Lanes-v0": f"{HERE}:lanes", "Walks-v0": f"{HERE}:walks", "Strict-v0": f"{HERE}:walks"}
+    played = {"Lanes-v0": f"{HERE}:Lanes", "Walks-v0": f"{HERE}:Walks", "Strict-v0": f"{__name__}:Strict"}
     monkeypatch.setattr(envs._PROBLEMS, "_entry_points", {**envs._PROBLEMS._entry_points, **problems})
     monkeypatch.setattr(envs._SEQUENTIAL, "_entry_points", {**envs._SEQUENTIAL._entry_points, **played})
 
@@ -105,7 +118,7 @@ def test_a_trainings_policies_are_scored_and_kept_beside_it(walked, tmp_path, mo
     assert middle == pytest.approx(np.mean(costs))
     assert low < middle < high
     assert found["fixed"]["label"] == "best fixed: action 1"
-    difference = found["policy"]["less_fixed"]["cost"]["difference"]
+    difference = found["policy"]["less_fixed"]["metrics"]["cost"]["difference"]
     assert difference[0] == pytest.approx(middle - found["fixed"]["metrics"]["cost"][0])
     assert found["hindsight"]["metrics"]["cost"][0] < found["fixed"]["metrics"]["cost"][0]
     assert "this environment draws from few instances" in entry["notes"][0]
@@ -133,6 +146,33 @@ def test_another_distribution_is_another_entry(walked, tmp_path, monkeypatch, ca
     assert "evaluation.json is damaged. Delete it, and evaluate again." in words(out / "report.html")
 
 
+@pytest.mark.parametrize("near", [-1.0, 1.0, float("inf")])
+def test_where_instances_come_to_nothing_that_is_counted(walked, near, tmp_path, monkeypatch, capsys) -> None:
+    out = tmp_path / "policy"
+    shutil.copytree(walked, out)
+    how = ("evaluate", out, "--env", "Strict", "--set", f"near={'.inf' if near == np.inf else near}", "--episodes", 40)
+    assert call(monkeypatch, *how) == 0
+    said = capsys.readouterr().out
+    (entry,) = json.loads((out / "evaluation.json").read_text())["entries"]
+    assert (entry["env"], entry["options"]) == ("Strict-v0", {"near": near})
+    found = arms(entry)
+    targets = np.array([Walks().reset(seed=seed)[0][1] for seed in seeds_of("held-out", 40)])
+    staying = np.abs(targets) <= near  # the fixed action stays where it is
+    less = found["policy"]["less_fixed"]
+    if near < 0:
+        assert found["policy"]["metrics"]["cost"] == [None, None, None]
+        assert found["policy"]["feasible"] == found["fixed"]["feasible"] == [0.0, 0.0, 0.0]
+        assert "no instance came to something both with it and with the best fixed action" in said
+        assert any("no fixed action is feasible" in note for note in entry["notes"])
+    else:
+        assert found["fixed"]["feasible"][0] == pytest.approx(staying.mean())
+        assert less["metrics"]["cost"]["pairs"] <= staying.mean()
+        share = found["policy"]["feasible"][0] - staying.mean()
+        assert less["feasible"][0] == pytest.approx(share)
+        assert found["hindsight"]["feasible"][0] >= staying.mean()
+    assert "Strict-v0" in words(out / "report.html")
+
+
 def test_one_policys_folder_is_scored_alone(walked, monkeypatch, capsys) -> None:
     folder = policy_folders(walked)[0]
     before = sorted(walked.iterdir())
@@ -153,7 +193,7 @@ def test_a_sequence_is_scored_instance_by_instance(ray, tmp_path, monkeypatch, c
     found = arms(entry)
     assert found["fixed"]["label"] == "best fixed: arm=2"
     assert found["hindsight"]["feasible"] is None
-    assert found["hindsight"]["less_fixed"]["cost"]["difference"][2] < 0
+    assert found["hindsight"]["less_fixed"]["metrics"]["cost"]["difference"][2] < 0
     assert len(found["fixed"]["points"]["cost"]) == 3 * PARTS
 
 
