@@ -36,11 +36,11 @@ class Integrations:
         self._counts = np.zeros((len(kernel.COUNTS), count), np.int64)
         self._vectors, self._jacobi = np.zeros((2 * count, n)), np.zeros((n * count, n))
         self._truth, self._scale = np.zeros((SAMPLES * count, n)), np.ones((count, n))
+        self._references: dict[int, int] = {}  # rows whose truth and scale are still to be read, and their starts
 
     def begin(self, row: int, start: int) -> None:
         """Begin an integration from the initial state of a number, see `OdeProblem.initial`."""
-        truth, self._scale[row] = reference(self.problem.name, self._mu, start)
-        self._truth[SAMPLES * row : SAMPLES * (row + 1)] = truth
+        self._references[row] = start  # 0.1 s each: a row that is begun again before a step needs one alone
         self._vectors[2 * row] = self.problem.initial(start)
         kernel.begun(
             np.array([row]), self._method, *self._tolerances, self.problem.number, self._table, self.problem.end,
@@ -53,6 +53,10 @@ class Integrations:
         looser: what the tolerances are multiplied by for this step. The size is at least what rounding allows, and at
         most what is left. What has run out of evaluations, or down to rounding, stops running.
         """
+        for row, start in self._references.items():
+            truth, self._scale[row] = reference(self.problem.name, self._mu, start)
+            self._truth[SAMPLES * row : SAMPLES * (row + 1)] = truth
+        self._references.clear()
         (spent,) = kernel.stepped(
             self._rows, factor, looser, self._method, *self._tolerances, self._most, self.problem.number, self._table,
             self.problem.end, self._truth, self._scale, self._numbers, self._counts, self._vectors, self._jacobi,
