@@ -73,6 +73,7 @@ class MeteredCopies(VectorEnv[Any, Any, Any]):
     def __init__(self, door: MeteredEpisodes, count: int) -> None:
         self._door, self._envs = door, copies(door.env, count)
         self.num_envs = count
+        self._returns = np.zeros(count)
         self.metadata = self._envs.metadata
         self.single_action_space, self.action_space = self._envs.single_action_space, self._envs.action_space
         self.single_observation_space = self._envs.single_observation_space
@@ -83,6 +84,7 @@ class MeteredCopies(VectorEnv[Any, Any, Any]):
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Begin the next episode in every copy. seed and options are left unused."""
         self._door.check_left()
+        self._returns[:] = 0.0
         return self._begin(np.ones(self.num_envs, bool))
 
     def _begin(self, rows: NDArray[np.bool_]) -> tuple[NDArray[Any], dict[str, Any]]:
@@ -103,6 +105,7 @@ class MeteredCopies(VectorEnv[Any, Any, Any]):
         try:
             observations, rewards, terminated, truncated, infos = self._envs.step(actions)
             done = terminated | truncated
+            self._returns += rewards
             self._hear(done, infos)
         finally:
             self._door.evaluating_s += time.perf_counter() - started
@@ -114,7 +117,9 @@ class MeteredCopies(VectorEnv[Any, Any, Any]):
         each = self._door.env.trial == "step"
         for row in range(self.num_envs) if each else np.flatnonzero(done).tolist():
             if not self._door.finished:
-                self._door.hear(of_row(infos["final_info"], row) if done[row] else of_row(infos, row))
+                info = of_row(infos["final_info"], row) if done[row] else of_row(infos, row)
+                self._door.hear(info, float(self._returns[row]))
+        self._returns[done | each] = 0.0
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions are open, bool (copies, actions)."""

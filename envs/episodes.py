@@ -13,7 +13,7 @@ from designgym.envs.endings import BudgetSpent
 from designgym.envs.metered import Answer, Listener
 from designgym.envs.objective import Evaluations
 from designgym.envs.problem import BrokenCostModel, DesignProblem, priced
-from designgym.envs.sequential import SequentialEnv
+from designgym.envs.sequential import RETURN, SequentialEnv
 
 
 class MeteredEpisodes:
@@ -44,7 +44,7 @@ class MeteredEpisodes:
         self.listener = listener
         self._seed = int(seed)
         self._episode = 0
-        self._running, self._steps = False, 0
+        self._running, self._steps, self._return = False, 0, 0.0
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"listener": None}
@@ -72,7 +72,7 @@ class MeteredEpisodes:
             observation, info = self.env.reset(seed=self.next_seed())
         finally:
             self.evaluating_s += time.perf_counter() - started
-        self._running, self._steps = True, 0
+        self._running, self._steps, self._return = True, 0, 0.0
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -85,8 +85,10 @@ class MeteredEpisodes:
             observation, reward, terminated, truncated, info = self.env.step(action)
             self._running = not (terminated or truncated)
             self._steps += 1
+            self._return += float(reward)
             if self.env.trial == "step" or not self._running:
-                self.hear(info)
+                returned, self._return = self._return, 0.0
+                self.hear(info, returned)
         finally:
             self.evaluating_s += time.perf_counter() - started
         return observation, float(reward), terminated, truncated, info
@@ -105,15 +107,15 @@ class MeteredEpisodes:
         if self.finished:
             raise BudgetSpent(f"the budget of {self.budget} trials is spent.")
 
-    def hear(self, info: dict[str, Any]) -> None:
-        """Count a trial, and let the listener hear it. info: of the step that ended it."""
-        designs, evaluations = outcome(self._trial_problem, info)
+    def hear(self, info: dict[str, Any], returned: float) -> None:
+        """Count a trial, and let the listener hear it. info: of the step that ended it. returned: its rewards' sum."""
+        designs, evaluations = outcome(self._trial_problem, info, returned)
         asks, self.asked = self.asked, self.asked + 1
         if self.listener is not None:
             self.listener(Answer(designs, evaluations, np.ones(1, bool), "faithful", asks))
 
 
-def outcome(problem: DesignProblem, info: dict[str, Any]) -> tuple[Columns, Evaluations]:
+def outcome(problem: DesignProblem, info: dict[str, Any], returned: float) -> tuple[Columns, Evaluations]:
     """Return what a trial chose and what it came to, batches of one, from the info of the step that ended it.
 
     problem: the environment's `trial_problem`. BrokenCostModel names what is missing.
@@ -124,7 +126,7 @@ def outcome(problem: DesignProblem, info: dict[str, Any]) -> tuple[Columns, Eval
         got = ", ".join(chosen) or "nothing"
         raise BrokenCostModel(f"info['design'] must hold {missing[0]!r} where a trial ends, got {got}.")
     designs = {name: np.array([chosen[name]]) for name in problem.space.columns}
-    told = Info(problem.cost_model.metrics, info)
+    told = Info(problem.cost_model.metrics, info, returned)
     return designs, problem.objective(priced(told, designs, problem.space, 1))
 
 
@@ -133,11 +135,15 @@ class Info:
 
     version = ""
 
-    def __init__(self, metrics: Any, info: dict[str, Any]) -> None:
+    def __init__(self, metrics: Any, info: dict[str, Any], returned: float) -> None:
         self.metrics = metrics
-        self._info = info
+        self._info, self._returned = info, returned
 
     def evaluate(self, designs: Columns) -> Columns:
         """Return the metrics of the one trial."""
-        told = {**self._info.get("metrics", {}), "violation": self._info.get("violation", 0.0)}
+        told = {
+            **self._info.get("metrics", {}),
+            RETURN.name: self._returned,
+            "violation": self._info.get("violation", 0.0),
+        }
         return {name: np.array([float(value)]) for name, value in told.items()}

@@ -6,6 +6,7 @@ the objective of a `DesignProblem` over their fixed policies, so that agents of 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
 import gymnasium
@@ -13,12 +14,37 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
+from designgym.cost_models.base import Columns, CostModel, Metric
 from designgym.envs.problem import DesignProblem
 from designgym.envs.space import DesignSpace
 
 Observation = TypeVar("Observation")
 Action = TypeVar("Action")
 Trial = Literal["episode", "step"]
+
+
+RETURN = Metric("return", "1", "higher", "sum of the environment's rewards over the trial")
+
+
+@dataclass(frozen=True)
+class TrialMetrics:
+    """What a trial is told in: the metrics of an environment's cost model, and the return. It prices nothing itself."""
+
+    model: CostModel
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those of the model, and `RETURN`, which stands where a trial is infeasible too."""
+        return (*self.model.metrics, RETURN)
+
+    @property
+    def version(self) -> str:
+        """That of the model."""
+        return self.model.version
+
+    def evaluate(self, designs: Columns) -> Columns:
+        """ValueError: trials are played."""
+        raise ValueError("trials are played, not priced by their design. Price the fixed policies: env.problem.")
 
 
 class SequentialEnv(gymnasium.Env[Observation, Action]):
@@ -56,5 +82,5 @@ class SequentialEnv(gymnasium.Env[Observation, Action]):
 
     @property
     def trial_problem(self) -> DesignProblem:
-        """What the rows of its trials are made of: `chosen`, and the metrics and objective of `problem`."""
-        return DesignProblem(self.chosen, self.problem.cost_model, self.problem.objective)
+        """What the rows of its trials are made of: `chosen`, the metrics and objective of `problem`, and the return."""
+        return DesignProblem(self.chosen, TrialMetrics(self.problem.cost_model), self.problem.objective)

@@ -22,7 +22,7 @@ from designgym.envs.registry import (
     problem_options,
     sequential_ids,
 )
-from designgym.envs.sequential import SequentialEnv
+from designgym.envs.sequential import RETURN, SequentialEnv
 
 MOST_STEPS = 2000
 
@@ -41,6 +41,10 @@ def check_sequential(id: str, trials: int = 3, **options: Any) -> None:
     _check_spaces(id, env)
     with without_warnings(id):
         check_env(gymnasium.make(gymnasium_id(id), **options).unwrapped, skip_render_check=True)
+    require(
+        RETURN.name not in (metric.name for metric in env.problem.cost_model.metrics),
+        f"{id}: no metric may be called {RETURN.name!r}, but one is: trials have their return under it. Rename it.",
+    )
     fixed = make_problem(id, **options)
     require(
         fixed.cost_model.metrics == env.problem.cost_model.metrics and fixed.objective == env.problem.objective,

@@ -65,6 +65,7 @@ def play_here(
 
     from designgym.agents import play_trials
     from designgym.envs import full_id, make_sequential
+    from designgym.envs.sequential import RETURN
 
     env = make_sequential(name, **options)
     begun = time.perf_counter()
@@ -74,8 +75,9 @@ def play_here(
     late = slice(len(trials) - max(1, round(LATE * len(trials))), None)
     metrics = trials.evaluations.metrics
     feasible = trials.evaluations.feasible
-    means = {key: _mean(metrics[key], feasible) for key in metrics if key != "violation"}
-    later = {key: _mean(metrics[key][late], feasible[late]) for key in means}
+    counted = {key: feasible | (key == RETURN.name) for key in metrics if key != "violation"}
+    means = {key: _mean(metrics[key], rows) for key, rows in counted.items()}
+    later = {key: _mean(metrics[key][late], rows[late]) for key, rows in counted.items()}
     result = {
         "id": full_id(name), "agent": agent, "seed": seed, "budget": budget, "trials": len(trials),
         "ended": trials.ended, "seconds": seconds, "mean": means, "mean_late": later,
@@ -86,16 +88,18 @@ def play_here(
         return
     out = console()
     whole = f"{len(trials):,} trials in {duration(seconds)}; {feasible.mean():.1%} of them feasible"
-    out.print(whole + ("." if feasible.all() else ", of which these are the means."), markup=False)
-    units = {metric.name: metric.unit for metric in env.problem.cost_model.metrics}
+    out.print(
+        whole + ("." if feasible.all() else ", of which these are the means (the return's is of all)."), markup=False
+    )
+    units = {metric.name: metric.unit for metric in env.trial_problem.cost_model.metrics}
     rows = [(key, quantity(means[key], units[key]), quantity(later[key], units[key])) for key in means]
     heads = ("metric", "mean", f"mean of the last {LATE:.0%}")
     out.print(table("", heads, rows, heads[1:]))
 
 
-def _mean(values: Any, feasible: Any) -> float:
-    """Return the mean over feasible trials, NaN where there are none."""
-    return float(np.mean(values[feasible])) if feasible.any() else float("nan")
+def _mean(values: Any, counted: Any) -> float:
+    """Return the mean over the trials that count, NaN where there are none."""
+    return float(np.mean(values[counted])) if counted.any() else float("nan")
 
 
 class _Bar:

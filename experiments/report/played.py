@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.envs.sequential import RETURN
 from designgym.experiments import statistics as stats
 from designgym.experiments.quantities import quantity
 from designgym.experiments.report.frame import Entry, Part, card
@@ -38,7 +39,8 @@ class PlayedRun:
     """One run. ends: the number of the last trial of each window, (w,). means: of the objective over each, (w,).
 
     so_far: its mean over all trials until then, (w,). late: over the last trials. Infeasible trials are left out.
-    shares: of each window's trials that are feasible, (w,); late_feasible: of the last ones.
+    shares: of each window's trials that are feasible, (w,); late_feasible: of the last ones. returns: means over all
+    trials of each window, (w,), NaN in a log that has none.
     """
 
     logged: LoggedRun
@@ -47,6 +49,7 @@ class PlayedRun:
     means: Floats
     so_far: Floats
     shares: Floats
+    returns: Floats
     late: float
     feasible: float
     late_feasible: float
@@ -84,9 +87,13 @@ class PlayedDigest:
         with np.errstate(invalid="ignore", divide="ignore"):
             means, so_far = sums / counts, sums.cumsum() / counts.cumsum()
             late = float(values[last].sum() / feasible[last].sum())
-        ends, shares = edges[1:].astype(float), counts / np.diff(edges)
-        all_feasible, late_feasible = float(feasible.mean()), float(feasible[last].mean())
-        self.runs.append(PlayedRun(run, len(values), ends, means, so_far, shares, late, all_feasible, late_feasible))
+        ends, lengths = edges[1:].astype(float), np.diff(edges)
+        returns = np.full(len(ends), np.nan)
+        if f"metric.{RETURN.name}" in table.column_names:
+            returned = table.column(f"metric.{RETURN.name}").to_numpy()[order]
+            returns = np.add.reduceat(returned, edges[:-1]) / lengths
+        shares = float(feasible.mean()), float(feasible[last].mean())
+        self.runs.append(PlayedRun(run, len(values), ends, means, so_far, counts / lengths, returns, late, *shares))
 
     @property
     def objective(self) -> str:

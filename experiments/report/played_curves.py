@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 def course(played: Played, windows: int, part: Part) -> str:
     """Return two or three figures: means as trials go on, what share was feasible where not all are, means so far.
 
-    Of a training the last is left out where there is another: nobody pays for its trials on average.
+    Of a training the last is the mean return instead, what was learned from: nobody pays for its trials on average.
     """
     unit = with_unit(played.objective, played.metric.unit)
     some = any(run.feasible < 1.0 for player in played.players for run in player.runs)
@@ -41,15 +41,19 @@ def course(played: Played, windows: int, part: Part) -> str:
     drawn = [part.place(_curves(played, "means", f"mean {unit}"), "As trials go on", note)]
     if some:
         drawn.append(part.place(_curves(played, "shares", "feasible trials"), "Feasible trials", f"Shares {parts}"))
-    if not (some and played.training):
+    returned = any(np.isfinite(run.returns).any() for player in played.players for run in player.runs)
+    if played.training and returned:
+        why = f"Mean return of all trials {parts.replace('; the', ', what agents learn from; the')}"
+        drawn.append(part.place(_curves(played, "returns", "mean return"), "What agents learn from", why))
+    elif not (some and played.training):
         total = "The mean of all trials so far: what a user has paid for each, learning included."
         drawn.append(part.place(_curves(played, "so_far", f"mean so far, {unit}"), "The mean so far", total))
     return figures(*drawn)
 
 
 def _curves(played: Played, what: str, title: str) -> Figure:
-    """Return the lines of all agents with their bands, by trials. what: means, so_far or shares of their runs."""
-    of_objective = what != "shares"
+    """Return the lines of all agents with their bands, by trials. what: means, so_far, shares or returns."""
+    of_objective = what in ("means", "so_far")
     fixed = played.fixed if of_objective else None
     data: list[dict[str, Any]] = []
     drawn: list[Floats] = [] if fixed is None else [np.array([fixed])]
@@ -74,7 +78,7 @@ def _curves(played: Played, what: str, title: str) -> Figure:
     if fixed is not None:
         more["shapes"] = [level(fixed, "best fixed policy")]
     y_axis = (
-        value_axis(title, np.concatenate(drawn)) if of_objective else axis(title, tickformat=".0%", range=[0, 1.02])
+        axis(title, tickformat=".0%", range=[0, 1.02]) if what == "shares" else value_axis(title, np.concatenate(drawn))
     )
     return with_legend({"data": data, "layout": layout(x_axis, y_axis, **more)})
 

@@ -60,6 +60,8 @@ def test_lanes_are_heard_copy_by_copy_within_the_budget() -> None:
     until_over(two, np.array([1, 2]), f"{INSTANCES * 2 + 3} trials")
     assert env.asked == INSTANCES * 2 + 3
     assert [answer.designs["arm"].item() for answer in heard] == [1, 2] * INSTANCES + [1, 2, 1]
+    for answer in heard:  # of a sequence each step is a trial: its return is minus its cost
+        assert answer.evaluations.metrics["return"] == -answer.evaluations.metrics["cost"]
 
 
 def test_where_an_episode_ends_the_next_one_of_the_run_begins() -> None:
@@ -72,6 +74,29 @@ def test_where_an_episode_ends_the_next_one_of_the_run_begins() -> None:
     assert set(of_row(infos["final_info"], 1)["metrics"]) == {metric.name for metric in env.problem.cost_model.metrics}
     assert (observed[0] == Walks().reset(seed=3 + 2 * 2**32)[0]).all()
     assert (observed[1] == Walks().reset(seed=3 + 3 * 2**32)[0]).all()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_trials_return_is_the_sum_of_its_rewards(count: int) -> None:
+    heard: list[Answer] = []
+    env = make_sequential("ThreeBodyStepping-v0")
+    many = MeteredEpisodes(env, 4, heard.append, 5).copies(count)
+    many.reset()
+    until_over(many, np.full(count, 5), "4 trials")
+    alone: list[Answer] = []
+    scalar = MeteredEpisodes(env, 4, alone.append, 5)
+    for _ in range(4):
+        scalar.reset()
+        ended, total = False, 0.0
+        while not ended:
+            _, reward, ended, _, _ = scalar.step(5)
+            total += reward
+        assert alone[-1].evaluations.metrics["return"].item() == total
+    returns = [sorted(answer.evaluations.metrics["return"].item() for answer in each) for each in (heard, alone)]
+    assert returns[0] == pytest.approx(returns[1])
+    assert [answer.evaluations.metrics["return"] for answer in alone] == [
+        pytest.approx(answer.evaluations.metrics["published_return"]) for answer in alone
+    ]
 
 
 def test_copies_pickle_while_they_run() -> None:
