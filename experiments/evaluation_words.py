@@ -68,7 +68,7 @@ def _constraints(entry: dict[str, Any], arm: dict[str, Any]) -> str:
     wanted = " and ".join(entry["objective"]["subject_to"])
     if arm["meets"] == arm["policies"]:
         return f"; {wanted} holds in the mean over them"
-    if arm["policies"] == 1:
+    if not arm["meets"]:
         return f"; {wanted} does not hold in the mean over them"
     return f"; {wanted} holds in the mean over them with {arm['meets']} of its {arm['policies']} policies alone"
 
@@ -77,4 +77,5 @@ def signed(value: float | None, unit: str) -> str:
     """Return a difference with its sign and unit."""
     if value is None:
         return "–"
-    return f"{'+' if value > 0 else ''}{quantity(value, unit, 3)}"
+    whole = float(round(value)) if abs(value) >= 1000 else value  # 1,686 rather than 1.69e+03
+    return f"{'+' if value > 0 else ''}{quantity(whole, unit, 3)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -12,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+EXPONENT = re.compile(r"[-+]?\d+[eE][-+]?\d+")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Set = Annotated[list[str], typer.Option("--set", metavar="OPTION=VALUE", help="An option of the problem; repeatable.")]
 
@@ -72,7 +74,8 @@ def assignments(texts: Iterable[str], what: str) -> dict[str, Any]:
         if name in found:
             raise ValueError(f"{what} {name!r} must be given once, got it twice.")
         try:
-            found[name] = yaml.safe_load(value) if value else ""
+            # PyYAML follows YAML 1.1, to which 1e-6 is a text for want of a point.
+            found[name] = float(value) if EXPONENT.fullmatch(value) else yaml.safe_load(value) if value else ""
         except yaml.YAMLError:
             found[name] = value
     return found

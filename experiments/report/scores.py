@@ -87,7 +87,7 @@ def _table(entry: Told, name: str) -> str:
     wanted = entry["objective"]["subject_to"]
     interval = f"<small>[95{NBSP}% interval]</small>"
     head = ["arm", "policies", f"mean {code(name)} {interval}", "feasible", "return", f"less best fixed {interval}",
-            f"over best fixed {interval}"]  # fmt: skip
+            "over best fixed"]  # fmt: skip
     if wanted:
         kept = ", ".join(f"<code>{escape(text.replace(' ', NBSP))}</code>" for text in wanted)
         head.insert(4, f"policies with {kept}")
@@ -105,7 +105,7 @@ def _cells(arm: Told, name: str, unit: str) -> list[str]:
     compared = ["", ""]
     if less is not None:
         compared[0] = _three([signed(value, pretty(unit)) for value in less["difference"]])
-        compared[1] = "" if less["ratio"] is None else _three([f"{value:.3g}" for value in less["ratio"]])
+        compared[1] = "" if less["ratio"] is None else f"{less['ratio'][0]:.3g}"
     return [
         f"<b>{breaking(arm['label'])}</b>" if arm["kind"] == "policy" else breaking(arm["label"]),
         str(arm["policies"]) if arm["kind"] == "policy" else "",

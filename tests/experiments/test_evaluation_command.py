@@ -17,6 +17,7 @@ from designgym.agents.check_episodes import Walks
 from designgym.agents.policies import load_policy
 from designgym.envs import registry as envs
 from designgym.experiments.cli import main
+from designgym.experiments.cli.console import assignments
 from designgym.experiments.cluster import cluster
 from designgym.experiments.driver import sweep
 from designgym.experiments.evaluation_arms import seeds_of
@@ -261,3 +262,9 @@ def test_the_scores_are_drawn(walked, tmp_path, monkeypatch, chromium: Chromium)
     assert chromium.evaluate(drawn) == [6, 20]  # three policies and three arms; an episode each
     assert chromium.evaluate("document.querySelectorAll('#scores .errorbar').length") >= 3
     assert "scores" in chromium.evaluate("document.querySelector('nav.contents').innerHTML")
+
+
+def test_an_option_may_be_a_number_with_an_exponent() -> None:
+    assert assignments(["bound=1e-6", "more=-2E+3", "name=e5", "text=1e"], "--set") == {
+        "bound": 1e-6, "more": -2000.0, "name": "e5", "text": "1e"
+    }  # fmt: skip
