@@ -13,6 +13,7 @@ from designgym.envs.copies import APART
 from designgym.experiments.evaluation_arms import GRID, baselines, constants_of, same_instances, seeds_of
 from designgym.experiments.evaluation_intervals import PARTS, mean_interval, ratio_interval, units_of
 from designgym.experiments.evaluation_play import ONE_BY_ONE, best, evaluated, play_constant, play_policy
+from designgym.experiments.evaluation_words import verdicts
 
 
 class Follows:
@@ -263,3 +264,49 @@ def test_a_ratio_is_of_sums() -> None:
     theirs = rng.uniform(1.0, 100.0, 300)
     found = ratio_interval(0.8 * theirs[None], theirs[None], units_of([1] * 300, True))
     assert found == pytest.approx((0.8, 0.8, 0.8))
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def told(
+    difference: list[float], feasible: list[float], meets: int = 2, maximize: bool = False, constraint: str = ""
+) -> str:
+    wanted = {"minimize": [], "maximize": ["cost"]} if maximize else {"minimize": ["cost"], "maximize": []}
+    arm = {
+        "kind": "policy", "label": "ppo", "policies": 2, "meets": meets, "feasible": [0.9, 0.8, 1.0],
+        "less_fixed": {"metrics": {"cost": {"pairs": 1.0, "difference": difference, "ratio": [0.5, 0.4, 0.6]}},
+                       "feasible": feasible},
+    }  # fmt: skip
+    metrics = [{"name": "cost", "unit": "1"}]
+    objective = {**wanted, "subject_to": [constraint] if constraint else []}
+    (line,) = verdicts({"objective": objective, "metrics": metrics, "arms": [arm]})
+    return line
+
+
+def test_a_policy_beats_the_fixed_action_only_where_nothing_is_broken() -> None:
+    lower, same = [-2.0, -3.0, -1.0], [0.0, -0.1, 0.1]
+    assert told(lower, same).startswith("ppo beats the best fixed action: its mean cost is lower than that one's, -2 [")
+    assert "does not beat" in told([-2.0, -3.0, 1.0], same)
+    assert "not to be told apart" in told([-2.0, -3.0, 1.0], same)
+    assert "does not beat" in told(lower, [-0.2, -0.3, -0.1]), "it gives up where the other does not"
+    assert "ppo beats" in told(lower, same, constraint="kept >= 0.9")
+    assert "does not beat" in told(lower, same, meets=1, constraint="kept >= 0.9")
+    assert "kept >= 0.9 holds in the mean over them with 1 of its 2 policies" in told(
+        lower, same, meets=1, constraint="kept >= 0.9"
+    )
+    assert "does not beat" in told(lower, same, maximize=True)
+    assert "ppo beats" in told([2000.4, 1000.2, 3000.0], same, maximize=True)
+    assert "+2,000 [+1,000, +3,000]" in told([2000.4, 1000.2, 3000.0], same, maximize=True)
+
+
+def test_a_policy_that_asks_is_told_which_actions_are_open() -> None:
+    class Asks(Follows):
+        masks = True
+
+        def act(self, observations: Any, starts: Any, masks: Any = None) -> Any:
+            assert masks.shape == (len(observations), 3)
+            assert masks.all()
+            return super().act(observations, starts)
+
+    assert set(play_policy(Walks(), Asks(walks=True), seeds_of("held-out", 3)).metrics["cost"]) == {1.0}
