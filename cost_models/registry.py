@@ -7,7 +7,7 @@ import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -105,18 +105,23 @@ def options_of(function: Callable[..., Any]) -> dict[str, Any]:
 def check_options(what: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """OptionError names an option that the function does not take, and the nearest that it takes, or one it lacks."""
     allowed = options_of(function)
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values())
-    for name in options:
-        if name not in allowed and not takes_any:
-            choice = f"must be one of {', '.join(allowed)}" if allowed else "must be left out: there are none"
-            near = difflib.get_close_matches(name, allowed, 1, 0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise OptionError(f"{what}: an option {choice}, got {name!r}.{hint}")
+    if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values()):
+        check_option_names(what, options, allowed)
     for name, value in options.items():
         _check_number(f"{what}: option {name}", allowed.get(name), value)
     missing = [name for name, default in allowed.items() if default is inspect.Parameter.empty and name not in options]
     if missing:
         raise OptionError(f"{what} needs the option {', '.join(missing)}. Give a value, such as {missing[0]}=...")
+
+
+def check_option_names(what: str, options: Iterable[str], allowed: Collection[str]) -> None:
+    """OptionError names an option that is none of those allowed, and the nearest of them."""
+    for name in options:
+        if name not in allowed:
+            choice = f"must be one of {', '.join(allowed)}" if allowed else "must be left out: there are none"
+            near = difflib.get_close_matches(name, allowed, 1, 0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise OptionError(f"{what}: an option {choice}, got {name!r}.{hint}")
 
 
 def _check_number(what: str, default: Any, value: Any) -> None:

@@ -16,8 +16,8 @@ import gymnasium
 from designgym.cost_models.base import Metric
 from designgym.cost_models.plugins import undo_if_plugin_fails
 from designgym.cost_models.registry import (
-    OptionError,
     Registry,
+    check_option_names,
     check_options,
     cost_model_options,
     make_cost_model,
@@ -28,11 +28,7 @@ from designgym.envs.objective import Objective
 from designgym.envs.problem import DesignProblem
 
 if TYPE_CHECKING:
-    from designgym.envs.design_env import DesignEnv
     from designgym.envs.sequential import SequentialEnv
-    from designgym.envs.stepwise_env import StepwiseDesignEnv
-    from designgym.envs.stepwise_vector_env import StepwiseDesignVectorEnv
-    from designgym.envs.vector_env import DesignVectorEnv
 
 NAMESPACE = "designgym"
 ID = re.compile(r"[A-Za-z]\w*-v\d+")
@@ -64,14 +60,14 @@ def register_problem(id: str, entry_point: str) -> None:
         undo_if_plugin_fails(entry_point, partial(gymnasium.registry.pop, name, None))
     gymnasium.register(
         gymnasium_id(id),
-        entry_point="designgym.envs.registry:make_design_env",
-        vector_entry_point="designgym.envs.registry:make_design_vector_env",
+        entry_point="designgym.envs.making:make_design_env",
+        vector_entry_point="designgym.envs.making:make_design_vector_env",
         kwargs={"problem_id": id},
     )
     gymnasium.register(
         gymnasium_id(id, stepwise=True),
-        entry_point="designgym.envs.registry:make_stepwise_env",
-        vector_entry_point="designgym.envs.registry:make_stepwise_vector_env",
+        entry_point="designgym.envs.making:make_stepwise_env",
+        vector_entry_point="designgym.envs.making:make_stepwise_vector_env",
         kwargs={"problem_id": id},
     )
 
@@ -98,8 +94,8 @@ def register_sequential(id: str, entry_point: str, problem: str, vector: str | N
     undo_if_plugin_fails(entry_point, partial(gymnasium.registry.pop, name, None))
     gymnasium.register(
         name,
-        entry_point="designgym.envs.registry:make_sequential_env",
-        vector_entry_point="designgym.envs.registry:make_sequential_vector_env" if vector else None,
+        entry_point="designgym.envs.making:make_sequential_env",
+        vector_entry_point="designgym.envs.making:make_sequential_vector_env" if vector else None,
         kwargs={"env_id": id},
     )
 
@@ -195,10 +191,25 @@ def make_sequential(id: str, /, **options: Any) -> SequentialEnv[Any, Any]:
     return env
 
 
+def make_sequential_vectors(id: str, /, num_envs: int = 1, **options: Any) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
+    """Make a sequential environment's own vector environment, as it was registered."""
+    made = _VECTORS.load(full_id(id))
+    taken = taken_by(id, made, options)
+    check_options(f"environment {full_id(id)!r}", made, taken)
+    env: gymnasium.vector.VectorEnv[Any, Any, Any] = made(num_envs=num_envs, **taken)
+    return env
+
+
 def taken_by(id: str, function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what only the other face of a sequential environment takes: the options of both are given as one."""
-    of_other = problem_options(id).keys() - options_of(function).keys() if is_sequential(id) else set[str]()
-    return {name: value for name, value in options.items() if name not in of_other}
+    """Leave out what only the other face of a sequential environment takes: the options of both are given as one.
+
+    OptionError names an option that neither takes.
+    """
+    if not is_sequential(id):
+        return dict(options)
+    check_option_names(f"environment {full_id(id)!r}", options, problem_options(id))
+    own = options_of(function)
+    return {name: value for name, value in options.items() if name in own}
 
 
 def _named_cost_model(name: str, options: Mapping[str, Any]) -> Any:
@@ -252,59 +263,3 @@ def _priced_when_asked(
 
 def _directions(metrics: tuple[Metric, ...]) -> dict[str, str]:
     return {metric.name: metric.better for metric in metrics}
-
-
-def _refuse_rendering(render_mode: str | None) -> None:
-    if render_mode is not None:
-        raise OptionError(f"render_mode must be None, got {render_mode!r}: there is nothing to draw.")
-
-
-def make_design_env(problem_id: str, horizon: int = 1, render_mode: str | None = None, **options: Any) -> DesignEnv:
-    """Make a problem's environment; what `gymnasium.make` calls."""
-    from designgym.envs.design_env import DesignEnv
-
-    _refuse_rendering(render_mode)
-    return DesignEnv(make_problem(problem_id, **options), horizon)
-
-
-def make_sequential_env(env_id: str, render_mode: str | None = None, **options: Any) -> SequentialEnv[Any, Any]:
-    """Make a sequential environment; what `gymnasium.make` calls."""
-    _refuse_rendering(render_mode)
-    return make_sequential(env_id, **options)
-
-
-def make_sequential_vector_env(
-    env_id: str, num_envs: int = 1, **options: Any
-) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
-    """Make a sequential environment's own vector environment; what `gymnasium.make_vec` calls."""
-    made = _VECTORS.load(full_id(env_id))
-    options = taken_by(env_id, made, options)
-    check_options(f"environment {env_id!r}", made, options)
-    env: gymnasium.vector.VectorEnv[Any, Any, Any] = made(num_envs=num_envs, **options)
-    return env
-
-
-def make_stepwise_env(
-    problem_id: str, bins: int | None = None, render_mode: str | None = None, **options: Any
-) -> StepwiseDesignEnv:
-    """Make a problem's stepwise environment; what `gymnasium.make` calls."""
-    from designgym.envs.stepwise_env import StepwiseDesignEnv
-
-    _refuse_rendering(render_mode)
-    return StepwiseDesignEnv(make_problem(problem_id, **options), bins)
-
-
-def make_design_vector_env(problem_id: str, num_envs: int = 1, horizon: int = 1, **options: Any) -> DesignVectorEnv:
-    """Make a problem's vector environment; what `gymnasium.make_vec` calls."""
-    from designgym.envs.vector_env import DesignVectorEnv
-
-    return DesignVectorEnv(make_problem(problem_id, **options), num_envs, horizon)
-
-
-def make_stepwise_vector_env(
-    problem_id: str, num_envs: int = 1, bins: int | None = None, **options: Any
-) -> StepwiseDesignVectorEnv:
-    """Make a problem's stepwise vector environment; what `gymnasium.make_vec` calls."""
-    from designgym.envs.stepwise_vector_env import StepwiseDesignVectorEnv
-
-    return StepwiseDesignVectorEnv(make_problem(problem_id, **options), num_envs, bins)

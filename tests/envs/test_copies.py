@@ -8,7 +8,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from designgym.agents.check_episodes import INSTANCES, STEPS, Lanes, Walks
-from designgym.envs import Answer, BudgetSpent, MeteredEpisodes, SequentialEnv, make_sequential
+from designgym.envs import Answer, BudgetSpent, MeteredEpisodes, SequentialEnv, make_problem, make_sequential
 from designgym.envs.copies import MeteredCopies, copies, masks_of, of_row
 
 MIXED = [("ThreeBodyStepping-v0", {"reward": "evaluations"}), ("OdeStepping-v0", {})]
@@ -135,3 +135,9 @@ def test_environments_pickle_in_the_middle_of_an_episode(id: str) -> None:
         one, other = env.step(action), again.step(action)
         assert (one[0] == other[0]).all()
         assert one[1] == other[1]
+
+
+def test_an_option_that_neither_face_takes_is_named_with_the_nearest_of_both() -> None:
+    for make in (make_problem, make_sequential):
+        with pytest.raises(ValueError, match=r"starts, .*stop_at, got 'rewar'\. Did you mean 'reward'\?"):
+            make("ThreeBodyStepping-v0", rewar="x")

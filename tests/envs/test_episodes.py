@@ -162,7 +162,7 @@ def test_the_suite_notices_an_environment_that_breaks_the_contract(monkeypatch, 
     for registered, entry in ((registry._SEQUENTIAL, name), (registry._PROBLEMS, "walks")):
         known = {**registered._entry_points, "Broken-v0": f"tests_episodes_known:{entry}"}
         monkeypatch.setattr(registered, "_entry_points", known)
-    register = {"entry_point": "designgym.envs.registry:make_sequential_env", "kwargs": {"env_id": "Broken-v0"}}
+    register = {"entry_point": "designgym.envs.making:make_sequential_env", "kwargs": {"env_id": "Broken-v0"}}
     monkeypatch.setitem(gymnasium.registry, "designgym/Broken-v0", EnvSpec("designgym/Broken-v0", **register))
     with pytest.raises(AssertionError, match=said):
         check_sequential("Broken-v0", trials=4)
