@@ -3,6 +3,7 @@
 PyYAML lets the last of two equal keys win in silence (YAML 1.2.2, 3.2.1.1, asks for unique keys).
 """
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,15 @@ class YamlError(ValueError):
     """The text is no YAML, no mapping, or holds a key twice. One line; it names the line in the file."""
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class _Numbers(yaml.SafeLoader):
+    """SafeLoader to which 1e-6 is a number, as in YAML 1.2; to PyYAML, which follows 1.1, it is a text."""
+
+
+_EXPONENT = re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+$")
+_Numbers.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
+
+
+class _UniqueKeys(_Numbers):
     """SafeLoader that refuses a second value for a key."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -30,6 +39,14 @@ class _UniqueKeys(yaml.SafeLoader):
                 )
             seen[key] = line
         return super().construct_mapping(node, deep)
+
+
+def read_value(text: str) -> Any:
+    """Return what a text stands for in YAML: a number, a list, ...; the text itself where it is no YAML."""
+    try:
+        return yaml.load(text, _Numbers) if text else ""
+    except yaml.YAMLError:
+        return text
 
 
 def parse_yaml(text: str) -> dict[str, Any]:

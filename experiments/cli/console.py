@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -13,7 +12,6 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-EXPONENT = re.compile(r"[-+]?\d+[eE][-+]?\d+")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Set = Annotated[list[str], typer.Option("--set", metavar="OPTION=VALUE", help="An option of the problem; repeatable.")]
 
@@ -64,7 +62,7 @@ def plain(value: Any) -> Any:
 
 def assignments(texts: Iterable[str], what: str) -> dict[str, Any]:
     """Read OPTION=VALUE texts; a value is read as YAML reads a scalar, so 3 is a number and resnet50 a text."""
-    import yaml
+    from designgym.experiments.strict_yaml import read_value
 
     found: dict[str, Any] = {}
     for text in texts:
@@ -73,11 +71,7 @@ def assignments(texts: Iterable[str], what: str) -> dict[str, Any]:
             raise ValueError(f"{what} must be NAME=VALUE, got {text!r}.")
         if name in found:
             raise ValueError(f"{what} {name!r} must be given once, got it twice.")
-        try:
-            # PyYAML follows YAML 1.1, to which 1e-6 is a text for want of a point.
-            found[name] = float(value) if EXPONENT.fullmatch(value) else yaml.safe_load(value) if value else ""
-        except yaml.YAMLError:
-            found[name] = value
+        found[name] = read_value(value)
     return found
 
 

@@ -11,6 +11,7 @@ import tiny_problems
 from designgym.experiments.dry_run import dry_run
 from designgym.experiments.runs import runs
 from designgym.experiments.spec import SpecError, SweepSpec, load_spec, make_spec
+from designgym.experiments.strict_yaml import parse_yaml
 
 GOOD = {
     "name": "small",
@@ -215,3 +216,9 @@ def test_dry_run_counts_and_measures() -> None:
     assert "0.5 s" in estimate.how
     capped = dry_run(make_spec(changed(seconds=0.1, problems=[{"id": "Tiny", "options": {"design_s": 0.002}}])), 1)
     assert capped.seconds <= 0.6 + 1e-9
+
+
+def test_a_number_with_an_exponent_is_a_number_with_or_without_a_point() -> None:
+    found = parse_yaml("a: 1e-6\nb: -2E+3\nc: [1.5e3, .5e1]\nd: e5\ne: 1e\nf: '1e-6'\ng: 17")
+    assert found == {"a": 1e-6, "b": -2000.0, "c": [1500.0, 5.0], "d": "e5", "e": "1e", "f": "1e-6", "g": 17}
+    assert type(found["g"]) is int
