@@ -53,6 +53,8 @@ class Relaxation:
     Error: none found. All 606 counts of tests/reference/solver_schedule/solver_sor_omega.csv are equal, means over five
     sequences equal those of solver_sor_sequence.csv to all four decimals, and counts of conjugate gradients those of
     `scipy.sparse.linalg.cg` on the matrices of SciPy.
+    Source: Khodak, Chow, Balcan and Talwalkar, "Learning to Relax", ICLR 2024, arXiv:2310.02246; for SOR and its best
+    omega Young, Trans. AMS 76, 92, 1954, doi:10.1090/S0002-9947-1954-0059635-7.
     """
 
     equation: str = "poisson"

@@ -27,7 +27,10 @@ def fixed_policies(
     most_evaluations: int = MOST_EVALUATIONS,
     objective: Objective = WORK_AND_PRECISION,
 ) -> DesignProblem:
-    """Choose a controller and tolerances for all of an integration: `ode_tolerance`, with fewer evaluations allowed."""
+    """Choose a controller and tolerances for all of an integration: `ode_tolerance`, with fewer evaluations allowed.
+
+    They are priced from the one initial state `start`, by default the standard one; `OdeStepping` plays many near it.
+    """
     return ode_tolerance(ode, mu, start, most_evaluations, objective)
 
 
@@ -42,7 +45,7 @@ class OdeStepping(SequentialEnv[Observation, Observation]):
     and the share of the interval that is left. Reward: -1 for each hundred evaluations of the right side, and at last
     -10 for each decade that the error exceeds `bound`; an integration that would make more than `most_evaluations`
     gives up, and has an error of 1. `reset(seed=k)` draws one of `starts` initial states near the standard one (0: that
-    one alone).
+    one alone, which fixed policies are priced from).
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012  (Gymnasium's own type)

@@ -44,7 +44,8 @@ def page(sweep: Sweep, problems: list[ProblemStudy], played: list[Played]) -> st
     sections += [problem_section(problem, i, part) for i, problem in enumerate(problems)]
     overall = overall_card(problems) + across_block(problems, part)
     together = f'<section id="together" class="problem">{overall}</section>' if overall else ""
-    body = "\n".join([together, *(html for html, _ in sections), _reproduce(sweep), _terms()])
+    terms = _terms(bool(problems), bool(played))
+    body = "\n".join([together, *(html for html, _ in sections), _reproduce(sweep), terms])
     first = [Entry("together", "All problems together")] if overall else []
     contents = [*first, *(entry for _, entry in sections), Entry("reproduce", "Reproduce"), Entry("terms", "Terms")]
     return render(f"{sweep.name}: designgym report", body, part, _top(sweep, problems, played), contents)
@@ -104,21 +105,31 @@ def _not_replayed(sweep: Sweep) -> str:
     )
 
 
-TERMS = {
+OF_TRIALS = {
+    "trial": "one episode of a sequential environment, or one instance where it plays a sequence of them; each costs, "
+    "the same actions again too.",
+    "feasible trial": "one that came to something and kept the constraints of the environment's objective.",
+    "return": "the sum of the environment's rewards over a trial: what agents learn from, higher is better.",
+}
+OF_DESIGNS = {
     "designs priced": "distinct designs evaluated in a run, infeasible ones included; a repeated design costs nothing.",
     "regret": "(best feasible loss so far − optimum) / (median feasible loss − optimum): 0 at the optimum, about 1 "
     "for a random feasible design, 1 while nothing feasible is found. With several objectives, 1 − the share of the "
     "true or best known front's hypervolume.",
     f"within 1{NBSP}%": "the best feasible loss so far is at most 1 % of the optimum's size above the optimum. With "
     "several objectives, at least 99 % of the hypervolume.",
-    f"IQM, 95{NBSP}% interval": "interquartile mean over runs (seeds): the mean of the middle half. The interval is "
-    "from a percentile bootstrap over 2,000 resamples of the runs (Agarwal et al., NeurIPS 2021, arXiv:2108.13264).",
     "medians over runs": "count a run that never got there as needing infinitely many designs: “never” means that half "
     "of the runs did not.",
     "runs that ended early": "carry their last value on in the figures.",
 }
+OF_BOTH = {
+    f"IQM, 95{NBSP}% interval": "interquartile mean over runs (seeds): the mean of the middle half. The interval is "
+    "from a percentile bootstrap over 2,000 resamples of the runs (Agarwal et al., NeurIPS 2021, arXiv:2108.13264).",
+}
 
 
-def _terms() -> str:
-    rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in TERMS.items())
+def _terms(searched: bool, played: bool) -> str:
+    """Explain the words of the page: those of searches, of what was played, and of both."""
+    terms = (OF_TRIALS if played else {}) | (OF_DESIGNS if searched else {}) | OF_BOTH
+    rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in terms.items())
     return f'<section id="terms" class="card"><h3>How to read this page</h3><dl class="terms">{rows}</dl></section>'

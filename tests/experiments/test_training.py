@@ -167,6 +167,8 @@ def test_the_report_of_a_training_is_about_what_was_learned(ray, tmp_path) -> No
     spec, out = training(agents=[CROSS, slow], budget=120, seeds=3), tmp_path / "out"
     sweep(spec, out, workers=2, silent=True)
     text = re.sub(r"<[^>]+>", "", write_report(out).read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    assert "rewards over a trial: what agents learn from" in text
+    assert "designs priced" not in text, "nothing was searched"
     assert "720 trials played in" in text
     assert "of training" in text
     assert "in which policies were trained" in text
@@ -174,7 +176,9 @@ def test_the_report_of_a_training_is_about_what_was_learned(ray, tmp_path) -> No
     assert "mean cost, last trials" in text
     assert "designgym evaluate DIR scores them" in text
     assert "The policy that a finished run ended with is in policies/" in text
-    assert "The mean so far" in text, "all trials are feasible: nothing else is to be drawn"
+    assert "What agents learn from" in text, "the mean return"
+    assert "The mean so far" not in text, "nobody pays for trials of a training on average"
+    assert "Feasible trials" not in text, "all are"
     (played,) = study_all(out)[2]
     trials = load_trials(out)
     for player in played.players:
