@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,8 +28,9 @@ class TrainedPolicy:
         try:
             self._model = known.made().load(io.BytesIO(files["policy.zip"]), device="cpu")
             measures = json.loads(files["observations.json"])
-        except (ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(f"the policy of {known.name} cannot be read: {error}. Train again.") from None
+        except Exception as error:  # what reads pickles may raise anything
+            why = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+            raise ValueError(f"the policy of {known.name} cannot be read: {why}. Train again.") from None
         self.masks = known.masks
         self._actions = Actions(env.action_space)
         seen = in_float32(env.observation_space) if isinstance(env.observation_space, Box) else env.observation_space

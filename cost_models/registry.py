@@ -125,7 +125,9 @@ def check_option_names(what: str, options: Iterable[str], allowed: Collection[st
 
 
 def _check_number(what: str, default: Any, value: Any) -> None:
-    """OptionError where an option whose default is a number is given something else."""
+    """OptionError where an option whose default is a number, or true or false, is given something else."""
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise OptionError(f"{what} must be true or false, got {value!r}. Give one of them.")
     whole = isinstance(default, Integral) and not isinstance(default, bool)
     if whole and (isinstance(value, bool) or not isinstance(value, Integral)):
         raise OptionError(f"{what} must be a whole number, such as {default}, got {value!r}. Give one.")

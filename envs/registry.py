@@ -6,7 +6,7 @@ Gymnasium's registry holds string entry points, so that specs pickle, turn to JS
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import gymnasium
 from designgym.cost_models.base import Metric
 from designgym.cost_models.plugins import undo_if_plugin_fails
 from designgym.cost_models.registry import (
+    OptionError,
     Registry,
     check_option_names,
     check_options,
@@ -210,6 +211,20 @@ def taken_by(id: str, function: Callable[..., Any], options: Mapping[str, Any]) 
     check_option_names(f"environment {full_id(id)!r}", options, problem_options(id))
     own = options_of(function)
     return {name: value for name, value in options.items() if name in own}
+
+
+def refuse_of_fixed_policies(id: str, options: Iterable[str]) -> None:
+    """OptionError where an option of a sequential environment is of no account when it is played.
+
+    `objective` and `cost_model` are the fixed policies' own too, but say what trials come to.
+    """
+    played = options_of(_SEQUENTIAL.load(full_id(id))).keys() | {"objective", "cost_model"}
+    for name in options:
+        if name not in played and name in problem_options(id):
+            raise OptionError(
+                f"{name} is an option of the fixed policies of {full_id(id)} alone, and changes nothing where it is "
+                "played. Leave it out."
+            )
 
 
 def _named_cost_model(name: str, options: Mapping[str, Any]) -> Any:

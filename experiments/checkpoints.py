@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from designgym.experiments.files import written_safely
 from designgym.experiments.handover import Buffer, Checkpoint, Note
-from designgym.experiments.trust import sign, signed_here
+from designgym.experiments.trust import TrustError, sign, signed_here
 from designgym.experiments.versions import changed, versions
 
 if TYPE_CHECKING:
@@ -107,7 +107,11 @@ def read_checkpoint(path: Path, key: str, rows: int) -> Checkpoint | Unusable | 
         return Unusable(f"it cannot be read: {(error.strerror or str(error)).lower()}")
     magic, _, rest = data.partition(b"\n")
     signature, _, signed = rest.partition(b"\n")
-    if not signed_here(MAGIC + b"\n" + signed, signature.decode(errors="replace")) or magic != MAGIC:
+    try:
+        ours = magic == MAGIC and signed_here(MAGIC + b"\n" + signed, signature.decode(errors="replace"))
+    except TrustError as error:
+        return Unusable(str(error))
+    if not ours:
         return Unusable("it is damaged, or was not made by this user on this machine")
     head, _, state = signed.partition(b"\n")
     header = json.loads(head)

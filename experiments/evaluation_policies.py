@@ -8,11 +8,11 @@ from typing import Any
 
 from designgym.agents.policies import Policy, load_policy
 from designgym.envs import SequentialEnv, make_sequential
-from designgym.envs.registry import full_id
+from designgym.envs.registry import full_id, is_sequential, refuse_of_fixed_policies
 from designgym.experiments.kept_policies import ABOUT, KeptPolicy, PolicyError, policy_folders, read_policy
 
 NUMBERS_ALONE = frozenset({"cross_entropy"})  # agents whose policies load without running what is in them
-NEEDED = ("agent", "label", "env", "options", "seed")
+NEEDED: dict[str, type] = {"agent": str, "label": str, "env": str, "options": dict, "seed": int}
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,9 @@ def targets_of(directory: Path, env: str | None, options: dict[str, Any], trust:
         id = trained if wanted is None else wanted
         told = {**(given if id == trained else {}), **options}
         groups.setdefault(f"{id} {sorted(told.items())}", (id, told, []))[2].append(one)
+    for id, told, _ in groups.values():
+        if is_sequential(id):
+            refuse_of_fixed_policies(id, told)
     return [
         Target(id, told, make_sequential(id, **told), [Scored(one, _label(one, ours)) for one in ours])
         for id, told, ours in groups.values()
@@ -77,7 +80,7 @@ def loaded(target: Target) -> list[Policy]:
 
 def _read(folder: Path) -> KeptPolicy:
     kept = read_policy(folder)
-    if not all(name in kept.about for name in NEEDED) or not isinstance(kept.about["options"], dict):
+    if not all(isinstance(kept.about.get(name), kind) for name, kind in NEEDED.items()):
         raise PolicyError(f"{folder / ABOUT} is damaged. Train again: the same command makes it anew.")
     return kept
 

@@ -39,7 +39,7 @@ class KeptPolicy:
 
     @property
     def trusted(self) -> bool:
-        """Whether this user kept it on this machine, just as it is."""
+        """Whether this user kept it on this machine, just as it is. TrustError where the key cannot be used."""
         rest = {name: value for name, value in self.about.items() if name != "signature"}
         return signed_here(canonical(rest), str(self.about.get("signature", "")))
 
@@ -79,10 +79,10 @@ def read_policy(folder: Path) -> KeptPolicy:
     """Return the policy in a folder. PolicyError where there is none, or its files are not those that were kept."""
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        hashes, form = dict(about["files"]), about["format"]
+        hashes, form = {str(name): str(wanted) for name, wanted in about["files"].items()}, about["format"]
     except FileNotFoundError:
         raise PolicyError(f"{folder} holds no policy: it has no {ABOUT}. Give the folder of a kept policy.") from None
-    except BROKEN:
+    except (*BROKEN, AttributeError):
         raise PolicyError(f"{folder / ABOUT} is damaged. Train again: the same command makes it anew.") from None
     if form != FORMAT:
         wrong = f"{folder / ABOUT} must be of format {FORMAT!r}, got {form!r}"

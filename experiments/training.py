@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from designgym.agents.registry import sequential_agent_class, sequential_agent_names
 from designgym.agents.sequential import SequentialAgent, player_rng
+from designgym.cost_models.registry import OptionError, nearest
 from designgym.envs import MeteredEpisodes, sequential_ids
+from designgym.envs.registry import refuse_of_fixed_policies
 from designgym.experiments.spec import SpecError, SweepSpec
 
 if TYPE_CHECKING:
@@ -24,17 +26,26 @@ def refuse_untrainable(spec: SweepSpec, problems: Sequence[SweepProblem]) -> Non
     for i, problem in enumerate(problems):
         if not problem.sequential:
             raise SpecError(
-                f"problems[{i}].id: kind: training plays sequential environments, such as "
+                f"problems[{i}].id: a training plays sequential environments, such as "
                 f"{', '.join(sequential_ids())}, got {problem.id}. Search its designs by a sweep without kind, or by "
                 "`designgym run`."
             )
+        try:
+            refuse_of_fixed_policies(problem.id, problem.given)
+        except OptionError as error:
+            raise SpecError(f"problems[{i}].options: {error}") from error
     known = trainable()
     for i, entry in enumerate(spec.agents):
         if entry.name not in known:
             raise SpecError(
-                f"agents[{i}].name: kind: training takes agents that keep their policy, {', '.join(known)}, got "
-                f"{entry.name!r}. Choose one of them."
+                f"agents[{i}].name: a training takes agents that keep their policy, {', '.join(known)}, got "
+                f"{entry.name!r}. {_remedy(entry.name, known)}"
             )
+
+
+def _remedy(name: str, known: Sequence[str]) -> str:
+    hint = nearest(name, known)
+    return hint if hint.startswith("Did you mean") else "Choose one of them."
 
 
 def refuse_unfit(runs: Sequence[RunSpec]) -> None:

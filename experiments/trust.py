@@ -34,17 +34,27 @@ def sign(data: bytes) -> str:
             _make_key(path)
         return _signature(_key(path), data)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise TrustError(f"{path}, the key that signs, cannot be used: {reason}. Set DESIGNGYM_STATE_DIR.") from None
+        raise _unusable(path, error) from None
 
 
 def signed_here(data: bytes, signature: str) -> bool:
-    """Whether this user signed these data on this machine; in a time that does not tell how much of it is right."""
+    """Whether this user signed these data on this machine; in a time that does not tell how much of it is right.
+
+    Without a key this user has signed nothing. TrustError where there is one that cannot be used.
+    """
     path = key_file()
     try:
-        return hmac.compare_digest(_signature(_key(path), data).encode(), signature.encode())
-    except (OSError, TrustError):  # without a key of its own this user has signed nothing
+        expected = _signature(_key(path), data)
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise _unusable(path, error) from None
+    return hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
+
+
+def _unusable(path: Path, error: OSError) -> TrustError:
+    reason = (error.strerror or str(error)).lower()
+    return TrustError(f"{path}, the key that signs, cannot be used: {reason}. Set DESIGNGYM_STATE_DIR.")
 
 
 def _signature(key: bytes, data: bytes) -> str:
@@ -57,7 +67,10 @@ def _key(path: Path) -> bytes:
         found = os.fstat(file.fileno())
         key = file.read()
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise TrustError(f"{path} must be for its user alone, mode 600, for it signs. Delete it: a new one is made.")
+        raise TrustError(
+            f"{path} must be for its user alone, mode 600, for it signs. Run chmod 600 on it; if others may have read "
+            "it, delete it: a new one is made, to which all that it signed is foreign."
+        )
     if len(key) != KEY_BYTE:
         raise TrustError(f"{path} must hold a key of {KEY_BYTE} bytes, got {len(key)}. Delete it: a new one is made.")
     return key

@@ -13,7 +13,9 @@ from designgym.experiments.quantities import duration
 
 def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="Problems, agents, seeds and a budget.")],
-    out: Annotated[Path | None, typer.Option(help="Where the log and the report go; runs/NAME by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where the log and the report go; runs/NAME by default.")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="A Ray cluster to join; without it one starts here.")] = None,
     workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print runs, designs and estimated time only.")] = False,

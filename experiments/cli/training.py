@@ -61,6 +61,7 @@ def spec_of(
         for key, flag in FLAGS.items():
             if text.startswith(key):
                 text = flag + text.removeprefix(key)
+        text = text.replace("(distinct designs a run may price)", "(trials of a run)")
         raise SpecError(text) from error.__cause__
 
 

@@ -76,6 +76,8 @@ def test_what_does_not_fit_is_refused_in_one_line() -> None:
         load_policy("ppo", Walks(), {"policy.zip": b""})
     with pytest.raises(ValueError, match=r"policy of ppo cannot be read: .* Train again"):
         load_policy("ppo", Walks(), files | {"policy.zip": files["policy.zip"][:100]})
+    with pytest.raises(ValueError, match=r"policy of dqn cannot be read: \w+: .*\. Train again"):
+        load_policy("dqn", Walks(), files)
     with pytest.raises(ValueError, match="Ucb keeps no policy"):
         load_policy("ucb", Lanes(), {})
     agent = make_sequential_agent("ppo", MeteredEpisodes(Walks(), 3), 0)

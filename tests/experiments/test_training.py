@@ -235,12 +235,18 @@ def test_policies_of_another_training_in_the_same_place_are_left_out(ray, tmp_pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("LABS",), "designgym: ENV: kind: training plays sequential environments, such as "),
+        (("LABS",), "designgym: ENV: a training plays sequential environments, such as "),
         (("SlowWalks", "--agent", "ucb"), "designgym: --agent: "),
         (("SlowWalks", "--agent", "sac"), "sac in SlowWalks-v0: "),
         (("SlowWalks", "--agent", "cross_entropy", "--agent-set", "size=3"), "--agent-set: unknown parameter 'size'"),
         (("SlowWalks", "--agent", "cross_entropy", "--set", "size=3"), "designgym: --set: "),
-        (("SlowWalks", "--budget", "0"), "--budget must be an integer of at least 1"),
+        (("SlowWalks", "--budget", "0"), "--budget must be an integer of at least 1 (trials of a run), got 0"),
+        (("SlowWalks", "--agent", "cross_entrpy"), "Did you mean 'cross_entropy'?"),
+        (
+            ("RelaxationSequence", "--set", "seed=3"),
+            "--set: seed is an option of the fixed policies of Relaxation",
+        ),
+        (("RelaxationSequence", "--set", "observed=maybe"), "observed must be true or false, got 'maybe'"),
         (("SlowWalks", "--seeds", "0"), "--seeds must be an integer from 1"),
         (("SlowWolks",), "Did you mean 'SlowWalks-v0'"),
     ],

@@ -25,6 +25,7 @@ def test_what_was_signed_here_is_known_and_nothing_else(state) -> None:
     assert not signed_here(b"a policy", signature[:-1] + ("0" if signature[-1] != "0" else "1"))
     assert not signed_here(b"a policy", "")
     assert not signed_here(b"a policy", "kein Schlüssel")
+    assert not signed_here(b"a policy", "\ud800")
     assert signature == sign(b"a policy"), "the key stays"
     assert signature == hmac.new((state / "key").read_bytes(), b"a policy", hashlib.sha256).hexdigest()
 
@@ -43,14 +44,14 @@ def test_the_key_is_for_its_user_alone(state) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert [path.name for path in state.iterdir()] == ["key"]
     key.chmod(0o640)
-    assert not signed_here(b"a policy", signature)
-    with pytest.raises(TrustError, match="mode 600"):
-        sign(b"a policy")
+    for use in (sign, lambda data: signed_here(data, signature)):
+        with pytest.raises(TrustError, match=r"mode 600.*Run chmod 600 on it; if others may have read it, delete it"):
+            use(b"a policy")
     key.chmod(0o600)
     key.write_bytes(b"short")
-    assert not signed_here(b"a policy", signature)
-    with pytest.raises(TrustError, match="32 bytes, got 5"):
-        sign(b"a policy")
+    for use in (sign, lambda data: signed_here(data, signature)):
+        with pytest.raises(TrustError, match="32 bytes, got 5"):
+            use(b"a policy")
 
 
 def test_a_key_that_cannot_be_made_is_said_in_one_line(state) -> None:
