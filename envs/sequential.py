@@ -6,8 +6,9 @@ the objective of a `DesignProblem` over their fixed policies, so that agents of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import gymnasium
 import numpy as np
@@ -47,6 +48,24 @@ class TrialMetrics:
         raise ValueError("trials are played, not priced by their design. Price the fixed policies: env.problem.")
 
 
+class Baseline(Protocol):
+    """A fixed policy that can be played: what it does follows from what it is shown, and it keeps nothing in mind."""
+
+    def act(self, observations: NDArray[Any], starts: NDArray[np.bool_]) -> NDArray[Any]:
+        """Return actions of n environments. observations: (n, ...); starts: where an episode has just begun, (n,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Always:
+    """One action, whatever is observed."""
+
+    action: Any
+
+    def act(self, observations: NDArray[Any], starts: NDArray[np.bool_]) -> NDArray[Any]:
+        """Return it n times."""
+        return np.repeat(np.asarray(self.action)[None], len(observations), axis=0)
+
+
 class SequentialEnv(gymnasium.Env[Observation, Action]):
     """A Gymnasium environment whose trials can be priced, budgeted and logged.
 
@@ -58,19 +77,31 @@ class SequentialEnv(gymnasium.Env[Observation, Action]):
     model, NaN only where "violation", a number, is above 0; and "design", {column: number} of `chosen`.
     All randomness comes from `np_random`: same seed and same actions, same episode, bit for bit.
     context_name: what `contexts` are called on a page, with their unit if they have one.
+    hindsight_metric: the metric that `hindsight` tells; empty for the first of the problem's cost model.
     """
 
     problem: DesignProblem
     trial: ClassVar[Trial] = "episode"
     chosen: DesignSpace = DesignSpace()
     context_name: str = "context"
+    hindsight_metric: ClassVar[str] = ""
 
     def contexts(self, seed: int) -> NDArray[np.float64] | None:
         """Return the one number that tells the instances of a sequence apart, (instances,); None where none does."""
         return None
 
     def hindsight(self, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Return for each instance of a sequence what had best been chosen, and the objective it comes to; or None."""
+        """Return for each instance of a sequence what had best been chosen, and what it comes to; or None.
+
+        Best by one metric alone, `hindsight_metric`, whatever the objective.
+        """
+        return None
+
+    def baselines(self) -> Mapping[str, Baseline] | None:
+        """Return fixed policies that trained ones are compared with, by what they choose ("eta = 0.01"), best unknown.
+
+        None for constant actions that have no better name than their number.
+        """
         return None
 
     def vectors(self, count: int) -> VectorEnv[Any, Any, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from designgym.cost_models.solver_schedule.ode_stepping import Integrations
 from designgym.envs.objective import Objective
 from designgym.envs.problem import DesignProblem
-from designgym.envs.sequential import SequentialEnv, Trial
+from designgym.envs.sequential import Baseline, SequentialEnv, Trial
+from designgym.envs.solver_schedule.ode_stepping_baselines import tolerances_of
 from designgym.envs.solver_schedule.ode_stepping_episodes import FAR, MOST_EVALUATIONS, SEEN, Episodes, Rules
 from designgym.envs.solver_schedule.ode_tolerance import WORK_AND_PRECISION, ode_tolerance
 from designgym.envs.space import DesignSpace
@@ -77,6 +79,10 @@ class OdeStepping(SequentialEnv[Observation, Observation]):
     def integrations(self) -> Integrations:
         """The one under way, a batch of one."""
         return self._episodes.integrations
+
+    def baselines(self) -> Mapping[str, Baseline]:
+        """Return scipy's controller at many tolerances, each for all of an integration."""
+        return tolerances_of(self.rules)
 
     def vectors(self, count: int) -> VectorEnv[Any, Any, Any]:
         """Return copies that one call of compiled code steps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from designgym.cost_models.base import Columns
 from designgym.cost_models.solver_schedule.relaxation import MOST_ITERATIONS, OMEGAS, Relaxation
 from designgym.cost_models.solver_schedule.relaxation_arrivals import Arrivals
 from designgym.envs.problem import DesignProblem
-from designgym.envs.sequential import SequentialEnv, Trial
+from designgym.envs.sequential import Always, Baseline, SequentialEnv, Trial
 from designgym.envs.solver_schedule.relaxation import FEWEST_ITERATIONS, SPACE
 from designgym.envs.space import DesignSpace
 
@@ -35,6 +36,7 @@ class RelaxationSequence(SequentialEnv[NDArray[np.float64], np.int64]):
     metadata = {"render_modes": []}  # noqa: RUF012  (Gymnasium's own type)
     trial: ClassVar[Trial] = "step"
     chosen: DesignSpace = SPACE
+    hindsight_metric: ClassVar[str] = "iterations"
 
     def __init__(
         self,
@@ -53,6 +55,10 @@ class RelaxationSequence(SequentialEnv[NDArray[np.float64], np.int64]):
         low, high = self.model.context_range if observed else (0.0, 1.0)
         self.observation_space = spaces.Box(low, high, (1,), np.float64)
         self._arrivals: Arrivals | None = None  # a batch of one, once there is a sequence
+
+    def baselines(self) -> Mapping[str, Baseline]:
+        """Return the twenty omega, each for all systems."""
+        return {f"omega = {omega:g}": Always(np.int64(place)) for place, omega in enumerate(OMEGAS)}
 
     def vectors(self, count: int) -> VectorEnv[Any, Any, Any]:
         """Return copies whose systems are solved by one call of compiled code."""

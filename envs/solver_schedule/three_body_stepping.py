@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from designgym.cost_models.base import Columns
 from designgym.cost_models.solver_schedule.three_body import ETAS, MOST_EVALUATIONS, ThreeBody
 from designgym.cost_models.solver_schedule.three_body_episodes import LIMITS, Episodes, Rules
 from designgym.cost_models.solver_schedule.three_body_starts import drawn, file_states
-from designgym.envs.sequential import SequentialEnv, Trial
+from designgym.envs.sequential import Always, Baseline, SequentialEnv, Trial
 from designgym.envs.solver_schedule.three_body import three_body
 from designgym.envs.space import DesignSpace
 
@@ -51,6 +52,10 @@ class ThreeBodyStepping(SequentialEnv[Observation, np.int64]):
         self.observation_space = spaces.Box(-LIMITS, LIMITS, dtype=np.float64)
         self._episodes = Episodes(1, self.rules)
         self._running = False
+
+    def baselines(self) -> Mapping[str, Baseline]:
+        """Return the ten eta, each for all intervals."""
+        return {f"eta = {eta:.3g}": Always(np.int64(place)) for place, eta in enumerate(ETAS)}
 
     def vectors(self, count: int) -> VectorEnv[Any, Any, Any]:
         """Return copies that one call of compiled code steps."""
