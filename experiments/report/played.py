@@ -218,7 +218,7 @@ def _headline(played: Played) -> str:
     told_over = _over(best, all_feasible=min(player.feasible for player in played.players) == 1.0)
     told = (
         f"<strong>{escape(best.label)}</strong> comes to the {least} mean {code(played.objective)} over {told_over}: "
-        f"{played.value(best.mean[0])} [{played.value(best.mean[1])}, {played.value(best.mean[2])}]"
+        f"{played.value(best.mean[0])}{f' {_ends(played, best)}' if len(best.runs) > 1 else ''}"
     )
     if not others:
         return f"{told}.{_against_fixed(played)}"
@@ -226,10 +226,15 @@ def _headline(played: Played) -> str:
     if round(second.feasible, 3) < round(best.feasible, 3):
         return f"{told}; of the next, {escape(second.label)}, {percent(second.feasible)} are.{_against_fixed(played)}"
     apart = best.mean[2] < second.mean[1] if played.metric.better == "lower" else best.mean[1] > second.mean[2]
+    alone = min(len(best.runs), len(second.runs)) == 1
     return (
         f"{told}, before {escape(second.label)} with {played.value(second.mean[0])}"
-        f"{'' if apart else '; their intervals overlap'}.{_against_fixed(played)}"
+        f"{'' if apart or alone else '; their intervals overlap'}.{_against_fixed(played)}"
     )
+
+
+def _ends(played: Played, player: Player) -> str:
+    return f"[{played.value(player.mean[1])}, {played.value(player.mean[2])}]"
 
 
 def _over(best: Player, all_feasible: bool) -> str:
@@ -276,10 +281,11 @@ def _table(played: Played) -> str:
         other = player.overall if played.training else player.late
         timed = sum(run.logged.timed for run in player.runs)
         each = quantity(sum(run.logged.agent_s for run in player.runs) / timed, "s") if timed else "–"
-        low, high = played.value(player.mean[1]), played.value(player.mean[2])
+        # One run has no interval over runs.
+        ends = _ends(played, player) if len(player.runs) > 1 else ""
         rows.append(
-            (agent_name(player), str(len(player.runs)), played.value(player.mean[0]),
-             f"[{low}, {high}]", played.value(other[0]), percent(player.feasible), each)
+            (agent_name(player), str(len(player.runs)), played.value(player.mean[0]), ends, played.value(other[0]),
+             percent(player.feasible), each)
         )  # fmt: skip
     head = ("agent", "runs", heads[0], "interval", heads[1], feasible, "time a trial")
     return table(head, rows)
