@@ -1,4 +1,4 @@
-"""Policies scored on instances that no training saw, beside the best fixed action and hindsight.
+"""Policies scored on instances that no training saw, beside the best fixed policy and hindsight.
 
 `evaluate` plays; what it finds, an entry for each environment, is plain JSON (`evaluation_file`). What is compared is
 in `evaluation_policies` and `evaluation_arms`, what is told of each arm in `evaluation_figures`.
@@ -18,9 +18,10 @@ from designgym.experiments.evaluation_arms import (
     Baselines,
     Instances,
     baselines,
-    constants_of,
+    fixed_of,
     same_instances,
     seeds_of,
+    tells_hindsight,
 )
 from designgym.experiments.evaluation_figures import figures_of
 from designgym.experiments.evaluation_intervals import units_of
@@ -92,14 +93,15 @@ def _entry(target: Target, settings: Settings, ended: Ended) -> dict[str, Any]:
     env = target.env
     count = settings.episodes or EPISODES[env.trial]
     scored, training = (seeds_of(which, count, settings.seed) for which in (settings.instances, "training"))
-    constants = constants_of(env)
-    # Where the environment tells what had best been chosen, of fixed actions the best alone is played once more.
-    again = len(constants) if env.hindsight(scored[0]) is None else 1 + min(1, len(constants))
-    ended.begin(count * (len(constants) + again + len(target.policies)))
-    found = baselines(env, constants, training, scored, ended)
+    among = fixed_of(env)
+    # Where the environment tells what had best been chosen, of fixed policies the best alone is played once more.
+    again = 1 + min(1, len(among)) if tells_hindsight(env, scored[0]) else len(among)
+    ended.begin(count * (len(among) + again + len(target.policies)))
+    found = baselines(env, among, training, scored, ended)
     arms = _policy_arms(target, scored, ended)
     _refuse_unequal(arms)
-    units = units_of(arms[0].outcomes[0].lengths, env.trial == "episode")
+    same = _same(arms, found)
+    units = units_of(arms[0].outcomes[0].lengths, env.trial == "episode", same)
     compared = [arm for arm in (*arms, found.fixed, found.hindsight) if arm is not None]
     objective = env.problem.objective
     return {
@@ -108,7 +110,7 @@ def _entry(target: Target, settings: Settings, ended: Ended) -> dict[str, Any]:
         "objective": {"minimize": list(objective.minimize), "maximize": list(objective.maximize),
                       "subject_to": list(objective.subject_to)},
         "metrics": [vars(metric) for metric in env.problem.cost_model.metrics],
-        "actions_tried": found.actions, "notes": _notes(env, settings, found, arms), "versions": versions(),
+        "actions_tried": found.tried, "notes": _notes(env, settings, found, arms, same), "versions": versions(),
         "arms": [figures_of(env, arm, found.fixed, units) for arm in compared],
     }  # fmt: skip
 
@@ -131,19 +133,23 @@ def _policy_arms(target: Target, seeds: list[int], ended: Callable[[], None]) ->
     ]
 
 
-def _notes(env: SequentialEnv[Any, Any], settings: Settings, found: Baselines, arms: list[Arm]) -> list[str]:
+def _same(arms: list[Arm], found: Baselines) -> list[int]:
+    """Return a number for each episode, alike for those that were one and the same to all who played them."""
+    played = [one for arm in (*arms, *([found.fixed] if found.fixed else [])) for one in arm.outcomes]
+    places: dict[Any, int] = {}
+    return [places.setdefault(told, len(places)) for told in zip(*(one.episodes() for one in played), strict=True)]
+
+
+def _notes(
+    env: SequentialEnv[Any, Any], settings: Settings, found: Baselines, arms: list[Arm], same: list[int]
+) -> list[str]:
     """Say what a reader must know to trust the figures."""
     notes = list(found.notes)
     if settings.instances == "training" and found.fixed is not None:
-        notes.append("the fixed action was chosen on these very instances")
-    elif found.fixed is not None and found.chosen is not None:
-        different, met = same_instances(found.fixed.outcomes[0], found.chosen)
-        count = len(found.chosen.lengths)
-        if different < count or met:
-            notes.append(
-                f"this environment draws from few instances: the {count} episodes are {different} different ones, and "
-                f"{met} of them were drawn in choosing the fixed action, as they may have been in training"
-            )
+        notes.append("the fixed policy was chosen on these very instances")
+    repeated = _repeated(env, settings, found, same)
+    if repeated:
+        notes.append(repeated)
     alone = [arm.label for arm in arms if len(arm.outcomes) == 1]
     if alone:
         notes.append(f"one policy of {', '.join(alone)}: its intervals are over instances alone, not over training")
@@ -152,6 +158,35 @@ def _notes(env: SequentialEnv[Any, Any], settings: Settings, found: Baselines, a
         notes.append(
             f"fewer than {FEW} policies of {', '.join(few)}: another training may well lie outside the intervals"
         )
+    for arm in arms:
+        different = len({tuple(one.episodes()) for one in arm.outcomes})
+        if different < len(arm.outcomes):
+            what = "all do the same" if different == 1 else f"do {different} different things"
+            notes.append(f"the {len(arm.outcomes)} policies of {arm.label} {what} on these instances")
     if len(env.problem.objective.names) > 1:
-        notes.append("several objectives: fixed actions are ranked by the reward of the environment's objective")
+        notes.append("several objectives: the best fixed policy is that of the highest mean return, as in training")
     return notes
+
+
+def _repeated(env: SequentialEnv[Any, Any], settings: Settings, found: Baselines, same: list[int]) -> str:
+    """Say which episodes are equal, and which were met in choosing; nothing where all are new."""
+    many, different, met = len(same), len(set(same)), 0
+    if settings.instances != "training" and found.fixed is not None and found.chosen is not None:
+        _, met = same_instances(found.fixed.outcomes[0], found.chosen)
+    told = []
+    if different == 1 < many:
+        what, over = ("instance", "") if env.trial == "episode" else ("sequence", " and parts of it")
+        told.append(
+            f"this environment has one {what}: all {many:,} episodes are the same, intervals are over policies{over}"
+        )
+    elif different < many:
+        told.append(
+            f"this environment draws from few instances: the {many} episodes are {different} different ones, and "
+            "intervals are over these"
+        )
+    if met:
+        which = (
+            "the episode was" if many == 1 else f"{'all' if met == many else f'{met:,}'} of the {many:,} episodes were"
+        )
+        told.append(f"{which} met in choosing the fixed policy, and may have been in training")
+    return "; ".join(told)

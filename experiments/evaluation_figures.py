@@ -1,4 +1,4 @@
-"""What is told of an arm of an evaluation: means with intervals, and differences to the best fixed action in pairs."""
+"""What is told of an arm of an evaluation: means with intervals, and differences to the best fixed policy in pairs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def figures_of(env: SequentialEnv[Any, Any], arm: Arm, fixed: Arm | None, units:
 def _less(
     values: dict[str, Floats], arm: Arm, fixed: Arm, units: Ints, share: Floats | None, objective: Objective
 ) -> dict[str, Any]:
-    """Return what an arm comes to less what the fixed action does on the same instance, and over it.
+    """Return what an arm comes to less what the fixed policy does on the same instance, and over it.
 
     metrics: of each "difference" and "ratio", which is None where not all are above 0, and "pairs", the share of pairs
     of a policy and an instance where both came to something: all that these are about. feasible, returns: differences.

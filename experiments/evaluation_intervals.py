@@ -24,18 +24,21 @@ AT_ONCE = 250  # resamples; a draw of ten thousand instances takes room
 PARTS = 25  # of a sequence
 
 
-def units_of(lengths: Sequence[int] | Ints, whole: bool) -> Ints:
-    """Return the unit that each instance is drawn with, (instances,): itself, or a part of its sequence.
+def units_of(lengths: Sequence[int] | Ints, whole: bool, same: Sequence[int] | None = None) -> Ints:
+    """Return the unit that each instance is drawn with, (instances,), from 0: itself, or a part of its sequence.
 
-    lengths: instances of each episode. whole: whether an episode is one instance.
+    lengths: instances of each episode. whole: whether an episode is one instance. same: a number for each episode,
+    alike for equal ones, which are drawn together: an instance that is met again tells nothing new.
     """
-    if whole:
-        return np.arange(int(np.sum(lengths)))
-    units, first = [], 0
-    for length in np.asarray(lengths).tolist():
-        parts = min(PARTS, length)
-        units.append(first + np.arange(length) * parts // length)
-        first += parts
+    units: list[Ints] = []
+    firsts: dict[int, int] = {}  # the first unit of each different episode
+    following = 0
+    for place, length in enumerate(np.asarray(lengths).tolist()):
+        own = place if same is None else same[place]
+        parts = length if whole else min(PARTS, length)
+        if own not in firsts:
+            firsts[own], following = following, following + parts
+        units.append(firsts[own] + np.arange(length) * parts // length)
     return np.concatenate(units)
 
 
@@ -65,7 +68,7 @@ def ratio_interval(above: Floats, below: Floats, units: Ints, seed: int = 0) -> 
 
 def _by_unit(values: Floats, units: Ints) -> Floats:
     """Return the sums over the instances of each unit, (policies, units)."""
-    return np.stack([np.bincount(units, row, int(units[-1]) + 1) for row in values])
+    return np.stack([np.bincount(units, row) for row in values])
 
 
 def _drawn(top: Floats, bottom: Floats, count: int, rng: np.random.Generator) -> Floats:

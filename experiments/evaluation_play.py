@@ -1,4 +1,4 @@
-"""Episodes of given seeds, played by policies or constant actions, many copies of the environment at a time.
+"""Episodes of given seeds, played by policies, trained or fixed, many copies of the environment at a time.
 
 An episode is one that `reset(seed=...)` begins, whatever copy plays it: who plays the same seeds meets the same
 instances. An instance is an episode, or in a sequence each of its steps.
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from designgym.agents.policies import Policy
 from designgym.cost_models.base import Columns
-from designgym.envs import BrokenCostModel, DesignSpace, Evaluations, Objective, SequentialEnv
+from designgym.envs import BrokenCostModel, DesignSpace, Objective, SequentialEnv
 from designgym.envs.copies import copies, masks_of, of_row
 from designgym.envs.problem import checked
+from designgym.envs.sequential import Baseline
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -82,18 +83,20 @@ def play_policy(
     return play(env, act, seeds, masks=policy.masks, ended=ended)[0]
 
 
-def play_constant(
+def play_fixed(
     env: SequentialEnv[Any, Any],
-    actions: NDArray[Any],
+    policies: Sequence[Baseline],
     seeds: Sequence[int],
     ended: Callable[[], None] = lambda: None,
 ) -> list[Outcomes]:
-    """Return what each of some actions, (actions, ...), comes to where nothing else is ever done."""
+    """Return what each of some fixed policies comes to."""
 
     def act(observations: NDArray[Any], starts: Bools, masks: Bools | None, actors: Ints) -> NDArray[Any]:
-        return actions[actors]
+        rows = [np.flatnonzero(actors == actor) for actor in range(len(policies))]
+        chosen = [policy.act(observations[own], starts[own]) for policy, own in zip(policies, rows, strict=True)]
+        return np.concatenate(chosen)[np.argsort(np.concatenate(rows))]
 
-    return play(env, act, seeds, len(actions), ended=ended)
+    return play(env, act, seeds, len(policies), ended=ended)
 
 
 def play(
@@ -192,28 +195,38 @@ def _outcomes(env: SequentialEnv[Any, Any], tapes: list[_Tape]) -> Outcomes:
     return Outcomes(told, violation, columns[-2], columns[-1], lengths, began, tapes[-1].design)
 
 
-def evaluated(objective: Objective, sets: Sequence[Outcomes]) -> Evaluations:
-    """Return what sets of instances come to by an objective, a row each: the means of each metric go through it.
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """How good some are, each (n,). violation: less comes first. worth: where that ties, more; NaN is the least."""
+
+    violation: Floats
+    worth: Floats
+
+
+def ranked(objective: Objective, sets: Sequence[Outcomes]) -> Ranked:
+    """Return how good sets of instances are: the means of each metric go through the objective, see `in_order`.
 
     So a constraint such as "kept >= 0.9" is one on the mean over instances.
     """
     means = [one.means() for one in sets]
     columns = {name: np.concatenate([mean[name] for mean in means]) for name in means[0]}
-    return in_order(objective, columns)
+    return in_order(objective, columns, np.array([one.returns.mean() for one in sets]))
 
 
-def in_order(objective: Objective, columns: Columns) -> Evaluations:
-    """Evaluate metrics, each (n,), with rewards alone that order them: by violation, then by the loss.
+def in_order(objective: Objective, columns: Columns, returns: Floats) -> Ranked:
+    """Return how good metrics, each (n,), are: by violation, then by the objective.
 
-    With several objectives feasible ones are ordered by the objective's own reward.
+    Several objectives are weighed against each other as in training, by the return, (n,), which pays for infeasible
+    trials too; their constraints come first, if they have any.
     """
-    violation, losses = objective.violation(columns), objective.losses(columns)
-    feasible = violation == 0
-    reward = -losses[:, 0] if losses.shape[1] == 1 else objective(columns).reward
-    return Evaluations({k: v for k, v in columns.items() if k != "violation"}, losses, violation, feasible, reward)
+    if len(objective.names) == 1:
+        return Ranked(objective.violation(columns), -objective.losses(columns)[:, 0])
+    if not objective.subject_to:
+        return Ranked(np.zeros(len(returns)), returns)
+    return Ranked(objective.violation(columns), returns)
 
 
-def best(found: Evaluations) -> int:
-    """Return the row of the least violation, among these that of the highest reward, the first where they tie."""
-    reward = np.where(np.isnan(found.reward), -np.inf, found.reward)
-    return int(np.lexsort((-reward, found.violation))[0])
+def best(found: Ranked) -> int:
+    """Return the row of the least violation, among these that of the highest worth, the first where they tie."""
+    worth = np.where(np.isnan(found.worth), -np.inf, found.worth)
+    return int(np.lexsort((-worth, found.violation))[0])

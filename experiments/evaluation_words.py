@@ -1,56 +1,92 @@
-"""An evaluation in words: what was scored on what, and what each policy's arm is worth beside the best fixed action."""
+"""An evaluation in words: what was scored on what, and what each policy's arm is worth beside the best fixed policy."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from designgym.experiments.quantities import quantity
+from designgym.experiments.report.text import several
 
-KINDS = {"held-out": "held-out instances", "training": "training instances, those that fixed actions are chosen on"}
+FEWER = 0.02  # by which the share of feasible instances may be lower where an arm is said to win
+KINDS = {"held-out": "held-out instances", "training": "training instances, those that fixed policies are chosen on"}
 
 
 def heading(entry: dict[str, Any]) -> str:
     """Return where policies were scored, and on how many instances."""
     options = "".join(f" {name}={value}" for name, value in entry["options"].items())
-    many = f"{entry['episodes']:,} episodes"
+    many = several(entry["episodes"], "episode")
     if entry["trial"] == "step":
-        many = f"{entry['count']:,} instances in {entry['episodes']:,} sequences"
+        many = f"{several(entry['count'], 'instance')} in {several(entry['episodes'], 'sequence')}"
     return f"{entry['env']}{options}: {many}, {KINDS[entry['instances']]}"
 
 
-def verdicts(entry: dict[str, Any]) -> list[str]:
-    """Return a sentence for each arm of policies that can be compared, of the first objective."""
+def rule(entry: dict[str, Any]) -> str:
+    """Return when an arm is said to beat the best fixed policy."""
     wanted = entry["objective"]
-    name = [*wanted["minimize"], *wanted["maximize"]][0]
+    names = [*wanted["minimize"], *wanted["maximize"]]
+    better = f"the interval of the difference in {names[0]} is on the better side"
+    if len(names) > 1:
+        better = f"it is better in one of {', '.join(names)}, by its interval, and worse in none"
+    kept = f"the lower end of the difference in feasible shares is at least {-100 * FEWER:.0f} points"
+    if wanted["subject_to"]:
+        kept = f"{' and '.join(wanted['subject_to'])} holds for each of its policies"
+    return f"An arm beats the best fixed policy where {better}, and {kept}."
+
+
+def verdicts(entry: dict[str, Any]) -> list[str]:
+    """Return a sentence for each arm of policies that can be compared."""
+    return [_verdict(entry, arm) for arm in entry["arms"] if arm["kind"] == "policy" and arm["less_fixed"]]
+
+
+def _verdict(entry: dict[str, Any], arm: dict[str, Any]) -> str:
+    wanted = entry["objective"]
+    names = [*wanted["minimize"], *wanted["maximize"]]
+    found = {name: _compared(entry, arm, name) for name in names}
+    if any(side is None for side, _ in found.values()):
+        return f"{arm['label']}: no instance came to something both with it and with the best fixed policy."
+    better, worse = ([name for name in names if found[name][0] == side] for side in ("better", "worse"))
+    told = "does not beat the best fixed policy"
+    if better and worse:
+        told = (
+            f"neither beats the best fixed policy nor is beaten, better in {' and '.join(better)}, worse in "
+            f"{' and '.join(worse)}"
+        )
+    elif better and _keeps(entry, arm):
+        told = "beats the best fixed policy"
+    parts = [f"its mean {name} is {text}" for name, (_, text) in found.items()]
+    if len(names) > 1:
+        parts.append(f"its mean return is {_of_three(arm['less_fixed']['returns'], '1')}")
+    pairs = arm["less_fixed"]["metrics"][names[0]]["pairs"]
+    if pairs < 1:
+        parts[-1] += f", where both come to something, in {100 * pairs:.1f} % of the pairs"
+    too_few = "" if not better or _keeps(entry, arm) or wanted["subject_to"] else ": too many fewer may be feasible"
+    return f"{arm['label']} {told}: {'; '.join(parts)}; {_feasible(arm)}{too_few}{_constraints(entry, arm)}."
+
+
+def _compared(entry: dict[str, Any], arm: dict[str, Any], name: str) -> tuple[str | None, str]:
+    """Return where an arm is in a metric, "better", "worse" or "", and in words; None where there is no pair."""
     unit = next(metric["unit"] for metric in entry["metrics"] if metric["name"] == name)
-    lower = name in wanted["minimize"]
-    arms = [arm for arm in entry["arms"] if arm["kind"] == "policy" and arm["less_fixed"]]
-    return [_verdict(entry, arm, name, unit, lower) for arm in arms]
-
-
-def _verdict(entry: dict[str, Any], arm: dict[str, Any], name: str, unit: str, lower: bool) -> str:
     less = arm["less_fixed"]["metrics"][name]
     middle, low, high = less["difference"]
     if middle is None:
-        return f"{arm['label']}: no instance came to something both with it and with the best fixed action."
-    found = "lower than" if high < 0 else "higher than" if low > 0 else "not to be told apart from"
+        return None, ""
+    side = "lower" if high < 0 else "higher" if low > 0 else ""
+    good = "lower" if name in entry["objective"]["minimize"] else "higher"
     over = "" if less["ratio"] is None else f", {less['ratio'][0]:.3g} times as much"
-    beats = "beats" if _beats(arm, high < 0 if lower else low > 0, entry) else "does not beat"
-    text = (
-        f"{arm['label']} {beats} the best fixed action: its mean {name} is {found} that one's, {signed(middle, unit)} "
-        f"[{signed(low, unit)}, {signed(high, unit)}]{over}"
-    )
-    if less["pairs"] < 1:
-        text += f", where both come to something, in {100 * less['pairs']:.1f} % of the pairs"
-    return f"{text}; {_feasible(arm)}{_constraints(entry, arm)}."
+    return side and ("better" if side == good else "worse"), f"{_of_three(less['difference'], unit)}{over}"
 
 
-def _beats(arm: dict[str, Any], better: bool, entry: dict[str, Any]) -> bool:
-    """Whether an arm wins: better in the objective, and what is to hold holds, or else no fewer are feasible."""
+def _of_three(found: list[float], unit: str) -> str:
+    middle, low, high = found
+    side = "lower than" if high < 0 else "higher than" if low > 0 else "not to be told apart from"
+    return f"{side} that one's, {signed(middle, unit)} [{signed(low, unit)}, {signed(high, unit)}]"
+
+
+def _keeps(entry: dict[str, Any], arm: dict[str, Any]) -> bool:
+    """Whether what is to hold holds, or else few more instances are infeasible, if any: else nothing is won."""
     if entry["objective"]["subject_to"]:
-        return bool(better and arm["meets"] == arm["policies"])
-    _, _, high = arm["less_fixed"]["feasible"]
-    return bool(better and high >= 0)
+        return bool(arm["meets"] == arm["policies"])
+    return bool(arm["less_fixed"]["feasible"][1] >= -FEWER)
 
 
 def _feasible(arm: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`designgym evaluate`: trained policies on instances that no training saw, beside the best fixed action."""
+"""`designgym evaluate`: trained policies on instances that no training saw, beside the best fixed policy."""
 
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -26,7 +26,7 @@ def evaluate(
         Path | None, typer.Option("--out", "-o", help="A JSON file for the figures; DIR/evaluation.json by default.")
     ] = None,
 ) -> None:
-    """Score trained policies on instances that they never saw, beside the best fixed action and hindsight."""
+    """Score trained policies on instances that they never saw, beside the best fixed policy and hindsight."""
     from designgym.experiments.evaluation import Settings
     from designgym.experiments.evaluation import evaluate as evaluated
     from designgym.experiments.evaluation_file import NAME, write_entries
@@ -56,7 +56,7 @@ def evaluate(
 
 
 def _print(out: Any, entry: dict[str, Any]) -> None:
-    from designgym.experiments.evaluation_words import heading, verdicts
+    from designgym.experiments.evaluation_words import heading, rule, verdicts
 
     out.print(heading(entry), markup=False, soft_wrap=True)
     units = {metric["name"]: metric["unit"] for metric in entry["metrics"]}
@@ -65,7 +65,8 @@ def _print(out: Any, entry: dict[str, Any]) -> None:
                    "95 % interval", "over best fixed")  # fmt: skip
         rows = [_row(arm, name, units[name]) for arm in entry["arms"]]
         out.print(table("", columns, rows, columns[1:]))
-    for line in [*verdicts(entry), *(f"note: {note}." for note in entry["notes"])]:
+    found = verdicts(entry)
+    for line in [*found, *([rule(entry)] if found else []), *(f"note: {note}." for note in entry["notes"])]:
         out.print(line, markup=False, soft_wrap=True)
 
 

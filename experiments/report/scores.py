@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from designgym.experiments.evaluation_file import NAME, EvaluationError, read_entries
-from designgym.experiments.evaluation_words import heading, signed, verdicts
+from designgym.experiments.evaluation_words import heading, rule, signed, verdicts
 from designgym.experiments.quantities import quantity
 from designgym.experiments.report.frame import Entry, Part, card, figures
 from designgym.experiments.report.scores_figures import means_figure, pairs_figure
@@ -33,7 +33,7 @@ def scores_section(directory: Path, part: Part) -> list[tuple[str, Entry]]:
         lines.append(Entry(anchor, _title(entry)))
     goal = (
         "<p class='goal'>The policies that training ended with, playing without learning or chance, beside the best "
-        "fixed action and the best in hindsight.</p>"
+        "fixed policy and the best in hindsight.</p>"
     )
     html = f'<section class="problem" id="scores"><h2>Scores</h2>{goal}{"".join(blocks)}</section>'
     return [(html, Entry("scores", "Scores", tuple(lines)))]
@@ -62,23 +62,25 @@ def _block(entry: Told, part: Part) -> str:
         if pairs is not None:
             what = "An episode" if entry["trial"] == "episode" else "A part of a sequence, its mean,"
             note = f"{what} a point, means over an arm's policies; below the line the policy comes to less."
-            placed.append(part.place(pairs, f"{name} beside the best fixed action's", note))
+            placed.append(part.place(pairs, f"{name} beside the best fixed policy's", note))
     return html + (figures(*placed) if placed else "")
 
 
 def _note(entry: Told) -> str:
     wanted = entry["objective"]
-    told = (
-        f"Intervals are over policies and instances together (bootstrap, 95{NBSP}%); differences are to the best fixed "
-        "action on the same instance."
-    )
-    if entry["actions_tried"]:
+    told = f"Intervals are over policies and instances together (bootstrap, 95{NBSP}%)"
+    if any(arm["kind"] == "fixed" for arm in entry["arms"]):
+        names = [*wanted["minimize"], *wanted["maximize"]]
+        by = code(names[0]) if len(names) == 1 else "return"
         told += (
-            f" It is the best of {entry['actions_tried']} constant actions on as many other instances, by the mean of "
-            f"{', '.join(code(name) for name in [*wanted['minimize'], *wanted['maximize']])}"
+            "; differences are to the best fixed policy on the same instance. It is the best of "
+            f"{entry['actions_tried']} on as many other instances, by the mean {by}"
         )
         kept = " and ".join(code(text) for text in wanted["subject_to"])
-        told += f" where {kept} holds in the mean." if kept else "."
+        told += f" where {kept} holds in the mean. " if kept else ". "
+        told += escape(rule(entry))
+    else:
+        told += "."
     return " ".join([told, *(f"{escape(note[0].upper() + note[1:])}." for note in entry["notes"])])
 
 
@@ -86,18 +88,18 @@ def _table(entry: Told, name: str) -> str:
     unit = next(metric["unit"] for metric in entry["metrics"] if metric["name"] == name)
     wanted = entry["objective"]["subject_to"]
     interval = f"<small>[95{NBSP}% interval]</small>"
-    head = ["arm", "policies", f"mean {code(name)} {interval}", "feasible", "return", f"less best fixed {interval}",
-            "over best fixed"]  # fmt: skip
+    head = ["arm", "policies", f"mean {code(name)} {interval}", "feasible", "return", f"less fixed {interval}",
+            "over fixed"]  # fmt: skip
     if wanted:
-        kept = ", ".join(f"<code>{escape(text.replace(' ', NBSP))}</code>" for text in wanted)
-        head.insert(4, f"policies with {kept}")
+        kept = ", ".join(code(text) for text in wanted)
+        head.insert(4, f"with {kept}")
     rows = []
     for arm in entry["arms"]:
         cells = _cells(arm, name, unit)
         if wanted:
             cells.insert(4, "" if arm["meets"] is None else f"{arm['meets']} of {arm['policies']}")
         rows.append(cells)
-    return table(head, rows)
+    return table(head, rows, css="dense")
 
 
 def _cells(arm: Told, name: str, unit: str) -> list[str]:
@@ -118,4 +120,4 @@ def _cells(arm: Told, name: str, unit: str) -> list[str]:
 def _three(texts: list[str]) -> str:
     """Return a mean and its interval."""
     middle, low, high = (escape(text.replace(" ", NBSP)) for text in texts)
-    return f"{middle} <small>[{low}, {high}]</small>"
+    return f"{middle}<br><small>[{low}, {high}]</small>"

@@ -1,4 +1,4 @@
-"""Figures of scores: the mean of each arm with its interval, and each instance beside the best fixed action's."""
+"""Figures of scores: the mean of each arm with its interval, and each instance beside the best fixed policy's."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def means_figure(entry: Told, metric: Told) -> Figure | None:
 
 
 def pairs_figure(entry: Told, metric: Told) -> Figure | None:
-    """Return a point an instance: the policies' against the best fixed action's; None where there is no such pair."""
+    """Return a point an instance: the policies' against the best fixed policy's; None where there is no such pair."""
     name = metric["name"]
     fixed = next((arm for arm in entry["arms"] if arm["kind"] == "fixed"), None)
     if fixed is None:

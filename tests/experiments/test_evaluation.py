@@ -10,10 +10,20 @@ from designgym.agents.check_episodes import ARMS, INSTANCES, STEPS, Drifts, Lane
 from designgym.cost_models.base import Metric
 from designgym.envs import DesignProblem, Objective, SequentialEnv, make_sequential
 from designgym.envs.copies import APART
-from designgym.experiments.evaluation_arms import GRID, baselines, constants_of, same_instances, seeds_of
+from designgym.envs.sequential import Always
+from designgym.experiments.evaluation import Settings, _notes, _same
+from designgym.experiments.evaluation_arms import (
+    GRID,
+    Arm,
+    Baselines,
+    baselines,
+    fixed_of,
+    same_instances,
+    seeds_of,
+    tells_hindsight,
+)
 from designgym.experiments.evaluation_intervals import PARTS, mean_interval, ratio_interval, units_of
-from designgym.experiments.evaluation_play import ONE_BY_ONE, best, evaluated, play_constant, play_policy
-from designgym.experiments.evaluation_words import verdicts
+from designgym.experiments.evaluation_play import ONE_BY_ONE, best, play_fixed, play_policy, ranked
 
 
 class Follows:
@@ -29,6 +39,14 @@ class Follows:
         if self._walks:
             return 1 + np.sign(observations[:, 1] - observations[:, 0]).astype(np.int64)
         return np.rint(observations[:, 0] * (ARMS - 1)).astype(np.int64)
+
+
+def play_constant(env: SequentialEnv[Any, Any], actions: Any, seeds: list[int]) -> list[Any]:
+    return play_fixed(env, [Always(action) for action in actions], seeds)
+
+
+def actions_of(env: SequentialEnv[Any, Any]) -> Any:
+    return np.array([policy.action for policy in fixed_of(env).policies.values()])
 
 
 def alone(env: SequentialEnv[Any, Any], seed: int, action: Any) -> tuple[float, float, int]:
@@ -92,6 +110,18 @@ def test_a_policy_is_told_where_episodes_begin() -> None:
     assert set(found.metrics["cost"]) == {1.0}, "it reaches every target"
 
 
+def test_a_policy_that_asks_is_told_which_actions_are_open() -> None:
+    class Asks(Follows):
+        masks = True
+
+        def act(self, observations: Any, starts: Any, masks: Any = None) -> Any:
+            assert masks.shape == (len(observations), 3)
+            assert masks.all()
+            return super().act(observations, starts)
+
+    assert set(play_policy(Walks(), Asks(walks=True), seeds_of("held-out", 3)).metrics["cost"]) == {1.0}
+
+
 def test_an_instance_of_a_sequence_is_a_step() -> None:
     policy, seeds = Follows(walks=False), seeds_of("held-out", 3)
     found = play_policy(Lanes(), policy, seeds)
@@ -109,20 +139,20 @@ def test_constants_are_the_actions_or_a_grid() -> None:
     class Later(Lanes):
         action_space = gymnasium.spaces.Discrete(3, start=5)
 
-    assert constants_of(Later()).actions.tolist() == [5, 6, 7]
-    grid = constants_of(Drifts()).actions
+    assert actions_of(Later()).tolist() == [5, 6, 7]
+    grid = actions_of(Drifts())
     assert grid.shape == (GRID, 1)
     assert (grid[0], grid[-1], grid[GRID // 2]) == (-1.0, 1.0, 0.0)
 
     class Plane(Drifts):
         action_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float64)
 
-    found = constants_of(Plane())
+    found = fixed_of(Plane())
     assert not len(found)
     assert "more than one number" in found.why_none
     nothing = baselines(Plane(), found, [1], [2])
     assert nothing.fixed is nothing.hindsight is None
-    assert "there is no best fixed action" in nothing.notes[0]
+    assert "there is no best fixed policy" in nothing.notes[0]
 
 
 class Bounded(Walks):
@@ -160,11 +190,11 @@ class Bounded(Walks):
 def test_the_best_fixed_action_keeps_the_constraint_in_the_mean() -> None:
     env = Bounded()
     training, scored = seeds_of("training", 60), seeds_of("held-out", 40)
-    tried = play_constant(env, constants_of(env).actions, training)
+    tried = play_constant(env, actions_of(env), training)
     near = [one.metrics["near"].mean() for one in tried]
     assert near[0] < 0.5 <= near[1], "left ends at -6, staying ends at 0, near targets 0 and 1"
-    assert best(evaluated(env.problem.objective, tried)) == 1
-    found = baselines(env, constants_of(env), training, scored)
+    assert best(ranked(env.problem.objective, tried)) == 1
+    found = baselines(env, fixed_of(env), training, scored)
     assert found.fixed is not None
     assert found.fixed.label == "best fixed: action 1"
     assert len(found.fixed.outcomes[0]) == 40
@@ -180,15 +210,15 @@ def test_where_no_action_is_feasible_it_is_said() -> None:
             Lanes.chosen, Bounded.problem.cost_model, Objective(minimize=("steps_right",), subject_to=("near >= 2",))
         )
 
-    found = baselines(Never(), constants_of(Never()), seeds_of("training", 20), seeds_of("held-out", 20))
-    assert "no fixed action is feasible" in found.notes[0]
+    found = baselines(Never(), fixed_of(Never()), seeds_of("training", 20), seeds_of("held-out", 20))
+    assert "no fixed policy is feasible" in found.notes[0]
     assert found.fixed is not None
     assert found.fixed.label == "best fixed: action 1", "the nearest to it"
 
 
 def test_hindsight_of_a_sequence_is_the_environments_own() -> None:
     scored = seeds_of("held-out", 2)
-    found = baselines(Lanes(), constants_of(Lanes()), seeds_of("training", 2), scored)
+    found = baselines(Lanes(), fixed_of(Lanes()), seeds_of("training", 2), scored)
     assert found.fixed is not None
     assert found.fixed.label == "best fixed: arm=2"
     assert found.hindsight is not None
@@ -207,6 +237,75 @@ def test_few_different_instances_are_counted() -> None:
     assert met > 50
     lanes = [play_constant(Lanes(), np.array([1]), seeds[:5])[0] for seeds in (scored, training)]
     assert same_instances(*lanes) == (5, 0)
+
+
+def test_scipys_controller_is_the_baseline_where_no_constant_factor_ends_an_integration() -> None:
+    env = make_sequential("OdeStepping", rtol=1e-4, atol=1e-7, bound=1e-4, starts=8, most_evaluations=900)
+    training, scored = seeds_of("training", 6), seeds_of("held-out", 6)
+    constant = play_constant(env, np.linspace([-1.0], [1.0], 5), training)
+    assert all((one.violation > 0).all() for one in constant)
+    found = baselines(env, fixed_of(env), training, scored)
+    assert found.fixed is not None
+    assert found.fixed.label.startswith("best fixed: scipy's controller, rtol = ")
+    (own,) = found.fixed.outcomes
+    assert (own.violation == 0).all()
+    # Several objectives: the highest mean return was chosen, and in each instance the highest return.
+    tried = play_fixed(env, list(fixed_of(env).policies.values()), training)
+    place = int(np.argmax([one.returns.mean() for one in tried]))
+    assert found.fixed.label == f"best fixed: {list(fixed_of(env).policies)[place]}"
+    every = np.stack([one.returns for one in play_fixed(env, list(fixed_of(env).policies.values()), scored)])
+    assert found.hindsight is not None
+    assert found.hindsight.outcomes[0].returns.tolist() == every.max(axis=0).tolist()
+
+
+def test_where_nothing_comes_to_anything_there_is_no_baseline() -> None:
+    class Nothing(Walks):
+        def step(self, action: Any) -> Any:
+            observation, reward, terminated, truncated, info = super().step(action)
+            if terminated:
+                info = {"metrics": {"cost": np.nan}, "violation": 1.0}
+            return observation, reward, terminated, truncated, info
+
+    found = baselines(Nothing(), fixed_of(Nothing()), seeds_of("training", 3), seeds_of("held-out", 3))
+    assert found.fixed is found.hindsight is None
+    assert "there is no baseline: no constant action comes to anything" in found.notes[0]
+
+
+def test_hindsight_is_the_environments_own_only_where_that_is_what_is_asked_for() -> None:
+    env = make_sequential("RelaxationSequence", instances=30, n=4)
+    assert tells_hindsight(env, 1)
+    other = make_sequential("RelaxationSequence", instances=30, n=4, objective="unsolved")
+    assert other.problem.objective.names == ("unsolved",)
+    assert not tells_hindsight(other, 1)
+    training, scored = seeds_of("training", 1), seeds_of("held-out", 1)
+    found = baselines(other, fixed_of(other), training, scored)
+    assert found.fixed is not None
+    assert found.fixed.label.startswith("best fixed: omega = ")
+    assert found.hindsight is not None
+    assert found.hindsight.label == "best fixed of each in hindsight"
+    assert found.hindsight.outcomes[0].metrics["unsolved"].max() <= 1.0
+    assert baselines(env, fixed_of(env), training, scored).hindsight.label == "best of each in hindsight"
+
+
+class OneSequence(Lanes):
+    """Lanes whose sequence is always the same."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return super().reset(seed=0)
+
+
+def test_episodes_that_are_the_same_are_told_and_counted_once() -> None:
+    env, seeds = OneSequence(), seeds_of("held-out", 8)
+    played = play_policy(env, Follows(walks=False), seeds)
+    arm, none = Arm("policy", "ppo", (played, played)), Baselines(None, None, None, 0, ())
+    assert _same([arm], none) == [0] * 8
+    notes = _notes(env, Settings(), none, [arm], [0] * 8)
+    assert "this environment has one sequence: all 8 episodes are the same" in notes[0]
+    assert any("the 2 policies of ppo all do the same on these instances" in note for note in notes)
+    eight = mean_interval(played.metrics["cost"][None], units_of([INSTANCES] * 8, False, [0] * 8))
+    one = mean_interval(played.metrics["cost"][None, :INSTANCES], units_of([INSTANCES], False))
+    assert eight == pytest.approx(one)
+    assert units_of([1, 1, 1, 1], True, [0, 1, 0, 2]).tolist() == [0, 1, 0, 2]
 
 
 # -- intervals ---------------------------------------------------------------------------------------------------------
@@ -264,49 +363,3 @@ def test_a_ratio_is_of_sums() -> None:
     theirs = rng.uniform(1.0, 100.0, 300)
     found = ratio_interval(0.8 * theirs[None], theirs[None], units_of([1] * 300, True))
     assert found == pytest.approx((0.8, 0.8, 0.8))
-
-
-# -- words -------------------------------------------------------------------------------------------------------------
-
-
-def told(
-    difference: list[float], feasible: list[float], meets: int = 2, maximize: bool = False, constraint: str = ""
-) -> str:
-    wanted = {"minimize": [], "maximize": ["cost"]} if maximize else {"minimize": ["cost"], "maximize": []}
-    arm = {
-        "kind": "policy", "label": "ppo", "policies": 2, "meets": meets, "feasible": [0.9, 0.8, 1.0],
-        "less_fixed": {"metrics": {"cost": {"pairs": 1.0, "difference": difference, "ratio": [0.5, 0.4, 0.6]}},
-                       "feasible": feasible},
-    }  # fmt: skip
-    metrics = [{"name": "cost", "unit": "1"}]
-    objective = {**wanted, "subject_to": [constraint] if constraint else []}
-    (line,) = verdicts({"objective": objective, "metrics": metrics, "arms": [arm]})
-    return line
-
-
-def test_a_policy_beats_the_fixed_action_only_where_nothing_is_broken() -> None:
-    lower, same = [-2.0, -3.0, -1.0], [0.0, -0.1, 0.1]
-    assert told(lower, same).startswith("ppo beats the best fixed action: its mean cost is lower than that one's, -2 [")
-    assert "does not beat" in told([-2.0, -3.0, 1.0], same)
-    assert "not to be told apart" in told([-2.0, -3.0, 1.0], same)
-    assert "does not beat" in told(lower, [-0.2, -0.3, -0.1]), "it gives up where the other does not"
-    assert "ppo beats" in told(lower, same, constraint="kept >= 0.9")
-    assert "does not beat" in told(lower, same, meets=1, constraint="kept >= 0.9")
-    assert "kept >= 0.9 holds in the mean over them with 1 of its 2 policies" in told(
-        lower, same, meets=1, constraint="kept >= 0.9"
-    )
-    assert "does not beat" in told(lower, same, maximize=True)
-    assert "ppo beats" in told([2000.4, 1000.2, 3000.0], same, maximize=True)
-    assert "+2,000 [+1,000, +3,000]" in told([2000.4, 1000.2, 3000.0], same, maximize=True)
-
-
-def test_a_policy_that_asks_is_told_which_actions_are_open() -> None:
-    class Asks(Follows):
-        masks = True
-
-        def act(self, observations: Any, starts: Any, masks: Any = None) -> Any:
-            assert masks.shape == (len(observations), 3)
-            assert masks.all()
-            return super().act(observations, starts)
-
-    assert set(play_policy(Walks(), Asks(walks=True), seeds_of("held-out", 3)).metrics["cost"]) == {1.0}

@@ -136,7 +136,7 @@ def test_another_distribution_is_another_entry(walked, tmp_path, monkeypatch, ca
         assert call(monkeypatch, "evaluate", out, "--episodes", "10", *words_) == 0
     entries = json.loads((out / "evaluation.json").read_text())["entries"]
     assert [(entry["instances"], entry["seed"]) for entry in entries] == [("held-out", 1), ("training", 0)]
-    assert "the fixed action was chosen on these very instances" in entries[1]["notes"]
+    assert "the fixed policy was chosen on these very instances" in entries[1]["notes"]
     said = capsys.readouterr().out
     assert "10 episodes, held-out instances" in said
     assert "best fixed: action 1" in said
@@ -162,9 +162,11 @@ def test_where_instances_come_to_nothing_that_is_counted(walked, near, tmp_path,
     less = found["policy"]["less_fixed"]
     if near < 0:
         assert found["policy"]["metrics"]["cost"] == [None, None, None]
-        assert found["policy"]["feasible"] == found["fixed"]["feasible"] == [0.0, 0.0, 0.0]
-        assert "no instance came to something both with it and with the best fixed action" in said
-        assert any("no fixed action is feasible" in note for note in entry["notes"])
+        assert found["policy"]["feasible"] == [0.0, 0.0, 0.0]
+        assert list(found) == ["policy"], "nothing stands for a best action or for hindsight"
+        for told in (said, words(out / "report.html").lower()):
+            assert "there is no baseline: no constant action comes to anything on any of the training instances" in told
+            assert "best of" not in told
     else:
         assert found["fixed"]["feasible"][0] == pytest.approx(staying.mean())
         assert less["metrics"]["cost"]["pairs"] <= staying.mean()
@@ -259,9 +261,50 @@ def test_the_scores_are_drawn(walked, tmp_path, monkeypatch, chromium: Chromium)
     show(chromium, out / "report.html")
     assert chromium.errors == []
     drawn = "[...document.querySelectorAll('#scores .plot')].map((p) => p.querySelectorAll('.point').length)"
-    assert chromium.evaluate(drawn) == [6, 20]  # three policies and three arms; an episode each
+    targets = {float(Walks().reset(seed=seed)[0][1]) for seed in seeds_of("held-out", 20)}
+    assert chromium.evaluate(drawn) == [6, len(targets)]  # three policies and three arms; a different episode each
     assert chromium.evaluate("document.querySelectorAll('#scores .errorbar').length") >= 3
     assert "scores" in chromium.evaluate("document.querySelector('nav.contents').innerHTML")
+
+
+def test_the_table_of_scores_fits_a_page_of_1200_pixels(walked, tmp_path, monkeypatch, chromium: Chromium) -> None:
+    out = tmp_path / "policy"
+    shutil.copytree(walked, out)
+    assert call(monkeypatch, "evaluate", out, "--episodes", "20") == 0
+    file = out / "evaluation.json"
+    told = json.loads(file.read_text())
+    (entry,) = told["entries"]
+    entry["objective"] |= {"subject_to": ["kept_share >= 0.95"]}
+    for metric in entry["metrics"]:
+        metric["name"] = "force_evals"
+    entry["objective"]["minimize"] = ["force_evals"]
+    for arm in entry["arms"]:
+        arm["label"] += " gamma=0.995 ent_coef=0.01"
+        for where in (arm, *arm["each"]):
+            where["metrics"] = {"force_evals": where["metrics"]["cost"]}
+        arm["points"] = {"force_evals": arm["points"]["cost"]}
+        arm["metrics"]["force_evals"] = [12345.678, 11234.567, 13456.789]
+        if arm["less_fixed"]:
+            less = arm["less_fixed"]["metrics"]
+            arm["less_fixed"]["metrics"] = {"force_evals": less["cost"] | {"difference": [-12345.6, -13456.7, -1123.4]}}
+    file.write_text(json.dumps(told))
+    assert call(monkeypatch, "report", out) == 0
+    show(chromium, out / "report.html", width=1200)
+    widths = "[...document.querySelectorAll('#scores .scroll')].map((box) => [box.scrollWidth, box.clientWidth])"
+    for needed, there in chromium.evaluate(widths):
+        assert needed <= there
+
+
+def test_one_run_has_no_interval_over_runs(ray, tmp_path, monkeypatch, capsys) -> None:
+    out = train(tmp_path / "policy", seeds=1)
+    assert call(monkeypatch, "report", out) == 0
+    text = words(out / "report.html")
+    assert not re.search(r"\[([^\[\],]+), \1\]", text)
+    assert call(monkeypatch, "evaluate", out, "--episodes", "1") == 0
+    said = capsys.readouterr().out
+    assert "Walks-v0: 1 episode, held-out instances" in said
+    assert "1 different" not in said
+    assert "1 episodes" not in said
 
 
 def test_an_option_may_be_a_number_with_an_exponent() -> None:
