@@ -43,7 +43,10 @@ def _verdict(entry: dict[str, Any], arm: dict[str, Any]) -> str:
     names = [*wanted["minimize"], *wanted["maximize"]]
     found = {name: _compared(entry, arm, name) for name in names}
     if any(side is None for side, _ in found.values()):
-        return f"{arm['label']}: no instance came to something both with it and with the best fixed policy."
+        return (
+            f"{arm['label']} does not beat the best fixed policy: no instance came to something with both; "
+            f"{_feasible(arm)}."
+        )
     better, worse = ([name for name in names if found[name][0] == side] for side in ("better", "worse"))
     told = "does not beat the best fixed policy"
     if better and worse:
@@ -107,6 +110,11 @@ def _constraints(entry: dict[str, Any], arm: dict[str, Any]) -> str:
     if not arm["meets"]:
         return f"; {wanted} does not hold in the mean over them"
     return f"; {wanted} holds in the mean over them with {arm['meets']} of its {arm['policies']} policies alone"
+
+
+def interval(low: str, high: str) -> str:
+    """Return an interval in brackets; nothing where there is none."""
+    return "" if low == high == "–" else f"[{low}, {high}]"
 
 
 def signed(value: float | None, unit: str) -> str:

@@ -71,7 +71,7 @@ def _print(out: Any, entry: dict[str, Any]) -> None:
 
 
 def _row(arm: dict[str, Any], name: str, unit: str) -> list[Any]:
-    from designgym.experiments.evaluation_words import signed
+    from designgym.experiments.evaluation_words import interval, signed
 
     mean, low, high = arm["metrics"][name]
     less = arm["less_fixed"] and arm["less_fixed"]["metrics"].get(name)
@@ -79,11 +79,11 @@ def _row(arm: dict[str, Any], name: str, unit: str) -> list[Any]:
     if less is not None:
         middle, *ends = less["difference"]
         ratio = less["ratio"]
-        compared = [signed(middle, unit), f"[{signed(ends[0], unit)}, {signed(ends[1], unit)}]",
+        compared = [signed(middle, unit), interval(*(signed(end, unit) for end in ends)),
                     "" if ratio is None else f"{ratio[0]:.3g}"]  # fmt: skip
     return [
         arm["label"], arm["policies"] if arm["kind"] == "policy" else "", quantity(mean, unit),
-        f"[{quantity(low, unit)}, {quantity(high, unit)}]",
+        interval(quantity(low, unit), quantity(high, unit)),
         "" if arm["feasible"] is None else f"{100 * arm['feasible'][0]:.1f} %",
         "" if arm["returns"] is None else f"{arm['returns'][0]:.5g}", *compared,
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from designgym.experiments.evaluation_file import NAME, EvaluationError, read_entries
-from designgym.experiments.evaluation_words import heading, rule, signed, verdicts
+from designgym.experiments.evaluation_words import heading, interval, rule, signed, verdicts
 from designgym.experiments.quantities import quantity
 from designgym.experiments.report.frame import Entry, Part, card, figures
 from designgym.experiments.report.scores_figures import means_figure, pairs_figure
@@ -120,4 +120,5 @@ def _cells(arm: Told, name: str, unit: str) -> list[str]:
 def _three(texts: list[str]) -> str:
     """Return a mean and its interval."""
     middle, low, high = (escape(text.replace(" ", NBSP)) for text in texts)
-    return f"{middle}<br><small>[{low}, {high}]</small>"
+    ends = interval(low, high)
+    return f"{middle}<br><small>{ends}</small>" if ends else middle

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from designgym.experiments.evaluation_words import heading, rule, verdicts
+from designgym.experiments.evaluation_words import heading, interval, rule, verdicts
 
 SAME = [0.0, -0.01, 0.01]
 
 
-def entry_of(names: dict[str, list[float]], feasible: list[float], meets: int = 2, **objective: Any) -> dict[str, Any]:
+def entry_of(names: dict[str, list[Any]], feasible: list[float], meets: int = 2, **objective: Any) -> dict[str, Any]:
     less = {name: {"pairs": 1.0, "difference": three, "ratio": [0.5, 0.4, 0.6]} for name, three in names.items()}
     arm = {
         "kind": "policy", "label": "ppo", "policies": 2, "meets": meets, "feasible": [0.9, 0.8, 1.0],
@@ -18,7 +18,7 @@ def entry_of(names: dict[str, list[float]], feasible: list[float], meets: int = 
 
 
 def told(
-    difference: list[float], feasible: list[float], meets: int = 2, maximize: bool = False, constraint: str = ""
+    difference: list[Any], feasible: list[float], meets: int = 2, maximize: bool = False, constraint: str = ""
 ) -> str:
     objective: dict[str, Any] = {"subject_to": [constraint]} if constraint else {}
     if maximize:
@@ -41,6 +41,13 @@ def test_a_policy_beats_the_fixed_one_only_where_nothing_is_broken() -> None:
     assert "does not beat" in told(lower, SAME, maximize=True)
     assert "ppo beats" in told([2000.4, 1000.2, 3000.0], SAME, maximize=True)
     assert "+2,000 [+1,000, +3,000]" in told([2000.4, 1000.2, 3000.0], SAME, maximize=True)
+
+
+def test_where_no_pair_came_to_anything_nothing_is_won() -> None:
+    line = told([None, None, None], [-0.9, -0.95, -0.8])
+    assert line.startswith("ppo does not beat the best fixed policy: no instance came to something with both; 90.0 %")
+    assert interval("–", "–") == ""
+    assert interval("1 s", "2 s") == "[1 s, 2 s]"
 
 
 def test_a_policy_that_may_give_up_on_many_more_instances_does_not_win() -> None:
