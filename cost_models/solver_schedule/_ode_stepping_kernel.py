@@ -54,6 +54,33 @@ def controlled(row, method, gain_i, gain_p, gain_d, safety, min_factor, max_fact
     return (min(1.0, factor) if counts[REJECTED_BEFORE, row] > 0 else factor,)
 
 
+def take(
+    row, method, t, after_t, h, y, slope, after, k, states, slopes, error, trial, size, end, truth, scale, numbers,
+    counts,
+):  # fmt: skip
+    """Take a step that was tried, whose estimated error is `size`, and note what the solver knows of it."""
+    times = truth.shape[0] // scale.shape[0]
+    own_scale, own_truth = scale[row], truth[times * row : times * row + times]
+    local, last = scaled_rms(error, trial, own_scale), STAGES[method] - 1
+    largest, counts[SAMPLE, row] = largest_within(
+        method, t, after_t, h, y, after, k, end, own_truth, scale[row : row + 1], counts[SAMPLE, row], trial
+    )
+    if method == RODAS43:
+        stiffness = stiffness_of(states, slopes[0], slopes[1])
+    else:
+        stiffness = stiffness_of(states, k[last - 1], k[last])
+    for d in range(len(y)):
+        y[d], slope[d] = after[d], k[last, d]
+    counts[STEPS, row] += 1
+    counts[RUNNING, row] = after_t < end
+    numbers[T, row], numbers[STIFFNESS, row] = after_t, stiffness
+    numbers[PAST_BEFORE, row], numbers[PAST, row] = numbers[PAST, row], numbers[LATEST, row]
+    numbers[LATEST, row] = max(size, LEAST_PAST)
+    numbers[LARGEST, row] = max(numbers[LARGEST, row], largest)
+    numbers[LOCAL, row] = max(numbers[LOCAL, row], local)
+    numbers[STIFFEST, row] = max(numbers[STIFFEST, row], stiffness)
+
+
 @over_designs
 def stepped(
     row, factor, looser, method, rtol, atol, most_evaluations, number, parameters, end, truth, scale,
@@ -77,7 +104,7 @@ def stepped(
         return (0,)
     after_t = min(t + max(h, least), end)
     h = after_t - t
-    n, times = vectors.shape[1], truth.shape[0] // scale.shape[0]
+    n = vectors.shape[1]
     y, slope, jacobi_here = vectors[2 * row], vectors[2 * row + 1], jacobi[n * row : n * row + n]
     after, trial, error = np.empty(n), np.zeros(n), np.empty(n)
     k, slopes, states = np.zeros((7, n)), np.empty((2, n)), np.empty((2, n))
@@ -96,23 +123,6 @@ def stepped(
     if not size < 1.0:
         counts[REJECTIONS, row] += 1
         return (price,)
-    own_scale, own_truth = scale[row], truth[times * row : times * row + times]
-    local, last = scaled_rms(error, trial, own_scale), STAGES[method] - 1
-    largest, counts[SAMPLE, row] = largest_within(
-        method, t, after_t, h, y, after, k, end, own_truth, scale[row : row + 1], counts[SAMPLE, row], trial
-    )
-    if method == RODAS43:
-        stiffness = stiffness_of(states, slopes[0], slopes[1])
-    else:
-        stiffness = stiffness_of(states, k[last - 1], k[last])
-    for d in range(n):
-        y[d], slope[d] = after[d], k[last, d]
-    counts[STEPS, row] += 1
-    counts[RUNNING, row] = after_t < end
-    numbers[T, row], numbers[STIFFNESS, row] = after_t, stiffness
-    numbers[PAST_BEFORE, row], numbers[PAST, row] = numbers[PAST, row], numbers[LATEST, row]
-    numbers[LATEST, row] = max(size, LEAST_PAST)
-    numbers[LARGEST, row] = max(numbers[LARGEST, row], largest)
-    numbers[LOCAL, row] = max(numbers[LOCAL, row], local)
-    numbers[STIFFEST, row] = max(numbers[STIFFEST, row], stiffness)
+    take(row, method, t, after_t, h, y, slope, after, k, states, slopes, error, trial, size, end, truth, scale, numbers,
+         counts)  # fmt: skip
     return (price,)
