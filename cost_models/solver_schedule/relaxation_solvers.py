@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.solver_schedule.linear_systems import Systems, jacobi_radius
 
-FEW = 8  # systems, below which they are solved sooner one by one than side by side
+FEW = 3  # systems, below which they are solved sooner one by one than side by side
 SYSTEMS_A_CHUNK = 512  # that a thread solves at a time
 
 Floats = NDArray[np.float64]
