@@ -48,8 +48,8 @@ def _check_played(name: str, label: str, budget: int, hyperparameters: dict[str,
         )
         return False
     require(
-        len(first) == budget,
-        f"{name} must play {budget} trials of the {label}, got {len(first)}. Leave the end to BudgetSpent.",
+        len(_rewards(first)) == budget,
+        f"{name} must play {budget} trials of the {label}, got {len(_rewards(first))}. Leave the end to BudgetSpent.",
     )
     # Other global randomness must change nothing.
     np.random.seed(12345)  # noqa: NPY002
@@ -130,4 +130,4 @@ def _played(name: str, label: str, budget: int, seed: int, hyperparameters: dict
 
 
 def _rewards(answers: list[Answer]) -> list[float]:
-    return [float(answer.evaluations.reward[0]) for answer in answers]
+    return [reward for answer in answers for reward in answer.evaluations.reward.tolist()]

@@ -44,6 +44,16 @@ def of_row(infos: dict[str, Any], row: int) -> dict[str, Any]:
     return found
 
 
+def columns_of(infos: dict[str, Any], rows: NDArray[np.int64]) -> dict[str, Any]:
+    """Return what a vector environment's infos say of each of these copies, (rows,); what some lack is left out."""
+    found: dict[str, Any] = {}
+    for name, value in infos.items():
+        held = infos.get(f"_{name}")
+        if not name.startswith("_") and (held is None or held[rows].all()):
+            found[name] = columns_of(value, rows) if isinstance(value, dict) else value[rows]
+    return found
+
+
 def masks_of(envs: VectorEnv[Any, Any, Any]) -> NDArray[np.bool_]:
     """Return which actions are open, bool (copies, actions): what the environment says, or else all.
 
@@ -114,12 +124,20 @@ class MeteredCopies(VectorEnv[Any, Any, Any]):
         return observations, rewards, terminated, truncated, infos
 
     def _hear(self, done: NDArray[np.bool_], infos: dict[str, Any]) -> None:
-        each = self._door.env.trial == "step"
-        for row in range(self.num_envs) if each else np.flatnonzero(done).tolist():
-            if not self._door.finished:
-                info = of_row(infos["final_info"], row) if done[row] else of_row(infos, row)
-                self._door.hear(info, float(self._returns[row]))
-        self._returns[done | each] = 0.0
+        """Let the listener hear the trials that a step ended: of sequences that go on, then of what is over."""
+        if self._door.env.trial == "step":
+            self._hear_of(np.flatnonzero(~done), infos)
+        self._hear_of(np.flatnonzero(done), infos.get("final_info", {}))
+
+    def _hear_of(self, rows: NDArray[np.int64], infos: dict[str, Any]) -> None:
+        rows = rows[: self._door.budget - self._door.asked]
+        if not len(rows):
+            return
+        told = columns_of(infos, rows)
+        if "violation" in infos:  # joined, those that told none have 0, which is what they mean
+            told["violation"] = infos["violation"][rows]
+        returned, self._returns[rows] = self._returns[rows], 0.0
+        self._door.hear(told, returned)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions are open, bool (copies, actions)."""

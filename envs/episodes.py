@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns
 from designgym.envs.copies import APART, MeteredCopies
@@ -88,7 +89,7 @@ class MeteredEpisodes:
             self._return += float(reward)
             if self.env.trial == "step" or not self._running:
                 returned, self._return = self._return, 0.0
-                self.hear(info, returned)
+                self.hear(in_columns(info), np.array([returned]))
         finally:
             self.evaluating_s += time.perf_counter() - started
         return observation, float(reward), terminated, truncated, info
@@ -107,43 +108,53 @@ class MeteredEpisodes:
         if self.finished:
             raise BudgetSpent(f"the budget of {self.budget} trials is spent.")
 
-    def hear(self, info: dict[str, Any], returned: float) -> None:
-        """Count a trial, and let the listener hear it. info: of the step that ended it. returned: its rewards' sum."""
-        designs, evaluations = outcome(self._trial_problem, info, returned)
-        asks, self.asked = self.asked, self.asked + 1
+    def hear(self, told: dict[str, Any], returned: NDArray[np.float64]) -> None:
+        """Count trials that ended together, and let the listener hear them, in one answer.
+
+        told: columns, what `info` held of each. returned: the sum of each one's rewards, (n,).
+        """
+        designs, evaluations = outcome(self._trial_problem, told, returned)
+        asks, self.asked = self.asked, self.asked + len(returned)
         if self.listener is not None:
-            self.listener(Answer(designs, evaluations, np.ones(1, bool), "faithful", asks))
+            self.listener(Answer(designs, evaluations, np.ones(len(returned), bool), "faithful", asks))
 
 
-def outcome(problem: DesignProblem, info: dict[str, Any], returned: float) -> tuple[Columns, Evaluations]:
-    """Return what a trial chose and what it came to, batches of one, from the info of the step that ended it.
+def outcome(problem: DesignProblem, told: dict[str, Any], returned: NDArray[np.float64]) -> tuple[Columns, Evaluations]:
+    """Return what each of n trials chose and what it came to, from the infos of the steps that ended them.
 
-    problem: the environment's `trial_problem`. BrokenCostModel names what is missing.
+    problem: the environment's `trial_problem`. told: their infos in columns. BrokenCostModel names what is missing.
     """
-    chosen = info.get("design", {})
+    chosen = told.get("design", {})
     missing = [name for name in problem.space.columns if name not in chosen]
     if missing:
         got = ", ".join(chosen) or "nothing"
         raise BrokenCostModel(f"info['design'] must hold {missing[0]!r} where a trial ends, got {got}.")
-    designs = {name: np.array([chosen[name]]) for name in problem.space.columns}
-    told = Info(problem.cost_model.metrics, info, returned)
-    return designs, problem.objective(priced(told, designs, problem.space, 1))
+    designs = {name: np.asarray(chosen[name]) for name in problem.space.columns}
+    model = Told(problem.cost_model.metrics, told, returned)
+    return designs, problem.objective(priced(model, designs, problem.space, len(returned)))
 
 
-class Info:
-    """What an environment's info says, as the cost model that it stands in for would say it."""
+def in_columns(info: dict[str, Any]) -> dict[str, Any]:
+    """Return what an environment's info says, as columns of one row."""
+    parts = {name: {key: np.array([v]) for key, v in info.get(name, {}).items()} for name in ("design", "metrics")}
+    return parts | {"violation": np.array([info.get("violation", 0.0)], np.float64)}
+
+
+class Told:
+    """What environments' infos say, as the cost model that they stand in for would say it."""
 
     version = ""
 
-    def __init__(self, metrics: Any, info: dict[str, Any], returned: float) -> None:
+    def __init__(self, metrics: Any, told: dict[str, Any], returned: NDArray[np.float64]) -> None:
         self.metrics = metrics
-        self._info, self._returned = info, returned
+        self._told, self._returned = told, returned
 
     def evaluate(self, designs: Columns) -> Columns:
-        """Return the metrics of the one trial."""
+        """Return the metrics of the trials."""
+        n = len(self._returned)
         told = {
-            **self._info.get("metrics", {}),
+            **self._told.get("metrics", {}),
             RETURN.name: self._returned,
-            "violation": self._info.get("violation", 0.0),
+            "violation": self._told.get("violation", np.zeros(n)),
         }
-        return {name: np.array([float(value)]) for name, value in told.items()}
+        return {name: np.asarray(value, np.float64) for name, value in told.items()}

@@ -32,7 +32,7 @@ class Stopped(Exception):
 
 
 def rewards(heard: list[Answer]) -> list[float]:
-    return [float(answer.evaluations.reward[0]) for answer in heard]
+    return [reward for answer in heard for reward in answer.evaluations.reward.tolist()]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from designgym.envs import MeteredEpisodes
 
 def test_ppo_learns_to_walk_to_what_it_sees() -> None:
     heard: list[float] = []
-    env = MeteredEpisodes(Walks(), 1500, lambda answer: heard.append(float(answer.evaluations.losses[0, 0])), 3)
+    env = MeteredEpisodes(Walks(), 1500, lambda answer: heard.extend(answer.evaluations.losses[:, 0]), 3)
     settings = {"envs": 8, "steps": 16, "batch": 64, "learning_rate": 3e-3, "width": 32}
     assert play(make_sequential_agent("ppo", env, 3, **settings)) == "budget"
     assert np.mean(heard[:100]) > 3.5

@@ -30,7 +30,7 @@ def test_sequential_agent_keeps_the_contract(name: str) -> None:
 
 def costs(name: str, trials: int = 2000, seed: int = 3, **hyperparameters: object) -> np.ndarray:
     heard: list[float] = []
-    env = MeteredEpisodes(Lanes(), trials, lambda answer: heard.append(float(answer.evaluations.losses[0, 0])), seed)
+    env = MeteredEpisodes(Lanes(), trials, lambda answer: heard.extend(answer.evaluations.losses[:, 0]), seed)
     assert play(make_sequential_agent(name, env, seed, **hyperparameters)) == "budget"
     return np.array(heard)
 
@@ -94,7 +94,7 @@ def test_bounded_least_squares_are_scipys() -> None:
 )
 def test_cross_entropy_learns_a_policy(settings: dict[str, object], trials: int, reached: float) -> None:
     heard: list[float] = []
-    env = MeteredEpisodes(Walks(), trials, lambda answer: heard.append(float(answer.evaluations.losses[0, 0])), 3)
+    env = MeteredEpisodes(Walks(), trials, lambda answer: heard.extend(answer.evaluations.losses[:, 0]), 3)
     agent = make_sequential_agent("cross_entropy", env, 3, **settings)
     play(agent)
     assert np.mean(heard[:24]) > 3.5

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from designgym.agents.check_episodes import INSTANCES, STEPS, Lanes, Walks
 from designgym.envs import Answer, BudgetSpent, MeteredEpisodes, SequentialEnv, make_problem, make_sequential
 from designgym.envs.copies import MeteredCopies, copies, masks_of, of_row
+from designgym.envs.problem import BrokenCostModel
 
 MIXED = [("ThreeBodyStepping-v0", {"reward": "evaluations"}), ("OdeStepping-v0", {})]
 
@@ -42,11 +43,12 @@ def test_episodes_of_copies_are_those_of_the_run(id: str, options: dict[str, Any
     until_over(many, np.stack([action] * 3), "6 trials")
     expected = play_alone(env, [11 + i * 2**32 for i in range(8)], action)
     name = "force_evals" if id.startswith("Three") else "evaluations"
-    came = [answer.evaluations.metrics[name].item() for answer in heard]
+    came = np.concatenate([answer.evaluations.metrics[name] for answer in heard])
     assert len(came) == 6
     assert all(np.isclose(one, [e[name] for e in expected], equal_nan=True).any() for one in came)
     assert len(set(came)) > 2
-    assert len({answer.ask for answer in heard}) == 6
+    begun = np.cumsum([0, *(len(answer.evaluations) for answer in heard)])
+    assert [answer.ask for answer in heard] == begun[:-1].tolist()  # trials that ended before
 
 
 def test_lanes_are_heard_copy_by_copy_within_the_budget() -> None:
@@ -59,9 +61,47 @@ def test_lanes_are_heard_copy_by_copy_within_the_budget() -> None:
     assert (observed == np.stack([first, second])).all()
     until_over(two, np.array([1, 2]), f"{INSTANCES * 2 + 3} trials")
     assert env.asked == INSTANCES * 2 + 3
-    assert [answer.designs["arm"].item() for answer in heard] == [1, 2] * INSTANCES + [1, 2, 1]
+    assert [answer.designs["arm"].tolist() for answer in heard] == [[1, 2]] * (INSTANCES + 1) + [[1]]
     for answer in heard:  # of a sequence each step is a trial: its return is minus its cost
-        assert answer.evaluations.metrics["return"] == -answer.evaluations.metrics["cost"]
+        assert (answer.evaluations.metrics["return"] == -answer.evaluations.metrics["cost"]).all()
+
+
+class Uneven(Lanes):
+    """Sequences that end at once where the first number asked for is small."""
+
+    forgets = False
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        observed, reward, over, cut, info = super().step(action)
+        over = over or bool(self._asked[0, 0] < 0.5)
+        if over and self.forgets:
+            info = {"violation": 0.0, "design": info["design"]}
+        return observed, reward, over, cut, info
+
+
+def test_sequences_that_end_apart_are_heard_with_those_that_go_on() -> None:
+    heard: list[Answer] = []
+    four = MeteredEpisodes(Uneven(), 30, heard.append, seed=2).copies(4)
+    observed, _ = four.reset()
+    asked, ended = [], []
+    for _ in range(7):
+        asked.append(observed[:, 0])
+        observed, _, over, _, _ = four.step(np.array([0, 1, 2, 3]))
+        ended.append(over)
+    assert any(0 < sum(over) < 4 for over in ended)
+    for step, over in enumerate(ended):
+        rows = np.concatenate([np.flatnonzero(~over), np.flatnonzero(over)])
+        answers = [answer for answer in heard if 4 * step <= answer.ask < 4 * step + 4]
+        arms = np.concatenate([answer.designs["arm"] for answer in answers])
+        costs = np.concatenate([answer.evaluations.metrics["cost"] for answer in answers])
+        assert arms.tolist() == rows.tolist()
+        assert costs == pytest.approx(1 + np.abs(rows / 4 - asked[step][rows]))
+    forgetful = Uneven()
+    forgetful.forgets = True
+    four = MeteredEpisodes(forgetful, 30, heard.append, seed=2).copies(4)
+    four.reset()
+    with pytest.raises(BrokenCostModel, match="must return 'cost'"):
+        four.step(np.array([0, 1, 2, 3]))
 
 
 def test_where_an_episode_ends_the_next_one_of_the_run_begins() -> None:
@@ -92,8 +132,8 @@ def test_a_trials_return_is_the_sum_of_its_rewards(count: int) -> None:
             _, reward, ended, _, _ = scalar.step(5)
             total += reward
         assert alone[-1].evaluations.metrics["return"].item() == total
-    returns = [sorted(answer.evaluations.metrics["return"].item() for answer in each) for each in (heard, alone)]
-    assert returns[0] == pytest.approx(returns[1])
+    returns = [np.concatenate([answer.evaluations.metrics["return"] for answer in each]) for each in (heard, alone)]
+    assert sorted(returns[0]) == pytest.approx(sorted(returns[1]))
     assert [answer.evaluations.metrics["return"] for answer in alone] == [
         pytest.approx(answer.evaluations.metrics["published_return"]) for answer in alone
     ]
