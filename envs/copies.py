@@ -83,6 +83,9 @@ class MeteredCopies(VectorEnv[Any, Any, Any]):
     def __init__(self, door: MeteredEpisodes, count: int) -> None:
         self._door, self._envs = door, copies(door.env, count)
         self.num_envs = count
+        self._asks_for_seeds = hasattr(self._envs, "next_seed")  # see `SequentialVector`
+        if self._asks_for_seeds:
+            self._envs.next_seed = door.next_seed  # type: ignore[attr-defined]
         self._returns = np.zeros(count)
         self.metadata = self._envs.metadata
         self.single_action_space, self.action_space = self._envs.single_action_space, self._envs.action_space
@@ -119,7 +122,7 @@ class MeteredCopies(VectorEnv[Any, Any, Any]):
             self._hear(done, infos)
         finally:
             self._door.evaluating_s += time.perf_counter() - started
-        if done.any() and not self._door.finished:
+        if done.any() and not self._asks_for_seeds and not self._door.finished:
             observations, _ = self._begin(done)
         return observations, rewards, terminated, truncated, infos
 

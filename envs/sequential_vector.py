@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +34,7 @@ class SequentialVector(VectorEnv[Any, Any, Any]):
 
     An episode that ends begins anew in the same step: what was observed last is then in infos["final_obs"], what was
     told in infos["final_info"]. Subclasses say how an episode begins, and how all of them go a step on.
+    next_seed: asked for the seed of an episode that begins so; without it the copy's generator goes on.
     """
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012  (Gymnasium's own type)
@@ -46,6 +47,7 @@ class SequentialVector(VectorEnv[Any, Any, Any]):
         self.single_action_space, self.single_observation_space = env.action_space, env.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.next_seed: Callable[[], int] | None = None
         self._generators: list[np.random.Generator] = []
 
     @abstractmethod
@@ -110,8 +112,14 @@ class SequentialVector(VectorEnv[Any, Any, Any]):
         infos |= {"final_obs": final, "_final_obs": ended.copy()}
         infos |= {"final_info": joined(told | last, ended), "_final_info": ended.copy()}
         for row in rows:
-            infos = self._add_info(infos, self._begin(row, self._generators[row], None, None), row)
+            infos = self._add_info(infos, self._begin_anew(row), row)
         return self._observed(), rewards, ended, never, infos
+
+    def _begin_anew(self, row: int) -> dict[str, Any]:
+        seed = None if self.next_seed is None else self.next_seed()
+        if seed is not None:
+            self._generators[row] = seeding.np_random(seed)[0]
+        return self._begin(row, self._generators[row], seed, None)
 
 
 def joined(told: dict[str, Any], rows: NDArray[np.bool_]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from designgym.cost_models.solver_schedule._three_body_kernel import (
     GRAVITY,
     INTERVALS,
     UNFINISHED_ERROR,
-    arrays,
+    begun,
     energy,
     hermite_interval,
-    load,
+    of_masses,
     published_reward,
     relative_error,
 )
@@ -34,12 +34,11 @@ def clipped(value, most):
     return max(-most, min(most, value)) if value == value else 0.0
 
 
-def observe(x, v, digits, seen):
+def observe(s, digits, seen):
     """Write what is observed of a state: positions, velocities, digits that the energy has kept, (13,)."""
-    for i in range(3):
-        for d in range(2):
-            seen[2 * i + d] = clipped(x[i, d] / DISTANCE_UNIT_AU, FARTHEST)
-            seen[6 + 2 * i + d] = clipped(v[i, d] / SPEED_UNIT, FARTHEST)
+    for i in range(6):
+        seen[i] = clipped(s[i] / DISTANCE_UNIT_AU, FARTHEST)
+        seen[6 + i] = clipped(s[6 + i] / SPEED_UNIT, FARTHEST)
     seen[12] = clipped(digits, MOST_DIGITS)
 
 
@@ -116,21 +115,18 @@ def played(policy, start, log_bound, policies, starts, masses, etas, most_evalua
     policy, start: rows of the tables; see `integrated`, which returns the same. etas: those of the actions, (1, n).
     actions: filled with what was done, (starts, INTERVALS) or nothing; for one policy.
     """
-    x, v, a, j, px, pv, a1, j1 = arrays()
-    load(starts[start], x, v)
-    first, evaluations, through, error, largest, total = energy(x, v, masses), 0, True, 1.0, 1e-16, 0.0
+    s, m = begun(starts[start]), of_masses(masses)
+    first, evaluations, through, error, largest, total = energy(s, m), 0, True, 1.0, 1e-16, 0.0
     seen, features, record = np.empty(13), np.empty(FEATURES), np.empty((0, 13))
     for k in range(INTERVALS):
-        observe(x, v, -math.log10(error), seen)
+        observe(s, -math.log10(error), seen)
         featured(seen, k, log_bound, features)
         action = chosen(features, policies[policy])
         if actions.shape[0] > 0:
             actions[start, k] = action
-        done, through = hermite_interval(
-            x, v, a, j, px, pv, a1, j1, masses, etas[0, action], most_evaluations - evaluations, record, 0
-        )
+        done, through = hermite_interval(s, m, etas[0, action], most_evaluations - evaluations, record, 0)
         evaluations += done
-        error = relative_error(energy(x, v, masses), first)
+        error = relative_error(energy(s, m), first)
         if not through:
             break
         largest = max(largest, error)

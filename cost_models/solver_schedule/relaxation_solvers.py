@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.solver_schedule.linear_systems import Systems, jacobi_radius
 
-FEW = 3  # systems, below which they are solved sooner one by one than side by side
 SYSTEMS_A_CHUNK = 512  # that a thread solves at a time
 
 Floats = NDArray[np.float64]
@@ -28,7 +27,7 @@ def sweeps(systems: Systems, places: Integers, omega: Floats, most: int) -> Inte
     tasks, omegas = places[order], omega[order]
     chunks = -(-len(order) // SYSTEMS_A_CHUNK)
     table, numbers = np.array([systems.shift[tasks], omegas, systems.limit[tasks]]), np.array([tasks, tasks])
-    run = relaxed_alone if len(order) < FEW else relaxed.parallel if chunks > 1 else relaxed
+    run = relaxed_alone if len(order) == 1 else relaxed.parallel if chunks > 1 else relaxed
     run(np.arange(chunks), chunks, systems.n, table, numbers, systems.residual, most)
     found[order] = numbers[1]
     return found

@@ -20,6 +20,7 @@ MOST_EVALUATIONS = 30_000
 REFERENCE_STARTS = 10  # those of the reference tables: seeds 1 to 10
 SHARE = 0.9  # of initial states, in the metric energy_error_q90
 PARALLEL_FROM = 64  # integrations: one takes some hundred microseconds
+STATES_A_CHUNK = 256  # that a thread carries an interval on at a time
 NO_RECORD = np.empty((0, 13))
 FOUND = ("force_evals", "energy_error", "largest_error", "published_return", "finished")
 
@@ -32,6 +33,7 @@ METRICS = (
 )
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 def integrations(
@@ -56,6 +58,22 @@ def integrations(
     run = kernel.integrated.parallel if n * m >= PARALLEL_FROM and threads() > 1 else kernel.integrated.serial
     found = run(methods, plan, start, np.asarray(plans, np.float64), states, masses, most_evaluations, record)
     return {name: column.reshape(n, m) for name, column in zip(FOUND, found, strict=True)}
+
+
+def advanced(states: Floats, eta: Floats, first: Floats, decision: Integers, most: Integers) -> Floats:
+    """Carry states, (n, 12), an interval on in place, each by its own eta; return what came of each, (5, n).
+
+    eta, first, decision, most, each (n,): the eta, the energy that its episode began with, the number of the decision,
+    counted from 1, and the evaluations that there may be. Rows are evaluations, the relative error of the energy after
+    them, its -log10, the published reward, and whether the interval was come through. Row i depends on state i alone.
+    """
+    from designgym.cost_models.solver_schedule._three_body_lanes_kernel import carried
+
+    order, tasks = np.argsort(eta, kind="stable")[None], np.array([eta, first, decision, most], np.float64)
+    came, chunks = np.empty((5, len(states))), -(-len(states) // STATES_A_CHUNK)
+    run = carried.parallel if chunks > 1 else carried
+    run(np.arange(chunks), chunks, order, tasks, came, states, three_body_starts.MASSES)
+    return came
 
 
 def steps_taken(

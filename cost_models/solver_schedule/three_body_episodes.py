@@ -16,7 +16,7 @@ from designgym.cost_models.solver_schedule._three_body_policy_kernel import (
     MOST_DIGITS,
     SPEED_UNIT,
 )
-from designgym.cost_models.solver_schedule.three_body import ETAS, MOST_EVALUATIONS
+from designgym.cost_models.solver_schedule.three_body import ETAS, MOST_EVALUATIONS, advanced
 from designgym.cost_models.solver_schedule.three_body_starts import MASSES
 
 Floats = NDArray[np.float64]
@@ -73,7 +73,6 @@ class Episodes:
         self.evaluations, self.done = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.through = np.ones(n, bool)
         self._first = np.ones(n)
-        self._rows = np.arange(n)
 
     def begin(self, row: int, state: Floats) -> None:
         """Begin an episode from an initial state, (12,)."""
@@ -86,12 +85,10 @@ class Episodes:
 
     def step(self, actions: NDArray[np.int64]) -> Taken:
         """Carry every episode an interval on. actions: places in ETAS, (n,)."""
-        from designgym.cost_models.solver_schedule import _three_body_kernel as kernel
-
         self.done += 1
         left = self.rules.most_evaluations - self.evaluations
-        spent, self.error, self.digits, published, through = kernel.advanced(
-            self._rows, ETAS[actions], self.done, self._first, left, self.states, MASSES
+        spent, self.error, self.digits, published, through = advanced(
+            self.states, ETAS[actions], self._first, self.done, left
         )
         taken, self.through = spent.astype(np.int64), through > 0
         self.evaluations += taken

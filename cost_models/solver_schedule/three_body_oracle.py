@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.solver_schedule._three_body_kernel import INTERVALS
-from designgym.cost_models.solver_schedule.three_body import ETAS, MOST_EVALUATIONS, integrations
+from designgym.cost_models.solver_schedule.three_body import ETAS, MOST_EVALUATIONS, advanced, integrations
 from designgym.cost_models.solver_schedule.three_body_starts import MASSES
 
 Floats = NDArray[np.float64]
@@ -46,12 +46,10 @@ def hindsight(state: Floats, most_evaluations: int = MOST_EVALUATIONS) -> Hindsi
 
 def reference_states(state: Floats) -> Floats:
     """Return the states at the beginnings of all intervals by steps of the least eta, (100, 12)."""
-    from designgym.cost_models.solver_schedule import _three_body_kernel as kernel
-
-    states, now, row = np.empty((INTERVALS, 12)), state[None].copy(), np.zeros(1, np.int64)
+    states, now, one = np.empty((INTERVALS, 12)), state[None].copy(), np.ones(1, np.int64)
     for k in range(INTERVALS):
         states[k] = now[0]
-        kernel.advanced(row, ETAS[:1], np.ones(1, np.int64), np.ones(1), np.array([ENOUGH]), now, MASSES)
+        advanced(now, ETAS[:1], np.ones(1), one, ENOUGH * one)
     return states
 
 
@@ -62,7 +60,5 @@ def tried(states: Floats) -> tuple[Floats, Floats]:
     n, shape = len(states) * len(ETAS), (len(states), len(ETAS))
     rows, own = np.arange(n), np.repeat(states, len(ETAS), axis=0)
     (first,) = kernel.energies(rows, own, MASSES)
-    found = kernel.advanced(
-        rows, np.tile(ETAS, len(states)), np.ones(n, np.int64), first, np.full(n, ENOUGH), own, MASSES
-    )
+    found = advanced(own, np.tile(ETAS, len(states)), first, np.ones(n, np.int64), np.full(n, ENOUGH))
     return found[0].reshape(shape), found[1].reshape(shape)
