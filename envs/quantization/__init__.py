@@ -1,0 +1,1 @@
+"""Design spaces of quantised and compressed networks."""
