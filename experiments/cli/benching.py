@@ -118,6 +118,14 @@ def rl(json: Json = False) -> None:
     print_figures(measure(), json)
 
 
+@bench.command("quantization")
+def quantization(json: Json = False) -> None:
+    """Numbers rounded to a format a second, beside ml_dtypes and gfloat."""
+    from designgym.experiments.bench.quantization import quantization as measure
+
+    print_figures(measure(), json)
+
+
 @bench.command("diffusion")
 def diffusion(
     agents: Annotated[list[str], typer.Option("--agents", help="An agent; repeatable.")] = [],  # noqa: B006

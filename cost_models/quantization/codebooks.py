@@ -1,0 +1,54 @@
+"""Formats that are a few chosen numbers: ternary weights, and 3 or 4 bits whose spare code is chosen group by group.
+
+Ternary, by the mean of sizes: Ma et al., "The Era of 1-bit LLMs" (BitNet b1.58), 2024, arXiv:2402.17764, equations 1
+to 3. Spare codes: Chen et al., "BitMoD: Bit-serial Mixture-of-Datatype LLM Acceleration", HPCA 2025, arXiv:2411.11745:
+a float of 3 or 4 bits has two codes for 0; the second stands for one of four numbers, whichever a group errs least by.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+TERNARY_BITS = np.log2(3.0)
+BASIC = {3: (0.0, 1.0, 2.0, 4.0), 4: (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)}  # and the same below 0
+SPARE = {3: (-6.0, -3.0, 3.0, 6.0), 4: (-8.0, -5.0, 5.0, 8.0)}
+SELECTOR_BITS = 2  # of a group: which of the four
+
+
+def ternary(rows: NDArray[np.floating]) -> Floats:
+    """Return rows, (r, n), rounded to -1, 0 and 1 times the mean size of each row; a row of zeros stays as it is."""
+    array = np.asarray(rows, np.float64)
+    scales = np.abs(array).mean(axis=1, keepdims=True)
+    scales = np.where(scales > 0.0, scales, 1.0)
+    return np.clip(np.rint(array / scales), -1.0, 1.0) * scales
+
+
+def grid(bits: int, spare: float) -> Floats:
+    """Return the numbers of 3 or 4 bits with this one in place of the second 0, increasing."""
+    return np.array(sorted({*BASIC[bits], *(-one for one in BASIC[bits]), spare}))
+
+
+def to_nearest(values: Floats, numbers: Floats) -> Floats:
+    """Return the nearest of some numbers, increasing; the lower one of two that are as near."""
+    return numbers[np.searchsorted(0.5 * (numbers[1:] + numbers[:-1]), values)]
+
+
+def mixture_rounded(rows: NDArray[np.floating], bits: int) -> Floats:
+    """Return groups, (r, n), rounded to 3 or 4 bits, each by the spare number of the least squared error.
+
+    A group's scale has its largest number in size come to the grid's. ValueError for other numbers of bits.
+    """
+    if bits not in BASIC:
+        raise ValueError(f"a mixture of data types must have 3 or 4 bits, got {bits}. Choose one of them.")
+    array = np.asarray(rows, np.float64)
+    best, least = array, np.full(len(array), np.inf)
+    sizes = np.abs(array).max(axis=1, keepdims=True)
+    for spare in SPARE[bits]:
+        numbers = grid(bits, spare)
+        scales = np.where(sizes > 0.0, sizes / np.abs(numbers).max(), 1.0)
+        found = to_nearest(array / scales, numbers) * scales
+        error = np.sum((found - array) ** 2, axis=1)
+        best = np.where((error < least)[:, None], found, best)
+        least = np.minimum(error, least)
+    return best

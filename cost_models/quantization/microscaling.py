@@ -1,0 +1,75 @@
+"""Microscaling (MX): blocks of 32 numbers of a small format that share a power of two.
+
+OCP Microscaling Formats (MX) Specification 1.0, 2023: section 5 (formats) and 6.3 (conversion): the shared exponent is
+that of the block's largest number in size, less the exponent of the element format's largest; elements saturate.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.quantization.casting import rows_rounded
+from designgym.cost_models.quantization.formats import NAMED, Format, integer
+from designgym.cost_models.registry import nearest
+
+BLOCK = 32
+SCALE_BITS = 8  # E8M0: a power of two, 2^-127 to 2^127
+LEAST_SCALE, MOST_SCALE = -127, 127
+
+
+@dataclass(frozen=True)
+class Microscaling:
+    """A format of blocks. element: of each number. unit: what a step of it is worth beside the shared scale."""
+
+    name: str
+    element: Format
+    unit: float = 1.0
+
+    @property
+    def bits(self) -> float:
+        """Bits of a number, its share of the scale included."""
+        return self.element.bits + SCALE_BITS / BLOCK
+
+    @property
+    def largest_exponent(self) -> int:
+        """The exponent of the element's largest number."""
+        return int(np.frexp(self.element.high * self.unit)[1]) - 1
+
+
+MX = {
+    one.name: one
+    for one in (
+        Microscaling("mxfp8_e4m3", NAMED["e4m3fn"]),
+        Microscaling("mxfp8_e5m2", NAMED["e5m2"]),
+        Microscaling("mxfp6_e2m3", NAMED["e2m3fn"]),
+        Microscaling("mxfp6_e3m2", NAMED["e3m2fn"]),
+        Microscaling("mxfp4_e2m1", NAMED["e2m1fn"]),
+        Microscaling("mxint8", integer(8, narrow=False), 2.0**-6),
+    )
+}
+
+
+def microscaling_of(name: str) -> Microscaling:
+    """Return a format of blocks by its name, as in the specification. ValueError names the nearest."""
+    if name not in MX:
+        raise ValueError(f"unknown microscaling format {name!r}. {nearest(name, MX)}")
+    return MX[name]
+
+
+def microscaled(values: NDArray[np.floating], form: Microscaling) -> NDArray[np.float32]:
+    """Return numbers, (..., n), rounded in blocks of 32 along the last axis, the last block as long as what is left.
+
+    ValueError for what is no number or infinite.
+    """
+    array = np.asarray(values, np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"what is quantised must be finite, got {array[~np.isfinite(array)][0]}. Mend the data.")
+    length = array.shape[-1]
+    filled = np.zeros((*array.shape[:-1], -(-length // BLOCK) * BLOCK))
+    filled[..., :length] = array
+    blocks = filled.reshape(-1, BLOCK)
+    exponents = np.frexp(np.abs(blocks).max(axis=1))[1] - 1 - form.largest_exponent
+    scales = np.ldexp(form.unit, np.clip(exponents, LEAST_SCALE, MOST_SCALE))
+    found = rows_rounded(blocks, scales, form.element).reshape(filled.shape)
+    return np.ascontiguousarray(found[..., :length], np.float32)
