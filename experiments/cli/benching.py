@@ -126,6 +126,14 @@ def quantization(json: Json = False) -> None:
     print_figures(measure(), json)
 
 
+@bench.command("lmul")
+def lmul(json: Json = False) -> None:
+    """How far products by addition (L-Mul) are off, beside 8-bit floats and the paper's claims."""
+    from designgym.experiments.bench.lmul import lmul as measure
+
+    print_figures(measure(), json)
+
+
 @bench.command("diffusion")
 def diffusion(
     agents: Annotated[list[str], typer.Option("--agents", help="An agent; repeatable.")] = [],  # noqa: B006
