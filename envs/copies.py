@@ -73,12 +73,15 @@ def masks_of(envs: VectorEnv[Any, Any, Any]) -> NDArray[np.bool_]:
 
 
 class MeteredCopies(VectorEnv[Any, Any, Any]):
-    """Copies of a metered environment, which count in its budget and are heard by its listener, copy by copy.
+    """Copies of a metered environment, which count in its budget and are heard by its listener, a step at a time.
 
+    Of the trials that a step ends those of sequences that go on are heard first, then what is over, each copy by copy.
     Episode i of the run, in the order in which they begin, copy by copy, has the seed that it has without copies. Past
     the budget, `reset` and `step` raise BudgetSpent; of the trials that one step ends, those beyond it count for
     nothing.
     """
+
+    _asks_for_seeds = False  # of what was pickled when none did
 
     def __init__(self, door: MeteredEpisodes, count: int) -> None:
         self._door, self._envs = door, copies(door.env, count)

@@ -129,9 +129,20 @@ def outcome(problem: DesignProblem, told: dict[str, Any], returned: NDArray[np.f
     if missing:
         got = ", ".join(chosen) or "nothing"
         raise BrokenCostModel(f"info['design'] must hold {missing[0]!r} where a trial ends, got {got}.")
-    designs = {name: np.asarray(chosen[name]) for name in problem.space.columns}
+    designs = {name: _plain(chosen[name]) for name in problem.space.columns}
+    held = told.get("metrics", {})
+    lacking = [metric.name for metric in problem.cost_model.metrics if metric.name not in {*held, RETURN.name}]
+    if lacking:
+        got = ", ".join(held) or "nothing"
+        raise BrokenCostModel(f"info['metrics'] must hold {lacking[0]!r} where a trial ends, got {got}.")
     model = Told(problem.cost_model.metrics, told, returned)
     return designs, problem.objective(priced(model, designs, problem.space, len(returned)))
+
+
+def _plain(column: Any) -> NDArray[Any]:
+    """Return a column of numbers; Gymnasium joins what it does not take for one as objects."""
+    array = np.asarray(column)
+    return np.array(array.tolist()) if array.dtype == object else array
 
 
 def in_columns(info: dict[str, Any]) -> dict[str, Any]:

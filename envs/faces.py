@@ -7,7 +7,6 @@ function has a twin for one design, it does the same arithmetic in plain numbers
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import gymnasium
@@ -153,12 +152,5 @@ def infos_of(designs: Columns, evaluations: Evaluations) -> dict[str, Any]:
 
 
 def marked(info: dict[str, Any], n: int) -> dict[str, Any]:
-    """Add to each key a mask, bool (n,), of the copies that it holds for: all of them, in one array, not writeable."""
-    return info | dict.fromkeys([f"_{name}" for name in info], _all(n))
-
-
-@lru_cache(16)
-def _all(n: int) -> NDArray[np.bool_]:
-    mask = np.ones(n, bool)
-    mask.setflags(write=False)
-    return mask
+    """Add to each key a mask, bool (n,), of the copies that it holds for: all of them, in one array."""
+    return info | dict.fromkeys([f"_{name}" for name in info], np.ones(n, bool))

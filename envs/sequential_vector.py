@@ -38,6 +38,7 @@ class SequentialVector(VectorEnv[Any, Any, Any]):
     """
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012  (Gymnasium's own type)
+    next_seed: Callable[[], int] | None = None  # here too, for what was pickled when there was none
 
     def __init__(self, env: SequentialEnv[Any, Any], num_envs: int) -> None:
         if num_envs < 1:
@@ -47,7 +48,6 @@ class SequentialVector(VectorEnv[Any, Any, Any]):
         self.single_action_space, self.single_observation_space = env.action_space, env.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.next_seed: Callable[[], int] | None = None
         self._generators: list[np.random.Generator] = []
 
     @abstractmethod

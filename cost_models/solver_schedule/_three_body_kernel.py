@@ -25,8 +25,6 @@ HERMITE_ETA, HERMITE_DT, LEAPFROG_DT = range(3)  # the numbers of the methods
 LEAST_ERROR, MOST_ERROR = 1e-16, 1e16  # relative errors of the energy are told between these
 UNFINISHED_ERROR = 1.0  # at least, where the evaluations did not suffice
 MOST_REWARD = 1e3
-
-
 ALONE = np.uint64(0)  # the lane of a state that has no others beside it
 
 

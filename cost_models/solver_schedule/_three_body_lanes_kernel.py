@@ -130,7 +130,6 @@ def carried(first, gap, order, tasks, came, states, masses):
     order: (1, m), rows of states, (n, 12), the slowest first. tasks: (4, n), of each row its eta, the energy that its
     episode began with, the number of the decision, counted from 1, and the evaluations that there may be. came: (5, n),
     filled with evaluations, the relative error of the energy after them, its -log10, the published reward, and whether
-    the interval was come through. Returns the evaluations
-    of all that were begun.
+    the interval was come through. Returns how many evaluations there were.
     """
     return (carried_in_lanes(first, gap, order, tasks, came, states, of_masses(masses)),)

@@ -34,6 +34,7 @@ METRICS = (
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+FIRST = np.zeros(1, np.int64)
 
 
 def integrations(
@@ -69,10 +70,11 @@ def advanced(states: Floats, eta: Floats, first: Floats, decision: Integers, mos
     """
     from designgym.cost_models.solver_schedule._three_body_lanes_kernel import carried
 
-    order, tasks = np.argsort(eta, kind="stable")[None], np.array([eta, first, decision, most], np.float64)
-    came, chunks = np.empty((5, len(states))), -(-len(states) // STATES_A_CHUNK)
+    order = FIRST[None] if len(states) == 1 else np.argsort(eta, kind="stable")[None]
+    tasks, came = np.array([eta, first, decision, most], np.float64), np.empty((5, len(states)))
+    chunks = -(-len(states) // STATES_A_CHUNK)
     run = carried.parallel if chunks > 1 else carried
-    run(np.arange(chunks), chunks, order, tasks, came, states, three_body_starts.MASSES)
+    run(FIRST if chunks == 1 else np.arange(chunks), chunks, order, tasks, came, states, three_body_starts.MASSES)
     return came
 
 

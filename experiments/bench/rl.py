@@ -16,7 +16,7 @@ from designgym.agents.extras import require
 from designgym.envs import DesignEnv, DesignVectorEnv, MeteredEpisodes, make_problem, make_sequential
 from designgym.experiments.bench.core import PROBLEM, REPEATS, Row, best_seconds
 
-COPIES = (8, 16, 64)  # agents train designs in 16 or 32 by default, and play in 64
+COPIES = (8, 16, 64)  # agents train on designs in 16 or 32 by default, and play episodes in 64
 STEPS = 50
 WANTED = 5.0  # times DummyVecEnv's frames a second
 # One initial state: the reference solution from another takes a tenth of a second, once in a process.

@@ -100,7 +100,7 @@ def test_sequences_that_end_apart_are_heard_with_those_that_go_on() -> None:
     forgetful.forgets = True
     four = MeteredEpisodes(forgetful, 30, heard.append, seed=2).copies(4)
     four.reset()
-    with pytest.raises(BrokenCostModel, match="must return 'cost'"):
+    with pytest.raises(BrokenCostModel, match="must hold 'cost' where a trial ends"):
         four.step(np.array([0, 1, 2, 3]))
 
 
@@ -149,6 +149,21 @@ def test_copies_pickle_while_they_run() -> None:
         one, other = two.step(np.array([1, 1])), again.step(np.array([1, 1]))
         assert (one[0] == other[0]).all()
         assert (one[1] == other[1]).all()
+
+
+def test_what_was_pickled_before_vectors_asked_for_seeds_goes_on_alike() -> None:
+    heard: list[list[float]] = [[], []]
+    for older, returns in zip((False, True), heard, strict=True):
+        env = make_sequential("ThreeBodyStepping-v0", most_evaluations=400)
+        many = MeteredEpisodes(env, 30, lambda answer, kept=returns: kept.extend(answer.evaluations.reward), 5).copies(
+            4
+        )
+        many.reset()
+        if older:
+            del vars(many)["_asks_for_seeds"], vars(many._envs)["next_seed"]
+        until_over(many, np.full(4, 5), "30 trials")
+    assert len(heard[0]) == 30
+    assert heard[0] == heard[1]
 
 
 def test_environments_without_vectors_of_their_own_are_stepped_one_by_one() -> None:

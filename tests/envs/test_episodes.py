@@ -101,7 +101,7 @@ def test_an_environment_that_forgets_a_metric_is_named() -> None:
 
     env = MeteredEpisodes(Forgetful(), 3)
     env.reset()
-    with pytest.raises(BrokenCostModel, match="must return 'cost'"):
+    with pytest.raises(BrokenCostModel, match="must hold 'cost' where a trial ends"):
         env.step(0)
 
 
