@@ -50,6 +50,8 @@ class Weighted:
     def apply(self, x: Array) -> Array:
         """x: (n, ..., inputs), or images with unfold."""
         patches = x if self.unfold is None else self.unfold.apply(x)
+        if patches.shape[-1] != self.weight.shape[0]:
+            raise ValueError(f"the last axis must be {self.weight.shape[0]}, got {patches.shape[-1]}")
         # One multiply of a tall matrix: NumPy would go through the leading axes one by one.
         flat = patches.reshape(-1, self.weight.shape[0]) @ self.weight + self.bias
         return flat.reshape(*patches.shape[:-1], self.weight.shape[1])
