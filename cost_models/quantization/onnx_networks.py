@@ -141,7 +141,8 @@ class Reading:
 
     def add(self, name: str, operation: Operation, *reads: str) -> str:
         """Add a step and return its name: the one given, as an identifier, with a number if it is taken."""
-        plain = re.sub(r"\W+", "_", name).strip("_") or "step"
+        plain = re.sub(r"\W+", "_", name).strip("_")
+        plain = plain if plain and not plain[0].isdigit() else f"step_{plain}"
         own, number = plain, 2
         while own in self.shapes:
             own, number = f"{plain}_{number}", number + 1

@@ -267,6 +267,14 @@ def _reduce_mean(reading: Reading, node: Any) -> None:
     reading.sources[node.output[0]] = Source(mean)
 
 
+def _shape(reading: Reading, node: Any) -> None:
+    """Fold the sizes of an activation; a free batch is 0, which a Reshape takes for "as it is"."""
+    own, source = _attributes(node), reading.source(node.input[0])
+    shape = reading.shapes[source.step]
+    sizes = [reading.batch, *((shape[2], *shape[:2]) if source.images else shape)]
+    reading.constants[node.output[0]] = np.array(sizes, np.int64)[own.get("start", 0) : own.get("end")]
+
+
 def _same(reading: Reading, node: Any) -> None:
     """Identity, and Dropout, which does nothing once trained."""
     if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2] and reading.constant(node, 2, "mode").any():
@@ -288,6 +296,7 @@ OPERATORS: dict[str, Callable[[Reading, Any], None]] = {
     "Reshape": _reshape,
     "Transpose": _transpose,
     "ReduceMean": _reduce_mean,
+    "Shape": _shape,
     "Identity": _same,
     "Dropout": _same,
 }

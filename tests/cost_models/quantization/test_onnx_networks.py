@@ -176,6 +176,31 @@ def test_scales_go_where_they_are_multiplied(tmp_path: Path) -> None:
     assert forward(network_of_onnx(file), x) == pytest.approx(theirs(file, x), rel=1e-5, abs=1e-5)
 
 
+def test_shapes_that_a_file_works_out_are_folded(tmp_path: Path) -> None:
+    graph = Graph(("n", 2, 6, 6))
+    images = graph.node("Conv", "x", graph.constant(RNG.normal(size=(4, 2, 3, 3)).astype(np.float32)))
+    sizes = graph.node("Shape", images)
+    places = graph.constant(np.array([0, 1]))
+    target = graph.node("Concat", graph.node("Gather", sizes, places), graph.constant(np.array([-1])), axis=0)
+    rows = graph.node("Reshape", images, target)
+    width = graph.node("Cast", graph.node("Shape", rows, start=2), to=onnx.TensorProto.FLOAT)
+    scaled = graph.node("Div", rows, graph.node("Sqrt", width))
+    file = graph.save(tmp_path, graph.node("MatMul", scaled, graph.node("Transpose", scaled, perm=[0, 2, 1])))
+    x = RNG.normal(size=(3, 2, 6, 6)).astype(np.float32)
+    expected = theirs(file, x)
+    assert expected.shape == (3, 4, 4)
+    assert forward(network_of_onnx(file), x) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_steps_are_named_by_identifiers_that_differ(tmp_path: Path) -> None:
+    graph = Graph(("n", 3))
+    square = graph.constant(np.eye(3, dtype=np.float32))
+    for name in ("/0/Gemm", "fc.1", "fc 1", "input"):
+        last = graph.node("Gemm", graph.nodes[-1].output[0] if graph.nodes else "x", square, name=name)
+    found = network_of_onnx(graph.save(tmp_path, last))
+    assert [step.name for step in found.steps] == ["step_0_Gemm", "fc_1", "fc_1_2", "input_2"]
+
+
 def one(operator: str, *constants: Any, shape: tuple[Any, ...] = ("n", 2, 4, 4), opset: int = 20, **own: Any) -> Graph:
     graph = Graph(shape, opset)
     graph.node(operator, "x", *(graph.constant(c) for c in constants), name="it", **own)
