@@ -31,9 +31,9 @@ def compressed_transformer(
     bound: hard, most `gflops` with `size_mb` at most target_mb, or soft, most `score`, gflops - |size_mb - target_mb|,
     which is the published objective; it belongs to the default objective alone. The optima of both are known at 3, 25
     and 50 MB; the soft one at 3 MB, 1000/8/96/64/12, is the network that the source reports, and has 3.06 MB.
-    The published genetic search (50 networks, 100 generations, 5,050 evaluations; a child either crosses two parents,
-    probability .6, or is mutated anywhere in three of five parameters on average, parents drawn alike) comes nearest
-    to `genetic` with population=50, crossover=.6, mutation=.05, reach=1 and tournament=1.
+    The published genetic search is `compressor_genetic` with first=1; 5,050 designs are its 100 generations. `genetic`
+    comes nearest to it with population=50, crossover=.6, mutation=.05, reach=1 and tournament=1; its defaults find the
+    optima.
     ValueError in one line for an option that is wrong.
     """
     if bound not in BOUNDS:
