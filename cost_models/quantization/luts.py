@@ -33,7 +33,7 @@ def luts_per_mac(weight: Format, activation: Format, lanes: int = LANES, terms: 
         width = weight.bits + activation.bits
         multiplier = _rows(width) * width
         top = math.log2(terms) + width - 2
-        accumulator = math.ceil(top + math.log2(1 + 2**-top) + 1)
+        accumulator: float = math.ceil(top + math.log2(1 + 2**-top) + 1)
     else:
         width, multiplier = _minifloat(weight, activation)
         accumulator = width + math.log2(terms) + 1

@@ -1,0 +1,51 @@
+"""Choose integers of 2 to 8 bits for weights and activations of each layer of a trained network."""
+
+from designgym.cost_models.base import CostModel
+from designgym.cost_models.quantization.mixed_precision import BITS, MixedPrecision
+from designgym.envs.objective import Objective
+from designgym.envs.parameters import Integer
+from designgym.envs.problem import DesignProblem
+from designgym.envs.space import DesignSpace
+
+DROP = 0.01  # of accuracy, or of r2, that quantisation may take
+
+
+def mixed_precision(
+    network: str = "mlp",
+    data: str = "",
+    split: str = "validation",
+    rule: str = "mse",
+    elements: int = 1,
+    drop: float = DROP,
+    front: bool = False,
+    objective: Objective | None = None,
+    cost_model: CostModel | None = None,
+) -> DesignProblem:
+    """Choose bits layer by layer for the fewest `bit_operations_ratio` at an accuracy of at most `drop` below float's.
+
+    7^6 designs of the mlp, 7^8 of the cnn, all of which can be built; accuracy is that of the quantised network on the
+    split. front: choose for fewest operations and most accuracy both, without a bound. network: mlp, cnn or transformer (digits), breast_cancer, wine, diabetes (their r2 counts), or an ONNX file
+    with data, a .npz of inputs and labels. split: validation; test is for `verify`. rule: of scales, mse, absmax or
+    power_of_two. elements: processing elements of a layer. ValueError in one line for an option that is wrong.
+    """
+    model = MixedPrecision(network, data, split, rule, elements)
+    if objective is None:
+        if not 0 <= drop < 1:
+            raise ValueError(f"drop must be in [0, 1), got {drop}. Choose .01, say.")
+        bound = f"{model.quality}_drop <= {float(drop)!r}"
+        objective = Objective(minimize=("bit_operations_ratio",), subject_to=(bound,))
+        if front:
+            objective = Objective(minimize=("bit_operations_ratio",), maximize=(model.quality,), reward="weighted")
+    return DesignProblem(design_space(model), cost_model or model, objective)
+
+
+def design_space(model: MixedPrecision) -> DesignSpace:
+    """Return the bits of each layer of a model's network, 8 by default."""
+    low, high = BITS[0], BITS[-1]
+    return DesignSpace(
+        *(
+            Integer(name, low, high, unit="bit", meaning=f"bits of {layer.name}'s {what}", default=high)
+            for layer, pair in zip(model.layers, model.columns, strict=True)
+            for name, what in zip(pair, ("weights", "activations"), strict=True)
+        )
+    )
