@@ -7,6 +7,7 @@ CVPR 2019, arXiv:1811.08886; Dong et al., "HAWQ", ICCV 2019, arXiv:1905.03696.
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,12 +73,16 @@ class MixedPrecision:
 
     @cached_property
     def _parts(self) -> tuple[Network, Dataset]:
-        return parts(self.network, self.data)
+        quantised = self._quantised
+        return quantised.network, quantised.data
+
+    @property
+    def _quantised(self) -> IntegerLayers:
+        return _integer_layers(self.network, self.data, self.rule, stamps(self.network, self.data))
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The weighted layers, in order."""
-        _integer_layers(self.network, self.data, self.rule)
         return layers(self._parts[0])
 
     @property
@@ -99,8 +104,14 @@ class MixedPrecision:
             else Metric("r2", "1", "higher", f"coefficient of determination on {self.split} examples")
         )
         drop = Metric(f"{own.name}_drop", "1", "lower", f"{own.name} of the float network less this one's")
-        nll = (Metric("nll", "nat", "lower", "mean negative log-likelihood"),) if self.quality == "accuracy" else ()
-        return (own, drop, *nll, *COST_METRICS, Metric("cycles", "cycle", "lower", "of one example, layer after layer"))
+        nll = Metric("nll", "1", "lower", "mean negative log-likelihood, in nats")
+        return (
+            own,
+            drop,
+            *((nll,) if self.quality == "accuracy" else ()),
+            *COST_METRICS,
+            Metric("cycles", "cycle", "lower", "of one example, layer after layer"),
+        )
 
     @cached_property
     def float_score(self) -> float:
@@ -125,7 +136,8 @@ class MixedPrecision:
         """designs: the columns named above, each (n,), bits from 2 to 8. "violation" is always 0."""
         bits = np.stack([np.asarray(designs[name], np.int64) for pair in self.columns for name in pair], axis=1)
         weights, activations = bits[:, 0::2], bits[:, 1::2]
-        found = _walk(self.network, self.data, self.rule, self.split).scores(weights, activations)
+        walk = _walk(self.network, self.data, self.rule, stamps(self.network, self.data), self.split)
+        found = walk.scores(weights, activations)
         told = {self.quality: found[:, 0], f"{self.quality}_drop": self.float_score - found[:, 0]}
         if self.quality == "accuracy":
             told["nll"] = found[:, 1]
@@ -145,7 +157,7 @@ class MixedPrecision:
     @cached_property
     def _tables(self) -> dict[str, Floats]:
         """Costs of each layer by bits of weights and of activations, (layers, 7, 7)."""
-        quantised = _integer_layers(self.network, self.data, self.rule)
+        quantised = self._quantised
         tables = {name: np.zeros((len(self.layers), len(BITS), len(BITS))) for name in ("bit_operations", "model_byte")}
         tables |= {name: np.zeros_like(tables["model_byte"]) for name in ("energy_j", "luts")}
         for i, layer in enumerate(self.layers):
@@ -174,11 +186,16 @@ def parts(network: str, data: str) -> tuple[Network, Dataset]:
     return zoo.network(network), dataset(zoo.DATASETS[network])
 
 
+def stamps(*paths: str) -> tuple[int, ...]:
+    """Return when files were written, so that what is kept of one is not taken for another's; of no files nothing."""
+    return tuple(Path(path).stat().st_mtime_ns for path in paths if str(path).endswith((".onnx", ".npz")))
+
+
 @lru_cache(16)
-def _integer_layers(network: str, data: str, rule: str) -> IntegerLayers:
+def _integer_layers(network: str, data: str, rule: str, written: tuple[int, ...]) -> IntegerLayers:
     return IntegerLayers(*parts(network, data), rule)  # type: ignore[arg-type]
 
 
 @lru_cache(16)
-def _walk(network: str, data: str, rule: str, split: str) -> Walk:
-    return Walk(_integer_layers(network, data, rule), split)
+def _walk(network: str, data: str, rule: str, written: tuple[int, ...], split: str) -> Walk:
+    return Walk(_integer_layers(network, data, rule, written), split)

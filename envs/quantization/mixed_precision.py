@@ -24,9 +24,10 @@ def mixed_precision(
     """Choose bits layer by layer for the fewest `bit_operations_ratio` at an accuracy of at most `drop` below float's.
 
     7^6 designs of the mlp, 7^8 of the cnn, all of which can be built; accuracy is that of the quantised network on the
-    split. front: choose for fewest operations and most accuracy both, without a bound. network: mlp, cnn or transformer (digits), breast_cancer, wine, diabetes (their r2 counts), or an ONNX file
-    with data, a .npz of inputs and labels. split: validation; test is for `verify`. rule: of scales, mse, absmax or
-    power_of_two. elements: processing elements of a layer. ValueError in one line for an option that is wrong.
+    split. front: fewest operations and most accuracy both, without a bound. network: mlp, cnn or transformer (digits),
+    breast_cancer, wine, diabetes (whose r2 counts), or an ONNX file with data, a .npz of inputs and labels. split:
+    validation; test is for `verify`. rule: of scales, mse, absmax or power_of_two. elements: processing elements of a
+    layer. ValueError in one line for an option that is wrong.
     """
     model = MixedPrecision(network, data, split, rule, elements)
     if objective is None:

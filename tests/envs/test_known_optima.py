@@ -13,7 +13,7 @@ from designgym.envs import make_problem
 from designgym.envs.optimum import Optimum, known_optimum
 from designgym.envs.pareto import nondominated
 
-FAMILIES = ("accelerator", "landscapes", "solver_schedule")
+FAMILIES = ("accelerator", "landscapes", "quantization", "solver_schedule")
 DRAWN = {
     "SolverPattern-v0": 1000,
     "FlowStepSizes-v0": 2000,
@@ -30,7 +30,7 @@ def options_of(entry: dict[str, Any]) -> dict[str, Any]:
     words = shlex.split(entry["command"])
     assert words[:3] == ["designgym", "optimum", entry["problem"]]
     options = dict(word.split("=", 1) for word in words[4::2])
-    return {name: int(value) if value.isdigit() else value for name, value in options.items()}
+    return {name: int(value) if value.isdigit() else value == "true" or value for name, value in options.items()}
 
 
 def entries_of(problem: str) -> list[dict[str, Any]]:
