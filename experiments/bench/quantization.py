@@ -1,11 +1,13 @@
-"""How fast numbers are rounded to a format: millions of elements a second beside `ml_dtypes` and `gfloat`, in one run.
+"""How fast numbers are rounded to a format, beside `ml_dtypes` and `gfloat` in one run, and networks quantised.
 
-float32 in, float32 out, on all cores; the other two where they are installed.
+Casts: millions of elements a second, float32 in and out, on all cores; the other two where they are installed.
+Networks: evaluations of a whole validation split a second, of designs drawn at random.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,11 +18,15 @@ from designgym.cost_models.quantization.casting import cast
 from designgym.cost_models.quantization.formats import format_of
 from designgym.cost_models.quantization.microscaling import MX, microscaled
 from designgym.cost_models.quantization.scales import Scaling, quantised_weight
+from designgym.envs import make_problem
+from designgym.envs.optimum import find_optimum
 from designgym.experiments.bench.core import REPEATS, Row, best_seconds
 
 ELEMENTS = 10_000_000
 GFLOAT_ELEMENTS = 1_000_000
 WANTED = 100.0  # millions a second
+NETWORKS = {"mlp": (3000, 3000), "cnn": (200, 100)}  # designs, and how many a second are wanted
+MOST_S = 20.0  # for all designs of the mlp
 FORMATS = ("int8", "int4", "e4m3fn", "e5m2", "e2m1fn", "bfloat16")
 OTHERS = {  # their names: of a dtype, of a format
     "e4m3fn": ("float8_e4m3fn", "ocp_e4m3"),
@@ -50,8 +56,23 @@ def quantization() -> dict[str, Any]:
         rows.append((f"E2M1 weights, {scaling.rule} scale a {scaling.granularity}", speed, "M/s", None, ""))
     speed = _speed(lambda: microscaled(matrix, MX["mxfp4_e2m1"]), len(x))
     rows.append(("mxfp4_e2m1 blocks", speed, "M/s", None, ""))
+    rows += _networks()
     notes = [f"{len(x):,} float32 (gfloat {GFLOAT_ELEMENTS:,}), {get_num_threads()} threads; best of {REPEATS} repeats"]
     return {"notes": notes, "rows": rows}
+
+
+def _networks() -> Iterator[Row]:
+    for network, (designs, wanted) in NETWORKS.items():
+        problem = make_problem("MixedPrecision-v0", network=network)
+        drawn = problem.space.sample(designs, np.random.default_rng(0))
+        seconds = best_seconds(lambda problem=problem, drawn=drawn: problem.evaluate(drawn))  # type: ignore[misc]
+        speed = designs / seconds
+        yield f"MixedPrecision-v0, {network}: validation splits", speed, "1/s", speed / wanted, f"{wanted:,} a second"
+    problem = make_problem("MixedPrecision-v0")
+    begun = time.perf_counter()
+    find_optimum(problem)
+    seconds = time.perf_counter() - begun
+    yield "MixedPrecision-v0, mlp: all 117,649 designs", seconds, "s", MOST_S / seconds, f"{MOST_S:g} s"
 
 
 def _speed(work: Callable[[], Any], elements: int) -> float:
