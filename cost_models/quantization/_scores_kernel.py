@@ -57,6 +57,25 @@ def add_powers(z, most, count, bits, scale, power, total):
         total[i] += power[i] * scale[i]
 
 
+def score_block(z, first, count, labels, most, total, scale, power, bits):
+    """Return how many examples of a block are right, and the sum of their -ln p. z: logits, (classes, SIDE)."""
+    classes, right, lost = z.shape[0], 0, 0.0
+    for i in range(count):
+        most[i], total[i] = z[0, i], 0.0
+    for k in range(1, classes):
+        for i in range(count):
+            most[i] = max(most[i], z[k, i])
+    for k in range(classes):
+        add_powers(z[k], most, count, bits, scale, power, total)
+    for i in range(count):
+        label, best = labels[0, first + i], 0
+        lost += math.log(total[i]) + most[i] - z[label, i]
+        while z[best, i] < most[i]:
+            best += 1
+        right += best == label
+    return right, lost
+
+
 @over_designs
 def last_layer_scores(place, classes, codes, weights, factors, bias, labels):
     """Return the share of examples that are right, of equal logits the first counting, and the mean of -ln p, in nats.
@@ -72,18 +91,23 @@ def last_layer_scores(place, classes, codes, weights, factors, bias, labels):
     for first in range(0, examples, SIDE):
         count = min(SIDE, examples - first)
         logits_of(first, codes, count, weights, factors, bias, place, classes, z)
-        for i in range(count):
-            most[i], total[i] = z[0, i], 0.0
-        for k in range(1, classes):
-            for i in range(count):
-                most[i] = max(most[i], z[k, i])
+        own, own_lost = score_block(z, first, count, labels, most, total, scale, power, bits)
+        right, lost = right + own, lost + own_lost
+    return right / examples, lost / examples
+
+
+@over_designs
+def logit_scores(place, classes, logits, labels):
+    """Return the same of logits that stand among those of others, (networks * classes, examples)."""
+    examples, right, lost = logits.shape[1], 0, 0.0
+    z, most, total = np.empty((classes, SIDE)), np.empty(SIDE), np.empty(SIDE)
+    scale, power = np.empty(SIDE), np.empty(SIDE)
+    bits = scale.view(np.int64)
+    for first in range(0, examples, SIDE):
+        count = min(SIDE, examples - first)
         for k in range(classes):
-            add_powers(z[k], most, count, bits, scale, power, total)
-        for i in range(count):
-            label = labels[0, first + i]
-            lost += math.log(total[i]) + most[i] - z[label, i]
-            best = 0
-            while z[best, i] < most[i]:
-                best += 1
-            right += best == label
+            for i in range(count):
+                z[k, i] = logits[place * classes + k, first + i]
+        own, own_lost = score_block(z, first, count, labels, most, total, scale, power, bits)
+        right, lost = right + own, lost + own_lost
     return right / examples, lost / examples

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from designgym.cost_models.quantization.casting import rows_rounded
 from designgym.cost_models.quantization.datasets import Dataset
 from designgym.cost_models.quantization.formats import Format, integer
-from designgym.cost_models.quantization.networks import Network, Step, check_fits, forward
+from designgym.cost_models.quantization.networks import Network, check_fits, forward
 from designgym.cost_models.quantization.operations import Weighted
 from designgym.cost_models.quantization.scales import Quantiser, Rule, calibrated, scales_of
 
@@ -38,6 +38,7 @@ class IntegerLayers:
         self.steps = tuple(step for step in network.steps if isinstance(step.operation, Weighted))
         self._weights: dict[tuple[int, int], tuple[Singles, Floats]] = {}
         self._activations: dict[tuple[int, int], Quantiser] = {}
+        self._last: dict[tuple[int, tuple[int, ...]], Floats] = {}
         self._side_by_side: dict[tuple[Any, ...], tuple[NDArray[Any], Floats]] = {}
 
     @cached_property
@@ -92,6 +93,26 @@ class IntegerLayers:
         found = sums.transpose(1, 0, 2) * factors[:, None].astype(np.float32) + operation.bias.astype(np.float32)
         return found.reshape(len(weight_bits), *patches.shape[:-1], -1)
 
+    def scores(
+        self, codes: Singles, activation_bits: int, weight_bits: tuple[int, ...], labels: NDArray[np.int64]
+    ) -> Floats:
+        """Return accuracy and nll by weights of several widths, (widths, 2), of a last layer that tells the logits.
+
+        codes: what it reads, (n, inputs). labels: (1, n).
+        """
+        from designgym.cost_models.quantization._scores_kernel import last_layer_scores
+
+        layer = len(self.steps) - 1
+        weights, factors = self.side_by_side(layer, activation_bits, weight_bits)
+        if (activation_bits, weight_bits) not in self._last:
+            self._last[activation_bits, weight_bits] = weights.astype(np.float64)
+        bias = np.array(self._operation(layer).bias[None], np.float64)
+        told = last_layer_scores(
+            np.arange(len(weight_bits)), bias.shape[1], np.ascontiguousarray(codes.T, np.float64),
+            self._last[activation_bits, weight_bits], factors, bias, labels,
+        )  # fmt: skip
+        return np.stack(told, axis=1)
+
     def side_by_side(
         self, layer: int, activation_bits: int, weight_bits: tuple[int, ...]
     ) -> tuple[NDArray[Any], Floats]:
@@ -119,15 +140,3 @@ class IntegerLayers:
         operation = self.steps[layer].operation
         assert isinstance(operation, Weighted)
         return operation
-
-
-def parts_of(network: Network) -> tuple[tuple[Step, ...], tuple[tuple[Step, ...], ...]]:
-    """Return the steps before the first weighted one, and those after each weighted one, before the next."""
-    before: list[Step] = []
-    after: list[list[Step]] = []
-    for step in network.steps:
-        if isinstance(step.operation, Weighted):
-            after.append([])
-        else:
-            (after[-1] if after else before).append(step)
-    return tuple(before), tuple(tuple(steps) for steps in after)
