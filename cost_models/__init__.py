@@ -55,6 +55,9 @@ register_cost_model(
     validate="designgym.cost_models.solver_schedule.relaxation_validate:validate",
 )
 register_cost_model("TimestepSubset", "designgym.cost_models.solver_schedule.timestep_subset:TimestepSubset")
+register_cost_model(
+    "ApproximateMultiplier", "designgym.cost_models.quantization.approximate_multiplier:ApproximateMultiplier"
+)
 register_cost_model("MixedPrecision", "designgym.cost_models.quantization.mixed_precision:MixedPrecision")
 register_cost_model(
     "CompressedTransformer",

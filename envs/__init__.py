@@ -97,6 +97,9 @@ register_sequential(
     problem="designgym.envs.solver_schedule.ode_stepping:fixed_policies",
     vector="designgym.envs.solver_schedule.ode_stepping_vector:OdeSteppingVector",
 )
+register_problem(
+    "ApproximateMultiplier-v0", "designgym.envs.quantization.approximate_multiplier:approximate_multiplier"
+)
 register_problem("MixedPrecision-v0", "designgym.envs.quantization.mixed_precision:mixed_precision")
 register_problem(
     "CompressedTransformer-v0", "designgym.envs.quantization.compressed_transformer:compressed_transformer"
