@@ -30,7 +30,7 @@ RULES = ("mse", "absmax", "power_of_two")
 COST_METRICS = (
     Metric("bit_operations", "1", "lower", "multiply-accumulates of one example times bits of weight and activation"),
     Metric("bit_operations_ratio", "1", "lower", "the same over those of 8 bits everywhere"),
-    Metric("model_byte", "B", "lower", "weights, and 8 bytes of scale and bias for each output channel"),
+    Metric("model_byte", "byte", "lower", "weights, and 8 bytes of scale and bias for each output channel"),
     Metric("energy_j", "J", "lower", "arithmetic of one example at 45 nm; memory left out"),
     Metric("luts", "1", "lower", "FPGA tables of a processing element for each layer: a structural estimate"),
 )
@@ -71,7 +71,7 @@ class MixedPrecision:
             raise ValueError(f"data are for an ONNX network, got {self.network!r} with {self.data!r}. Leave them out.")
         self.layers  # noqa: B018  (what does not fit together fails here, where it is written)
 
-    @cached_property
+    @property
     def _parts(self) -> tuple[Network, Dataset]:
         quantised = self._quantised
         return quantised.network, quantised.data

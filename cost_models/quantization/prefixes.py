@@ -58,6 +58,8 @@ class Walk:
 
         Row i depends on design i alone.
         """
+        if not len(taken):
+            return np.empty((0, 2 if self._classes else 1))
         choices = np.stack([taken, multiplied], axis=2).reshape(len(taken), -1)
         designs, places = np.unique(choices, axis=0, return_inverse=True)
         found = np.empty((len(designs), 2 if self._classes else 1))

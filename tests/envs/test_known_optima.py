@@ -18,7 +18,9 @@ DRAWN = {
     "SolverPattern-v0": 1000,
     "FlowStepSizes-v0": 2000,
     "TimestepSubset-v0": 1000,
-}  # a thousand samples or so at each of their designs
+    "MixedPrecision-v0": 3000,
+    "ApproximateMultiplier-v0": 1000,
+}  # a thousand samples or hundreds of images at each of their designs
 ENTRIES: list[dict[str, Any]] = [
     entry
     for family in FAMILIES
