@@ -3,7 +3,6 @@
 Luo and Sun, "Addition is All You Need for Energy-efficient Language Models", 2024, arXiv:2410.00907; see `lmul`.
 """
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -14,7 +13,7 @@ from designgym.cost_models.quantization import zoo
 from designgym.cost_models.quantization.adder_layers import AdderLayers
 from designgym.cost_models.quantization.datasets import SPLITS, dataset
 from designgym.cost_models.quantization.energies import FLOAT_ADD, FLOAT_MULTIPLY, INTEGER_ADD
-from designgym.cost_models.quantization.networks import Layer, forward, layers, parameters
+from designgym.cost_models.quantization.networks import Layer, digest, forward, layers
 from designgym.cost_models.quantization.prefixes import Walk
 from designgym.cost_models.quantization.scores import scores
 from designgym.cost_models.registry import nearest
@@ -76,11 +75,7 @@ class ApproximateMultiplier:
     def version(self) -> str:
         """Changes with weights, data and split."""
         own = _adder_layers(self.network)
-        told = hashlib.sha256(self.split.encode())
-        for name, array in parameters(own.network).items():
-            told.update(name.encode() + np.ascontiguousarray(array).tobytes())
-        told.update(own.data.inputs[self.split].tobytes() + own.data.targets[self.split].tobytes())
-        return f"1-{told.hexdigest()[:12]}"
+        return f"1-{digest(own.network, own.data, (self.split,), (self.split,))}"
 
     def evaluate(self, designs: Columns) -> Columns:
         """designs: the columns named above, each (n,). "violation" is always 0."""

@@ -17,7 +17,8 @@ Floats = NDArray[np.float64]
 def cast(values: NDArray[np.floating], form: Format) -> NDArray[np.float32]:
     """Return values of any shape rounded to a format, float32.
 
-    Ties go to the even number; infinities and what lies beyond the format's ends come to its ends; NaN stays NaN.
+    Ties go to the even number, of formats without mantissa bits to the larger size; infinities and what lies beyond the
+    format's ends come to its ends; NaN stays NaN; -0 becomes 0.
     """
     array = np.asarray(values)
     flat, out, one = array.reshape(-1), np.empty(array.size, np.float32), np.ones(1)
@@ -25,6 +26,12 @@ def cast(values: NDArray[np.floating], form: Format) -> NDArray[np.float32]:
         part = flat[first : first + CHUNK].astype(np.float64)[None]
         out[first : first + CHUNK] = rows_rounded(part, one, form)[0]
     return out.reshape(array.shape)
+
+
+def check_finite(values: NDArray[np.floating]) -> None:
+    """Raise ValueError, in one line, for NaN and infinities, which no scale serves."""
+    if not np.isfinite(values).all():
+        raise ValueError(f"what is quantised must be finite, got {values[~np.isfinite(values)][0]}. Mend the data.")
 
 
 def rows_rounded(

@@ -8,6 +8,8 @@ a float of 3 or 4 bits has two codes for 0; the second stands for one of four nu
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.cost_models.quantization.casting import check_finite
+
 Floats = NDArray[np.float64]
 
 TERNARY_BITS = np.log2(3.0)
@@ -17,8 +19,12 @@ SELECTOR_BITS = 2  # of a group: which of the four
 
 
 def ternary(rows: NDArray[np.floating]) -> Floats:
-    """Return rows, (r, n), rounded to -1, 0 and 1 times the mean size of each row; a row of zeros stays as it is."""
+    """Return rows, (r, n), rounded to -1, 0 and 1 times the mean size of each row; a row of zeros stays as it is.
+
+    ValueError for what is no number or infinite.
+    """
     array = np.asarray(rows, np.float64)
+    check_finite(array)
     scales = np.abs(array).mean(axis=1, keepdims=True)
     scales = np.where(scales > 0.0, scales, 1.0)
     return np.clip(np.rint(array / scales), -1.0, 1.0) * scales
@@ -37,11 +43,13 @@ def to_nearest(values: Floats, numbers: Floats) -> Floats:
 def mixture_rounded(rows: NDArray[np.floating], bits: int) -> Floats:
     """Return groups, (r, n), rounded to 3 or 4 bits, each by the spare number of the least squared error.
 
-    A group's scale has its largest number in size come to the grid's. ValueError for other numbers of bits.
+    A group's scale has its largest number in size come to the grid's. ValueError for other numbers of bits,
+    and for what is no number or infinite.
     """
     if bits not in BASIC:
         raise ValueError(f"a mixture of data types must have 3 or 4 bits, got {bits}. Choose one of them.")
     array = np.asarray(rows, np.float64)
+    check_finite(array)
     best, least = array, np.full(len(array), np.inf)
     sizes = np.abs(array).max(axis=1, keepdims=True)
     for spare in SPARE[bits]:

@@ -106,7 +106,11 @@ def dataset_of_file(path: str) -> Dataset:
     if len(inputs) < LEAST:
         raise ValueError(f"{path}: examples must be at least {LEAST}, to be split, got {len(inputs)}. Add more.")
     if own == "targets":
-        return split(path, inputs, targets.astype(np.float32), 0)
+        found = split(path, inputs, targets.astype(np.float32), 0)
+        for name, part in found.targets.items():
+            if np.ptp(part) == 0:
+                raise ValueError(f"{path}: targets must differ, got {part[0]:g} for all {name} examples. Add others.")
+        return found
     return split(path, inputs, targets.astype(np.int64), _classes(path, targets, arrays.get("classes")))
 
 

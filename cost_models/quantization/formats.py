@@ -80,7 +80,7 @@ def integer(bits: int, signed: bool = True, narrow: bool = True) -> Format:
     ValueError for fewer than 1 bit, or 2 if signed, or more than 16.
     """
     least = 2 if signed else 1
-    if not least <= bits <= MOST_BITS:
+    if not isinstance(bits, int) or not least <= bits <= MOST_BITS:
         kind = "a signed" if signed else "an unsigned"
         raise ValueError(f"{kind} integer must have {least} to {MOST_BITS} bits, got {bits}. Choose such a number.")
     high = 2.0 ** (bits - 1) - 1.0 if signed else 2.0**bits - 1.0
@@ -96,9 +96,11 @@ def minifloat(exponent_bits: int, mantissa_bits: int, bias: int | None = None, s
     as E0M0 (an exponent takes a bit, or it is an integer), and for numbers beyond those of float32.
     """
     name = f"E{exponent_bits}M{mantissa_bits}"
+    if not all(isinstance(one, int) for one in (exponent_bits, mantissa_bits, bias or 0)):
+        raise ValueError(f"bits and bias must be whole numbers, got {name} with bias {bias}. Round them.")
     if not 1 <= exponent_bits <= 8:
         raise ValueError(
-            f"a minifloat must have 1 to 8 exponent bits, got {name}. For none, take int{mantissa_bits + 1}."
+            f"a minifloat must have 1 to 8 exponent bits, got {name}. For none, take int{max(2, mantissa_bits + 1)}."
         )
     bits = 1 + exponent_bits + mantissa_bits
     if mantissa_bits < 0 or bits > MOST_BITS:
@@ -114,7 +116,7 @@ def minifloat(exponent_bits: int, mantissa_bits: int, bias: int | None = None, s
     fraction = 2**mantissa_bits - 1
     if special == "nan":
         code, fraction = (code, fraction - 1) if mantissa_bits else (code - 1, fraction)
-    high = (1.0 + fraction / 2.0**mantissa_bits) * 2.0 ** (code - offset)
+    high = (1.0 + fraction / 2.0**mantissa_bits) * 2.0 ** min(code - offset, 200)
     if not (high <= float(np.finfo(np.float32).max) and 1 - offset - mantissa_bits >= -149):
         raise ValueError(f"{name} must hold numbers of float32 alone, got bias {offset}. Choose one nearer to {own}.")
     name += ("" if offset == own else f"b{offset}") + {"none": "", "nan": "fn", "ieee": "ieee"}[special]
@@ -140,10 +142,6 @@ NAMED = dict(
     )
 )
 
-PATTERN = re.compile(
-    r"(?P<sign>u?)int(?P<bits>\d+)(?P<full>full)?|E(?P<e>\d+)M(?P<m>\d+)(?:b(?P<bias>-?\d+))?(?P<special>fn|ieee)?"
-)
-
 
 def format_of(name: str) -> Format:
     """Return a format by its name: int4, uint8, int8full, E4M3, E3M2b5, E5M2ieee, or e4m3fn, bfloat16 and their like.
@@ -151,14 +149,16 @@ def format_of(name: str) -> Format:
     Lower-case names are dtypes of `ml_dtypes`, whose prefix (float8_) may be there. A bare ExMy holds finite numbers
     alone: E4M3 reaches 480, e4m3fn 448. ValueError for what is no format, or none that can exist.
     """
-    plain = re.sub(r"^float[468]_", "", name)
-    if plain in NAMED:
+    prefix, plain = re.fullmatch(r"(?:float(\d+)_)?(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    if plain in NAMED and prefix in (None, str(NAMED[plain].bits)):
         return NAMED[plain]
-    found = PATTERN.fullmatch(name)
-    if found is None:
-        known = [*NAMED, "int4", "int8", "uint4", "uint8", "E2M1", "E4M3"]
-        raise ValueError(f"unknown number format {name!r}. {nearest(name, known)}")
-    if found["bits"]:
-        return integer(int(found["bits"]), not found["sign"], not found["full"])
-    special: Special = {None: "none", "fn": "nan", "ieee": "ieee"}[found["special"]]  # type: ignore[assignment]
-    return minifloat(int(found["e"]), int(found["m"]), None if found["bias"] is None else int(found["bias"]), special)
+    if found := re.fullmatch(r"(u?)int([1-9]\d*|0)(full)?", name):
+        unsigned, bits, full = found.groups()
+        if not (unsigned and full):
+            return integer(int(bits), not unsigned, not full)
+    if found := re.fullmatch(r"E([1-9]\d*|0)M([1-9]\d*|0)(?:b(-?\d+))?(fn|ieee)?", name):
+        exponent_bits, mantissa_bits, bias, special = found.groups()
+        codes: dict[str | None, Special] = {None: "none", "fn": "nan", "ieee": "ieee"}
+        return minifloat(int(exponent_bits), int(mantissa_bits), None if bias is None else int(bias), codes[special])
+    known = [*NAMED, "int4", "int8", "uint4", "uint8", "E2M1", "E4M3"]
+    raise ValueError(f"unknown number format {name!r}. {nearest(name, known)}")

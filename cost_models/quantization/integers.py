@@ -21,6 +21,7 @@ from designgym.cost_models.quantization.scales import Quantiser, Rule, calibrate
 
 CALIBRATION = 256  # training examples
 EXACT_IN_FLOAT32, EXACT_IN_FLOAT64 = 2**24, 2**53
+KEPT_BYTE = 64 * 2**20  # of weights side by side
 
 Singles = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -38,8 +39,7 @@ class IntegerLayers:
         self.steps = tuple(step for step in network.steps if isinstance(step.operation, Weighted))
         self._weights: dict[tuple[int, int], tuple[Singles, Floats]] = {}
         self._activations: dict[tuple[int, int], Quantiser] = {}
-        self._last: dict[tuple[int, tuple[int, ...]], Floats] = {}
-        self._side_by_side: dict[tuple[Any, ...], tuple[NDArray[Any], Floats]] = {}
+        self._beside: dict[tuple[int, tuple[int, ...], type], NDArray[Any]] = {}  # of at most KEPT_BYTE
 
     @cached_property
     def _calibration(self) -> dict[str, NDArray[Any]]:
@@ -103,38 +103,37 @@ class IntegerLayers:
         from designgym.cost_models.quantization._scores_kernel import last_layer_scores
 
         layer = len(self.steps) - 1
-        weights, factors = self.side_by_side(layer, activation_bits, weight_bits)
-        if (activation_bits, weight_bits) not in self._last:
-            self._last[activation_bits, weight_bits] = weights.astype(np.float64)
+        weights, factors = self.side_by_side(layer, activation_bits, weight_bits, np.float64)
         bias = np.array(self._operation(layer).bias[None], np.float64)
         told = last_layer_scores(
             np.arange(len(weight_bits)), bias.shape[1], np.ascontiguousarray(codes.T, np.float64),
-            self._last[activation_bits, weight_bits], factors, bias, labels,
+            weights, factors, bias, labels,
         )  # fmt: skip
         return np.stack(told, axis=1)
 
     def side_by_side(
-        self, layer: int, activation_bits: int, weight_bits: tuple[int, ...]
+        self, layer: int, activation_bits: int, weight_bits: tuple[int, ...], kind: type | None = None
     ) -> tuple[NDArray[Any], Floats]:
         """Return codes of weights of several widths, (inputs, widths * outputs), and what their sums are worth.
 
-        The latter is (widths, outputs). ValueError where sums could not be exact.
+        The latter is (widths, outputs). kind: of the codes, the narrower float that holds all sums by default.
+        ValueError where none does.
         """
-        key = (layer, activation_bits, weight_bits)
-        if key not in self._side_by_side:
-            parts = [self.weight(layer, bits) for bits in weight_bits]
-            largest = max(self.weight_format(bits).high for bits in weight_bits)
-            form = self.activation_format(layer, activation_bits)
-            most = largest * max(form.high, -form.low) * len(parts[0][0])
-            if most > EXACT_IN_FLOAT64:
-                raise ValueError(
-                    f"sums of layer {self.steps[layer].name} must stay below 2^53 to be exact, got {most:.3g}. "
-                    "Use fewer bits."
-                )
-            kind = np.float32 if most <= EXACT_IN_FLOAT32 else np.float64
-            factors = np.stack([scales for _, scales in parts]) * self.activation(layer, activation_bits).scale
-            self._side_by_side[key] = np.concatenate([codes for codes, _ in parts], axis=1).astype(kind), factors
-        return self._side_by_side[key]
+        parts = [self.weight(layer, bits) for bits in weight_bits]
+        form = self.activation_format(layer, activation_bits)
+        largest = max(self.weight_format(bits).high for bits in weight_bits)
+        most = largest * max(form.high, -form.low) * len(parts[0][0])
+        if most > EXACT_IN_FLOAT64:
+            name = self.steps[layer].name
+            raise ValueError(f"sums of layer {name} must stay below 2^53 to be exact, got {most:.3g}. Use fewer bits.")
+        kind = kind or (np.float32 if most <= EXACT_IN_FLOAT32 else np.float64)
+        key = (layer, weight_bits, kind)
+        if key not in self._beside:
+            if sum(array.nbytes for array in self._beside.values()) > KEPT_BYTE:
+                self._beside.clear()
+            self._beside[key] = np.concatenate([codes for codes, _ in parts], axis=1).astype(kind)
+        factors = np.stack([scales for _, scales in parts]) * self.activation(layer, activation_bits).scale
+        return self._beside[key], factors
 
     def _operation(self, layer: int) -> Weighted:
         operation = self.steps[layer].operation

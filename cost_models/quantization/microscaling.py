@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from designgym.cost_models.quantization.casting import rows_rounded
+from designgym.cost_models.quantization.casting import check_finite, rows_rounded
 from designgym.cost_models.quantization.formats import NAMED, Format, integer
 from designgym.cost_models.registry import nearest
 
@@ -63,8 +63,7 @@ def microscaled(values: NDArray[np.floating], form: Microscaling) -> NDArray[np.
     ValueError for what is no number or infinite.
     """
     array = np.asarray(values, np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError(f"what is quantised must be finite, got {array[~np.isfinite(array)][0]}. Mend the data.")
+    check_finite(array)
     length = array.shape[-1]
     filled = np.zeros((*array.shape[:-1], -(-length // BLOCK) * BLOCK))
     filled[..., :length] = array

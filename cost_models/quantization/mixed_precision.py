@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from designgym.cost_models.quantization.energies import mac_j
 from designgym.cost_models.quantization.formats import Format
 from designgym.cost_models.quantization.integers import IntegerLayers
 from designgym.cost_models.quantization.luts import luts_per_mac
-from designgym.cost_models.quantization.networks import Layer, Network, forward, layers, parameters
+from designgym.cost_models.quantization.networks import Layer, Network, digest, forward, layers
 from designgym.cost_models.quantization.prefixes import Walk
 from designgym.cost_models.quantization.scores import scores
 from designgym.cost_models.registry import nearest
@@ -58,6 +59,8 @@ class MixedPrecision:
     rule: str = "mse"
     elements: int = 1
 
+    _written: ClassVar[tuple[str, ...]] = ()
+
     def __post_init__(self) -> None:
         if self.split not in SPLITS[1:]:
             raise ValueError(f"split must be one of {', '.join(SPLITS[1:])}, got {self.split!r}. Choose one.")
@@ -69,6 +72,7 @@ class MixedPrecision:
             raise ValueError(f"an ONNX network needs data, got {self.network!r} alone. Give data=path.npz too.")
         if self.data and not str(self.network).endswith(".onnx"):
             raise ValueError(f"data are for an ONNX network, got {self.network!r} with {self.data!r}. Leave them out.")
+        object.__setattr__(self, "_written", contents(self.network, self.data))
         self.layers  # noqa: B018  (what does not fit together fails here, where it is written)
 
     @property
@@ -78,7 +82,7 @@ class MixedPrecision:
 
     @property
     def _quantised(self) -> IntegerLayers:
-        return _integer_layers(self.network, self.data, self.rule, stamps(self.network, self.data))
+        return _integer_layers(self.network, self.data, self.rule, self._written)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -124,19 +128,13 @@ class MixedPrecision:
     def version(self) -> str:
         """Changes with weights, data, split and every option."""
         network, data = self._parts
-        steps = [(step.name, step.reads, type(step.operation).__name__) for step in network.steps]
-        told = hashlib.sha256(repr((self.split, self.rule, self.elements, steps, network.input_shape)).encode())
-        for name, array in parameters(network).items():
-            told.update(name.encode() + np.ascontiguousarray(array).tobytes())
-        for split in ("train", self.split):
-            told.update(data.inputs[split].tobytes() + data.targets[split].tobytes())
-        return f"1-{told.hexdigest()[:12]}"
+        return f"2-{digest(network, data, ('train', self.split), (self.split, self.rule, self.elements))}"
 
     def evaluate(self, designs: Columns) -> Columns:
         """designs: the columns named above, each (n,), bits from 2 to 8. "violation" is always 0."""
         bits = np.stack([np.asarray(designs[name], np.int64) for pair in self.columns for name in pair], axis=1)
         weights, activations = bits[:, 0::2], bits[:, 1::2]
-        walk = _walk(self.network, self.data, self.rule, stamps(self.network, self.data), self.split)
+        walk = _walk(self.network, self.data, self.rule, self._written, self.split)
         found = walk.scores(weights, activations)
         told = {self.quality: found[:, 0], f"{self.quality}_drop": self.float_score - found[:, 0]}
         if self.quality == "accuracy":
@@ -186,16 +184,23 @@ def parts(network: str, data: str) -> tuple[Network, Dataset]:
     return zoo.network(network), dataset(zoo.DATASETS[network])
 
 
-def stamps(*paths: str) -> tuple[int, ...]:
-    """Return when files were written, so that what is kept of one is not taken for another's; of no files nothing."""
-    return tuple(Path(path).stat().st_mtime_ns for path in paths if str(path).endswith((".onnx", ".npz")))
+def contents(network: str, data: str) -> tuple[str, ...]:
+    """Return hashes of what files hold, so that what is kept of one is not taken for another's; of no files nothing."""
+    found = []
+    for path in (network, data) if data else ():
+        if not Path(path).is_file():
+            raise ValueError(f"{path} must be a file, found none. Check the path.")
+        found.append(hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    return tuple(found)
 
 
 @lru_cache(16)
-def _integer_layers(network: str, data: str, rule: str, written: tuple[int, ...]) -> IntegerLayers:
+def _integer_layers(network: str, data: str, rule: str, written: tuple[str, ...]) -> IntegerLayers:
+    if contents(network, data) != written:
+        raise ValueError(f"{network} and {data} must stay as they were when the problem was made. Make it again.")
     return IntegerLayers(*parts(network, data), rule)  # type: ignore[arg-type]
 
 
 @lru_cache(16)
-def _walk(network: str, data: str, rule: str, written: tuple[int, ...], split: str) -> Walk:
+def _walk(network: str, data: str, rule: str, written: tuple[str, ...], split: str) -> Walk:
     return Walk(_integer_layers(network, data, rule, written), split)

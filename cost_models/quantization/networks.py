@@ -6,8 +6,9 @@ Processing of Deep Neural Networks", Proc. IEEE 105(12), 2017, doi:10.1109/JPROC
 """
 
 import dataclasses
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,6 +179,24 @@ def with_parameters(network: Network, arrays: Mapping[str, Array]) -> Network:
         new = {own: array for own, array in new.items() if array is not None}
         steps.append(dataclasses.replace(step, operation=dataclasses.replace(step.operation, **new)) if new else step)
     return Network(network.name, network.input_shape, tuple(steps))
+
+
+def digest(network: Network, data: Dataset, splits: Sequence[str], more: object) -> str:
+    """Return twelve hexadecimal digits that change with anything that a network's scores on some splits depend on.
+
+    Names and paths are none of it; more: what else counts, with an exact repr.
+    """
+    told = hashlib.sha256(repr((more, network.input_shape)).encode())
+    for step in network.steps:
+        operation = step.operation
+        options = [(own.name, getattr(operation, own.name)) for own in dataclasses.fields(operation)
+                   if own.name not in operation.arrays]  # fmt: skip
+        told.update(repr((step.name, step.reads, type(operation).__name__, options)).encode())
+    for name, array in parameters(network).items():
+        told.update(name.encode() + repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    for split in splits:
+        told.update(data.inputs[split].tobytes() + data.targets[split].tobytes())
+    return told.hexdigest()[:12]
 
 
 def check_fits(network: Network, data: Dataset) -> None:

@@ -88,6 +88,9 @@ class Reading:
             OPERATORS[node.op_type](self, node)
         except Refused as error:
             raise ValueError(f"{title} {error}") from None
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{title} must be as ONNX defines it, got: {reason}. Export it again.") from None
 
     def _fold(self, node: Any) -> None:
         from onnx.reference import ReferenceEvaluator

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from designgym.cost_models.quantization.casting import rows_errors, rows_rounded
+from designgym.cost_models.quantization.casting import check_finite, rows_errors, rows_rounded
 from designgym.cost_models.quantization.formats import Format, integer
 
 Rule = Literal["absmax", "mse", "power_of_two"]
@@ -49,8 +49,7 @@ def scales_of(rows: Floats, form: Format, rule: Rule) -> Floats:
     Of an unsigned format numbers below 0 do not count: they are rounded to 0. ValueError for what is no number, and for
     infinities, which no scale serves.
     """
-    if not np.isfinite(rows).all():
-        raise ValueError(f"what is quantised must be finite, got {rows[~np.isfinite(rows)][0]}. Mend the data.")
+    check_finite(rows)
     largest = np.maximum(rows.max(axis=1), 0.0) / form.high
     if form.signed:
         largest = np.maximum(largest, np.maximum(-rows.min(axis=1), 0.0) / -form.low)
@@ -60,7 +59,8 @@ def scales_of(rows: Floats, form: Format, rule: Rule) -> Floats:
         return np.ldexp(1.0, np.where(fraction == 0.5, exponent - 1, exponent))
     if rule == "mse":
         tried = scales[:, None] * FACTORS
-        return np.take_along_axis(tried, rows_errors(rows, tried, form).argmin(axis=1)[:, None], axis=1)[:, 0]
+        best = np.take_along_axis(tried, rows_errors(rows, tried, form).argmin(axis=1)[:, None], axis=1)[:, 0]
+        return np.where(largest > 0.0, best, 1.0)
     return scales
 
 
@@ -117,8 +117,7 @@ def affine(values: NDArray[np.floating], bits: int) -> Quantiser:
     0 itself is a number of the grid (Jacob et al., CVPR 2018, arXiv:1712.05877, section 2.1).
     """
     array = np.asarray(values, np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError(f"what is quantised must be finite, got {array[~np.isfinite(array)][0]}. Mend the data.")
+    check_finite(array)
     form = integer(bits, signed=False)
     low, high = min(float(array.min()), 0.0), max(float(array.max()), 0.0)
     scale = (high - low) / form.high if high > low else 1.0

@@ -12,7 +12,6 @@ from designgym.cost_models.quantization.operations import Weighted
 from designgym.cost_models.quantization.scores import scores
 from designgym.envs import make_problem
 
-
 FLOAT_NLL = zoo.record("mlp")["validation"]["nll"]
 
 

@@ -1,6 +1,8 @@
 """Quantised inference against a table made by somebody else and fake quantisation by hand; batches against one."""
 
 import csv
+import dataclasses
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,8 @@ from designgym.cost_models.quantization.datasets import dataset
 from designgym.cost_models.quantization.formats import integer
 from designgym.cost_models.quantization.integers import CALIBRATION, IntegerLayers
 from designgym.cost_models.quantization.mixed_precision import BITS, MixedPrecision
-from designgym.cost_models.quantization.networks import forward
-from designgym.cost_models.quantization.operations import Weighted
+from designgym.cost_models.quantization.networks import Network, digest, forward
+from designgym.cost_models.quantization.operations import LayerNorm, Mean, Product, Softmax, Weighted
 from designgym.cost_models.quantization.prefixes import Walk
 from designgym.cost_models.quantization.scales import calibrated, scales_of
 from designgym.cost_models.quantization.scores import scores
@@ -157,6 +159,24 @@ def test_sums_are_exact() -> None:
     assert set(np.unique(weights)) <= set(range(-127, 128))
     walk = Walk(layers, "validation")
     assert walk.scores(np.full((1, 4), 8), np.full((1, 4), 8)).shape == (1, 2)
+
+
+def test_the_version_changes_with_all_that_scores_depend_on() -> None:
+    network, data = zoo.network("transformer"), dataset("digits")
+    told = [digest(network, data, ("validation",), ())]
+    for place, step in enumerate(network.steps):
+        changed = {
+            Product: {"factor": 5.0}, LayerNorm: {"epsilon": 1.0}, Softmax: {"axis": 1}, Mean: {"axis": 2},
+        }.get(type(step.operation))  # fmt: skip
+        if changed:
+            other = dataclasses.replace(step, operation=dataclasses.replace(step.operation, **changed))
+            steps = (*network.steps[:place], other, *network.steps[place + 1 :])
+            told.append(digest(Network(network.name, network.input_shape, steps), data, ("validation",), ()))
+    assert len(told) > 5
+    assert len(set(told)) == len(told)
+    options = [{}, {"rule": "absmax"}, {"elements": 2}, {"split": "test"}, {"network": "cnn"}]
+    assert len({MixedPrecision(**one).version for one in options}) == len(options)  # type: ignore[arg-type]
+    assert pickle.loads(pickle.dumps(MixedPrecision())).version == MixedPrecision().version
 
 
 @pytest.mark.parametrize(

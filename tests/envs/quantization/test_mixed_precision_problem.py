@@ -69,6 +69,8 @@ def test_a_network_of_ones_own_from_onnx(tmp_path: Path) -> None:
     designs = {name: np.array([8, 2]) for name in problem.space.columns}
     found = problem.evaluate(designs)
     assert found.metrics["accuracy"][0] > 0.95 > found.metrics["accuracy"][1]
+    np.savez(data, inputs=inputs, labels=9 - labels)
+    assert problem.evaluate(designs).metrics["accuracy"].tolist() == found.metrics["accuracy"].tolist()
     np.savez(data, inputs=inputs, labels=labels + 5)
     with pytest.raises(ValueError, match="labels"):
         make_problem("MixedPrecision-v0", network=str(path), data=str(tmp_path / "mine.npz"), drop=0.02)
