@@ -15,7 +15,7 @@ Form = Literal["adder", "formula"]
 Rounding = Literal["even", "truncate"]
 
 Floats = NDArray[np.float64]
-MOST_MANTISSA_BITS = 23
+MOST_MANTISSA_BITS, FRACTION_BITS = 23, 52  # of what is rounded; of float64
 
 
 def published_offset(mantissa_bits: int) -> int:
@@ -24,10 +24,15 @@ def published_offset(mantissa_bits: int) -> int:
 
 
 def to_bits(values: ArrayLike, mantissa_bits: int, rounding: Rounding = "even") -> Floats:
-    """Return numbers with fractions of so many bits, of any exponent: the nearest, ties to even, or that towards 0."""
-    fraction, exponent = np.frexp(np.asarray(values, np.float64))
-    scaled = np.ldexp(fraction, mantissa_bits + 1)
-    return np.ldexp(np.rint(scaled) if rounding == "even" else np.trunc(scaled), exponent - mantissa_bits - 1)
+    """Return numbers with fractions of so many bits, of any exponent: the nearest, ties to even, or that towards 0.
+
+    Subnormal float64 keep as many bits as they have there.
+    """
+    dropped = np.int64(FRACTION_BITS - mantissa_bits)
+    bits = np.array(values, np.float64).view(np.int64)
+    if rounding == "even":  # a carry out of the fraction is the next exponent
+        bits += (np.int64(1) << (dropped - 1)) - 1 + ((bits >> dropped) & 1)
+    return (bits & ~((np.int64(1) << dropped) - 1)).view(np.float64)
 
 
 def l_mul(
