@@ -20,6 +20,7 @@ DRAWN = {
     "TimestepSubset-v0": 1000,
     "MixedPrecision-v0": 3000,
     "ApproximateMultiplier-v0": 1000,
+    "LowRank-v0": 3000,
 }  # a thousand samples or hundreds of images at each of their designs
 ENTRIES: list[dict[str, Any]] = [
     entry
