@@ -13,9 +13,9 @@ from designgym.cost_models.quantization import zoo
 from designgym.cost_models.quantization.adder_layers import AdderLayers
 from designgym.cost_models.quantization.datasets import SPLITS, dataset
 from designgym.cost_models.quantization.energies import FLOAT_ADD, FLOAT_MULTIPLY, INTEGER_ADD
-from designgym.cost_models.quantization.networks import Layer, digest, forward, layers
+from designgym.cost_models.quantization.networks import Layer, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
-from designgym.cost_models.quantization.scores import scores
+from designgym.cost_models.quantization.whole import accuracy_metrics, float_score
 from designgym.cost_models.registry import nearest
 
 NETWORKS = ("mlp", "breast_cancer", "wine")  # of dense layers, that classify
@@ -57,19 +57,16 @@ class ApproximateMultiplier:
     def metrics(self) -> tuple[Metric, ...]:
         """What `evaluate` returns, besides "violation"."""
         return (
-            Metric("accuracy", "1", "higher", f"share of {self.split} examples that are right"),
-            Metric("accuracy_drop", "1", "lower", "accuracy of the float network less this one's"),
-            Metric("nll", "1", "lower", "mean negative log-likelihood, in nats"),
+            *accuracy_metrics(self.split),
             Metric("energy_j", "J", "lower", "arithmetic of one example at 45 nm; memory left out"),
             Metric("energy_ratio", "1", "lower", "the same over that of 32-bit multiplications and additions"),
         )
 
-    @cached_property
+    @property
     def float_score(self) -> float:
         """Accuracy of the float network on the split."""
         own = _adder_layers(self.network)
-        outputs = forward(own.network, own.data.inputs[self.split])
-        return scores(own.data.task, outputs, own.data.targets[self.split])["accuracy"]
+        return float_score(own.network, own.data, self.split)
 
     @cached_property
     def version(self) -> str:

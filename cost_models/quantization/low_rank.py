@@ -12,10 +12,10 @@ from designgym.cost_models.base import Columns, Metric
 from designgym.cost_models.quantization import zoo
 from designgym.cost_models.quantization.datasets import SPLITS, dataset
 from designgym.cost_models.quantization.factors import low_rank
-from designgym.cost_models.quantization.networks import Layer, digest, forward, layers
+from designgym.cost_models.quantization.networks import Layer, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
-from designgym.cost_models.quantization.scores import scores
-from designgym.cost_models.quantization.variant_layers import VariantLayers, weighted
+from designgym.cost_models.quantization.variant_layers import VariantLayers, patches_of, weighted_steps
+from designgym.cost_models.quantization.whole import accuracy_metrics, float_score
 from designgym.cost_models.registry import nearest
 
 METHODS = ("plain", "activation_aware")
@@ -64,20 +64,16 @@ class LowRank:
     def metrics(self) -> tuple[Metric, ...]:
         """What `evaluate` returns, besides "violation"."""
         return (
-            Metric("accuracy", "1", "higher", f"share of {self.split} examples that are right"),
-            Metric("accuracy_drop", "1", "lower", "accuracy of the float network less this one's"),
-            Metric("nll", "1", "lower", "mean negative log-likelihood, in nats"),
+            *accuracy_metrics(self.split),
             Metric("stored_weights", "1", "lower", "numbers kept of all matrices, in two factors or whole"),
             Metric("stored_ratio", "1", "lower", "the same over those of the whole matrices"),
             Metric("macs", "1", "lower", "multiply-accumulates of one example"),
         )
 
-    @cached_property
+    @property
     def float_score(self) -> float:
         """Accuracy of the float network on the split."""
-        data = dataset(zoo.DATASETS[self.network])
-        outputs = forward(zoo.network(self.network), data.inputs[self.split])
-        return scores(data.task, outputs, data.targets[self.split])["accuracy"]
+        return float_score(zoo.network(self.network), dataset(zoo.DATASETS[self.network]), self.split)
 
     @cached_property
     def version(self) -> str:
@@ -102,14 +98,9 @@ class LowRank:
 @lru_cache(8)
 def _walk(network: str, method: str, split: str) -> Walk:
     own, data = zoo.network(network), dataset(zoo.DATASETS[network])
-    values: dict[str, np.ndarray] = {}
-    forward(own, data.inputs["train"], values)
-    matrices = []
-    for step in own.steps:
-        if step.name in {layer.name for layer in layers(own)}:
-            operation, read = weighted(step.operation), values[step.reads[0]]
-            patches = read if operation.unfold is None else operation.unfold.apply(read)
-            seen = patches.reshape(-1, len(operation.weight)) if method == "activation_aware" else None
-            ranks = range(1, min(operation.weight.shape) + 1)
-            matrices.append([one.astype(np.float32) for one in low_rank(operation.weight, ranks, seen)])
+    seen, matrices = patches_of(own, data), []
+    for step in weighted_steps(own):
+        weight = step.operation.weight
+        read = seen[step.name] if method == "activation_aware" else None
+        matrices.append([one.astype(np.float32) for one in low_rank(weight, range(1, min(weight.shape) + 1), read)])
     return Walk(VariantLayers(own, data, matrices), split)

@@ -21,9 +21,9 @@ from designgym.cost_models.quantization.energies import mac_j
 from designgym.cost_models.quantization.formats import Format
 from designgym.cost_models.quantization.integers import IntegerLayers
 from designgym.cost_models.quantization.luts import luts_per_mac
-from designgym.cost_models.quantization.networks import Layer, Network, digest, forward, layers
+from designgym.cost_models.quantization.networks import Layer, Network, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
-from designgym.cost_models.quantization.scores import scores
+from designgym.cost_models.quantization.whole import accuracy_metrics, float_score
 from designgym.cost_models.registry import nearest
 
 BITS = tuple(range(2, 9))
@@ -102,27 +102,18 @@ class MixedPrecision:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """What `evaluate` returns, besides "violation"."""
-        own = (
-            Metric("accuracy", "1", "higher", f"share of {self.split} examples that are right")
-            if self.quality == "accuracy"
-            else Metric("r2", "1", "higher", f"coefficient of determination on {self.split} examples")
-        )
-        drop = Metric(f"{own.name}_drop", "1", "lower", f"{own.name} of the float network less this one's")
-        nll = Metric("nll", "1", "lower", "mean negative log-likelihood, in nats")
-        return (
-            own,
-            drop,
-            *((nll,) if self.quality == "accuracy" else ()),
-            *COST_METRICS,
-            Metric("cycles", "cycle", "lower", "of one example, layer after layer"),
-        )
+        quality: tuple[Metric, ...] = accuracy_metrics(self.split)
+        if self.quality == "r2":
+            quality = (
+                Metric("r2", "1", "higher", f"coefficient of determination on {self.split} examples"),
+                Metric("r2_drop", "1", "lower", "r2 of the float network less this one's"),
+            )
+        return (*quality, *COST_METRICS, Metric("cycles", "cycle", "lower", "of one example, layer after layer"))
 
-    @cached_property
+    @property
     def float_score(self) -> float:
         """Accuracy, or r2, of the float network on the split."""
-        network, data = self._parts
-        outputs = forward(network, data.inputs[self.split])
-        return scores(data.task, outputs, data.targets[self.split])[self.quality]
+        return float_score(*self._parts, self.split)
 
     @cached_property
     def version(self) -> str:

@@ -5,12 +5,13 @@ evaluated, on one thread, so that a design's scores depend on it alone.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.quantization.datasets import Dataset
-from designgym.cost_models.quantization.networks import Network, check_fits
+from designgym.cost_models.quantization.networks import Network, check_fits, forward
 from designgym.cost_models.quantization.operations import Array, Weighted
 from designgym.cost_models.quantization.scores import accuracy, negative_log_likelihood
 
@@ -29,16 +30,17 @@ class VariantLayers:
         check_fits(network, data)
         self.network, self.data = network, data
         self.steps = tuple(step for step in network.steps if isinstance(step.operation, Weighted))
+        self._operations = [step.operation for step in weighted_steps(network)]
         self._matrices = tuple(tuple(own) for own in matrices)
 
     def codes(self, layer: int, taken: int, x: Array) -> Array:
         """Return what a layer reads, as it is: patches of a convolution's images."""
-        unfold = weighted(self.steps[layer].operation).unfold
+        unfold = self._operations[layer].unfold
         return x if unfold is None else unfold.apply(x)
 
     def outputs(self, layer: int, codes: Array, taken: int, places: tuple[int, ...]) -> Array:
         """Return a layer's outputs by several matrices, (places, n, ..., outputs)."""
-        own, operation = self._matrices[layer], weighted(self.steps[layer].operation)
+        own, operation = self._matrices[layer], self._operations[layer]
         flat = codes.reshape(-1, len(operation.weight))
         found = np.stack([flat @ own[place] + operation.bias for place in places])
         return found.reshape(len(places), *codes.shape[:-1], -1)
@@ -49,7 +51,26 @@ class VariantLayers:
         return np.stack([accuracy(logits, labels[0]), negative_log_likelihood(logits, labels[0])], axis=1)
 
 
-def weighted(operation: object) -> Weighted:
-    """Return an operation that is a weighted one."""
-    assert isinstance(operation, Weighted)
-    return operation
+class WeightedStep(NamedTuple):
+    """A step whose operation is a weighted one."""
+
+    name: str
+    reads: tuple[str, ...]
+    operation: Weighted
+
+
+def weighted_steps(network: Network) -> list[WeightedStep]:
+    """Return the weighted steps in order."""
+    return [WeightedStep(step.name, step.reads, step.operation) for step in network.steps
+            if isinstance(step.operation, Weighted)]  # fmt: skip
+
+
+def patches_of(network: Network, data: Dataset) -> dict[str, Singles]:
+    """Return what each weighted layer of the float network reads of all training examples, (n, inputs)."""
+    values: dict[str, Array] = {}
+    forward(network, data.inputs["train"], values)
+    found = {}
+    for step in weighted_steps(network):
+        read, unfold = values[step.reads[0]], step.operation.unfold
+        found[step.name] = (read if unfold is None else unfold.apply(read)).reshape(-1, len(step.operation.weight))
+    return found

@@ -21,6 +21,7 @@ DRAWN = {
     "MixedPrecision-v0": 3000,
     "ApproximateMultiplier-v0": 1000,
     "LowRank-v0": 3000,
+    "StructuredSparsity-v0": 3000,
 }  # a thousand samples or hundreds of images at each of their designs
 ENTRIES: list[dict[str, Any]] = [
     entry
