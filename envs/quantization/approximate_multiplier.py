@@ -5,9 +5,8 @@ from designgym.cost_models.quantization.approximate_multiplier import MANTISSA_B
 from designgym.envs.objective import Objective
 from designgym.envs.parameters import Integer, Parameter
 from designgym.envs.problem import DesignProblem
+from designgym.envs.quantization.bounds import DROP, cheapest
 from designgym.envs.space import DesignSpace
-
-DROP = 0.01
 
 
 def approximate_multiplier(
@@ -25,10 +24,7 @@ def approximate_multiplier(
     or wine. split: validation; test is for `verify`. ValueError in one line for an option that is wrong.
     """
     model = ApproximateMultiplier(network, split)
-    if objective is None:
-        if not 0 <= drop < 1:
-            raise ValueError(f"drop must be in [0, 1), got {drop}. Choose .01, say.")
-        objective = Objective(minimize=("energy_ratio",), subject_to=(f"accuracy_drop <= {float(drop)!r}",))
+    objective = objective or cheapest("energy_ratio", drop)
     return DesignProblem(design_space(model), cost_model or model, objective)
 
 

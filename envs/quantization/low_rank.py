@@ -5,9 +5,8 @@ from designgym.cost_models.quantization.low_rank import LowRank
 from designgym.envs.objective import Objective
 from designgym.envs.parameters import Integer
 from designgym.envs.problem import DesignProblem
+from designgym.envs.quantization.bounds import DROP, cheapest
 from designgym.envs.space import DesignSpace
-
-DROP = 0.01
 
 
 def low_rank(
@@ -26,10 +25,7 @@ def low_rank(
     option that is wrong.
     """
     model = LowRank(network, method, split)
-    if objective is None:
-        if not 0 <= drop < 1:
-            raise ValueError(f"drop must be in [0, 1), got {drop}. Choose .01, say.")
-        objective = Objective(minimize=("stored_ratio",), subject_to=(f"accuracy_drop <= {float(drop)!r}",))
+    objective = objective or cheapest("stored_ratio", drop)
     return DesignProblem(design_space(model), cost_model or model, objective)
 
 

@@ -5,9 +5,8 @@ from designgym.cost_models.quantization.mixed_precision import BITS, MixedPrecis
 from designgym.envs.objective import Objective
 from designgym.envs.parameters import Integer
 from designgym.envs.problem import DesignProblem
+from designgym.envs.quantization.bounds import DROP, cheapest
 from designgym.envs.space import DesignSpace
-
-DROP = 0.01  # of accuracy, or of r2, that quantisation may take
 
 
 def mixed_precision(
@@ -31,10 +30,7 @@ def mixed_precision(
     """
     model = MixedPrecision(network, data, split, rule, elements)
     if objective is None:
-        if not 0 <= drop < 1:
-            raise ValueError(f"drop must be in [0, 1), got {drop}. Choose .01, say.")
-        bound = f"{model.quality}_drop <= {float(drop)!r}"
-        objective = Objective(minimize=("bit_operations_ratio",), subject_to=(bound,))
+        objective = cheapest("bit_operations_ratio", drop, model.quality)
         if front:
             objective = Objective(minimize=("bit_operations_ratio",), maximize=(model.quality,), reward="weighted")
     return DesignProblem(design_space(model), cost_model or model, objective)
