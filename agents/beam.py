@@ -15,8 +15,8 @@ from designgym.agents.moves import mutate, random_mask, rows_of, valid_rows
 from designgym.agents.seen import Seen
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
+from designgym.envs.choices import Choices, PartialDesign
 from designgym.envs.parameters import Parameter
-from designgym.envs.stepwise_env import Choices, PartialDesign
 
 TRIES = 3  # completions of a partial design that are drawn in the hope of a valid one
 EMPTY_LEVELS = 200  # levels in a row that may pass with nothing to ask before a random design is asked

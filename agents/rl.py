@@ -21,7 +21,7 @@ class Ppo(TrainedAgent):
 
     summary = "proximal policy optimisation of Stable-Baselines3 (extra rl): designs at once or choice by choice"
     algorithm = "ppo"
-    hyperparameters = DesignSpace(*_WHOLE, envs(32, _COPIES), face("design"), BINS)
+    hyperparameters = DesignSpace(*_WHOLE, envs(32, _COPIES), face("own"), BINS)
 
 
 class A2c(TrainedAgent):
@@ -29,7 +29,7 @@ class A2c(TrainedAgent):
 
     summary = "advantage actor-critic of Stable-Baselines3 (extra rl): designs at once or choice by choice"
     algorithm = "a2c"
-    hyperparameters = DesignSpace(*on_policy(3e-3, 1, 0.05), envs(16, _COPIES), face("design"), BINS)
+    hyperparameters = DesignSpace(*on_policy(3e-3, 1, 0.05), envs(16, _COPIES), face("own"), BINS)
 
 
 class RecurrentPpo(TrainedAgent):

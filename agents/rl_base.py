@@ -17,6 +17,7 @@ from designgym.agents.base import Agent
 from designgym.agents.rl_algorithms import ALGORITHMS, STEPS_OF_TRAINING
 from designgym.cost_models.base import Columns
 from designgym.envs import Evaluations, MeteredProblem, OnlyRepeats, Problem
+from designgym.envs.choice_features import choice_features_of
 
 if TYPE_CHECKING:
     from designgym.agents.rl_training import Training
@@ -41,6 +42,8 @@ class TrainedAgent(Agent):
         super().__init__(problem, rng, **hyperparameters)
         known = ALGORITHMS[self.algorithm]
         face = str(self.settings.get("face", self.face))
+        if face == "own":
+            face = "design" if choice_features_of(problem) is None else "stepwise"
         actions: Space[Any] = Discrete(2) if face == "stepwise" else self.space.to_gymnasium()
         known.refuse(actions, "this space's designs" + ("" if self.space.has_floats else ", which have no Float"))
         known.available()

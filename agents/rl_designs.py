@@ -12,6 +12,7 @@ from designgym.agents.moves import rows_of
 from designgym.agents.rl_vectors import Pickled, Step, Vectors
 from designgym.cost_models.base import Columns
 from designgym.envs import DesignVectorEnv, Evaluations, Problem, StepwiseDesignVectorEnv
+from designgym.envs.choice_features import choice_features_of
 from designgym.envs.problem import Fidelity
 
 LOWEST, HIGHEST = -3.0, 10.0  # a feasible design's worth, in deviations from the mean
@@ -57,6 +58,7 @@ class Inside:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.space, self.objective = problem, problem.space, problem.objective
+        self.choice_features = choice_features_of(problem)
 
     def evaluate(self, designs: Columns, fidelity: Fidelity = "faithful") -> Evaluations:
         """designs: canonical ones of legal values, as faces make them, each (n,)."""

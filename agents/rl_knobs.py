@@ -13,9 +13,9 @@ def envs(default: int, meaning: str) -> Ordinal:
 
 
 def face(default: str) -> Categorical:
-    """Return which face of a design problem is learned on."""
-    meaning = "a design in one action, or choice by choice, each after those made before"
-    return Categorical("face", ("design", "stepwise"), default=default, meaning=meaning)
+    """Return which face of a design problem is learned on. "own": stepwise where a problem has choice features."""
+    meaning = "a design in one action, or choice by choice, each after those made before; own: as the problem is meant"
+    return Categorical("face", ("own", "design", "stepwise"), default=default, meaning=meaning)
 
 
 def on_policy(learning_rate: float, steps: int, entropy: float) -> tuple[Parameter, ...]:

@@ -1,5 +1,6 @@
 """Design spaces, objectives, problems and their Gymnasium faces."""
 
+from designgym.envs.choice_features import ChoiceFeatures
 from designgym.envs.design_env import DesignEnv
 from designgym.envs.endings import BudgetSpent, OnlyRepeats, ReplayDiffers, RunOver, SpaceExhausted
 from designgym.envs.episodes import MeteredEpisodes
@@ -32,6 +33,7 @@ __all__ = [
     "BrokenCostModel",
     "BudgetSpent",
     "Categorical",
+    "ChoiceFeatures",
     "DesignEnv",
     "DesignProblem",
     "DesignSpace",
@@ -103,6 +105,11 @@ register_problem(
 register_problem("StructuredSparsity-v0", "designgym.envs.quantization.structured_sparsity:structured_sparsity")
 register_problem("LowRank-v0", "designgym.envs.quantization.low_rank:low_rank")
 register_problem("MixedPrecision-v0", "designgym.envs.quantization.mixed_precision:mixed_precision")
+register_problem(
+    "LayerwiseQuantization-v0",
+    "designgym.envs.quantization.layerwise_quantization:layerwise_quantization",
+    stepwise=True,
+)
 register_problem(
     "CompressedTransformer-v0", "designgym.envs.quantization.compressed_transformer:compressed_transformer"
 )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns
 from designgym.cost_models.testing import require
+from designgym.envs.choice_features import choice_features_of
 from designgym.envs.design_env import DesignEnv
 from designgym.envs.faces import squash
 from designgym.envs.problem import Problem
@@ -137,6 +138,9 @@ def check_stepwise_env(problem: Problem, bins: int = 8) -> None:
         if space.size <= MOST_PATHS:
             ends = sorted(_all_ends(env, []))
             wanted = list(range(int(space.size)))
+            if choice_features_of(problem) is not None:
+                allowed = space.contains(space.unrank(np.arange(int(space.size))))
+                wanted = np.flatnonzero(allowed).tolist()
             require(ends == wanted, f"{len(wanted)} designs must end one path each, got {len(ends)} paths.")
     _check_masked(env, rng)
 

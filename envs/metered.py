@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns
+from designgym.envs.choice_features import choice_features_of
 from designgym.envs.endings import BudgetSpent, OnlyRepeats, ReplayDiffers, SpaceExhausted
 from designgym.envs.memory import Keys, Memory, keys_of
 from designgym.envs.objective import Evaluations, Objective
@@ -64,6 +65,7 @@ class MeteredProblem:
         if budget < 1:
             raise ValueError(f"budget must be at least 1 design, got {budget}.")
         self.problem = problem
+        self.choice_features = choice_features_of(problem)
         self.budget = budget
         self.patience = patience
         self.asks = 0

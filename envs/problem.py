@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, CostModel, batch_length
+from designgym.envs.choice_features import ChoiceFeatures
 from designgym.envs.objective import Evaluations, Objective, every
 from designgym.envs.space import DesignSpace
 
@@ -40,6 +41,7 @@ class BrokenCostModel(ValueError):
 class DesignProblem:
     """A value without state; it pickles. cheap: a second, less faithful cost model with the same metrics.
 
+    choice_features: what its stepwise face tells and closes choice by choice, if anything.
     ValueError when the objective uses a metric that the cost model lacks.
     """
 
@@ -47,6 +49,7 @@ class DesignProblem:
     cost_model: CostModel
     objective: Objective
     cheap: CostModel | None = None
+    choice_features: ChoiceFeatures | None = None
 
     def __post_init__(self) -> None:
         self.objective.check(self.cost_model.metrics)

@@ -38,35 +38,38 @@ OF_FACES = ("id", "problem_id", "horizon", "bins", "num_envs", "render_mode", "m
             "disable_env_checker", "vector_kwargs", "wrappers")  # fmt: skip
 
 _PROBLEMS = Registry("problem")
+_STEPWISE: set[str] = set()  # ids of problems that are meant to be designed choice by choice
 _SEQUENTIAL = Registry("sequential environment")  # ids of problems that are the fixed policies of one
 _VECTORS = Registry("sequential vector environment")
 
 
-def register_problem(id: str, entry_point: str) -> None:
+def register_problem(id: str, entry_point: str, stepwise: bool = False) -> None:
     """Make a problem known under an id such as "GemmTiling-v0", and its environments to Gymnasium.
 
     entry_point: "module:function", which returns a `DesignProblem`; its arguments are the problem's options, each with
-    a default. Gymnasium gets designgym/GemmTiling-v0 and designgym/GemmTilingStepwise-v0. ValueError when the id is
-    taken.
+    a default. Gymnasium gets designgym/GemmTiling-v0 and designgym/GemmTilingStepwise-v0; stepwise: the first is the
+    stepwise face, and the other is designgym/GemmTilingDesign-v0. ValueError when the id is taken.
     """
     if not ID.fullmatch(id):
         raise ValueError(f"a problem's id must be letters and digits and a version, as in 'GemmTiling-v0', got {id!r}.")
-    names = (gymnasium_id(id), gymnasium_id(id, stepwise=True))
+    names = _names(id, stepwise)
     if id not in _PROBLEMS.names():
         _check_free(id, names)
     _PROBLEMS.register(id, entry_point)
+    if stepwise:
+        _STEPWISE.add(id)
     if names[0] in gymnasium.registry:
         return  # registered twice alike
     for name in names:
         undo_if_plugin_fails(entry_point, partial(gymnasium.registry.pop, name, None))
     gymnasium.register(
-        gymnasium_id(id),
+        names[0],
         entry_point="designgym.envs.making:make_design_env",
         vector_entry_point="designgym.envs.making:make_design_vector_env",
         kwargs={"problem_id": id},
     )
     gymnasium.register(
-        gymnasium_id(id, stepwise=True),
+        names[1],
         entry_point="designgym.envs.making:make_stepwise_env",
         vector_entry_point="designgym.envs.making:make_stepwise_vector_env",
         kwargs={"problem_id": id},
@@ -135,8 +138,16 @@ def full_id(id: str) -> str:
 
 def gymnasium_id(id: str, stepwise: bool = False) -> str:
     """Return what `gymnasium.make` calls a problem's environment, or its stepwise one."""
+    return _names(id, id in _STEPWISE)[stepwise]
+
+
+def _names(id: str, meant_stepwise: bool) -> tuple[str, str]:
+    """Return Gymnasium's names of the design face and the stepwise one: the one that is meant goes without a word."""
     name, _, version = id.rpartition("-")
-    return f"{NAMESPACE}/{name}{'Stepwise' if stepwise else ''}-{version}"
+    own = f"{NAMESPACE}/{name}-{version}"
+    if meant_stepwise:
+        return f"{NAMESPACE}/{name}Design-{version}", own
+    return own, f"{NAMESPACE}/{name}Stepwise-{version}"
 
 
 def problem_function(id: str) -> Callable[..., DesignProblem]:

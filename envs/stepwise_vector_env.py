@@ -11,10 +11,12 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns
+from designgym.envs.choice_features import ChoiceFeatures
+from designgym.envs.choices import Choices, PartialDesign, open_values
 from designgym.envs.faces import Face, known, squash
 from designgym.envs.objective import Evaluations
 from designgym.envs.problem import Problem
-from designgym.envs.stepwise_env import MASKED_VIOLATION, Choices, PartialDesign, StepwiseDesignEnv
+from designgym.envs.stepwise_env import MASKED_VIOLATION, StepwiseDesignEnv
 
 Step = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
@@ -24,15 +26,18 @@ class StepwiseDesignVectorEnv(VectorEnv[NDArray[np.float64], NDArray[np.int64], 
 
     A design that is finished, or refused for a masked choice, is begun anew in the same step: what was observed last is
     then in infos["final_obs"], what was told in infos["final_info"], its reason left out. Open choices, (num_envs,
-    actions): infos["action_mask"], int8, and `action_masks()`, bool. bins: as of `StepwiseDesignEnv`.
+    actions): infos["action_mask"], int8, and `action_masks()`, bool. bins, features: as of `StepwiseDesignEnv`.
     """
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012  (Gymnasium's own type)
 
-    def __init__(self, problem: Problem, num_envs: int = 1, bins: int | None = None) -> None:
+    def __init__(
+        self, problem: Problem, num_envs: int = 1, bins: int | None = None, features: ChoiceFeatures | None = None
+    ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}. Raise it.")
-        one = StepwiseDesignEnv(problem, bins)
+        one = StepwiseDesignEnv(problem, bins, features)
+        self._features, self._units = one._features, one._units
         self.problem = problem
         self.num_envs = num_envs
         self.single_action_space, self.single_observation_space = one.action_space, one.observation_space
@@ -74,9 +79,11 @@ class StepwiseDesignVectorEnv(VectorEnv[NDArray[np.float64], NDArray[np.int64], 
             seen[i] = (digits[i] + 0.5) / cardinality if cardinality else digits[i]
         count = len(self._cardinalities)
         seen[count + before] = 0.0
-        mask = self._partials[row].mask()
+        mask = open_values(self._partials[row], self._features)
         if len(digits) < count:
             seen[count + len(digits)] = 1.0
+            if self._features is not None:
+                seen[2 * count : self._units] = self._features.observe(self._partials[row].chosen)
         self._open[row, : len(mask)] = mask
         self._open[row, len(mask) :] = False
 
@@ -119,8 +126,8 @@ class StepwiseDesignVectorEnv(VectorEnv[NDArray[np.float64], NDArray[np.int64], 
             rewards[rows] = evaluations.reward
             last = self._spread(designs, evaluations, finished)
         count = len(self._cardinalities)
-        self._seen[ended, count : 2 * count] = 0.0  # no choice comes next
-        self._seen[ended, 2 * count :] = squash(losses[ended])
+        self._seen[ended, count : self._units] = 0.0  # no choice comes next
+        self._seen[ended, self._units :] = squash(losses[ended])
         last |= {"losses": known(losses), "violation": violation, "feasible": feasible}
         last["action_mask"] = np.zeros(self._open.shape, np.int8)
         last |= {f"_{name}": ended.copy() for name in ("losses", "violation", "feasible", "action_mask")}

@@ -33,16 +33,14 @@ def mixed_precision(
         objective = cheapest("bit_operations_ratio", drop, model.quality)
         if front:
             objective = Objective(minimize=("bit_operations_ratio",), maximize=(model.quality,), reward="weighted")
-    return DesignProblem(design_space(model), cost_model or model, objective)
+    return DesignProblem(DesignSpace(*parameters(model)), cost_model or model, objective)
 
 
-def design_space(model: MixedPrecision) -> DesignSpace:
-    """Return the bits of each layer of a model's network, 8 by default."""
+def parameters(model: MixedPrecision) -> tuple[Integer, ...]:
+    """Return the bits of each layer of a model's network, weights before activations, 8 by default."""
     low, high = BITS[0], BITS[-1]
-    return DesignSpace(
-        *(
-            Integer(name, low, high, unit="bit", meaning=f"bits of {layer.name}'s {what}", default=high)
-            for layer, pair in zip(model.layers, model.columns, strict=True)
-            for name, what in zip(pair, ("weights", "activations"), strict=True)
-        )
+    return tuple(
+        Integer(name, low, high, unit="bit", meaning=f"bits of {layer.name}'s {what}", default=high)
+        for layer, pair in zip(model.layers, model.columns, strict=True)
+        for name, what in zip(pair, ("weights", "activations"), strict=True)
     )

@@ -162,9 +162,10 @@ def _show_cost_model(name: str, json: bool) -> None:
 
 def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
     from designgym.envs.optimum import known_optimum
-    from designgym.envs.registry import problem_function, problem_options
+    from designgym.envs.registry import gymnasium_id, problem_function, problem_options
 
     problem = problem_of(name, options)
+    features = [] if problem.choice_features is None else list(problem.choice_features.names)
     doc = inspect.getdoc(problem_function(name)) or ""
     model_doc = inspect.getdoc(type(problem.cost_model)) or ""
     rows = parameter_rows(problem.space)
@@ -181,6 +182,7 @@ def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
                 "constraints": [str(text) for text in problem.space.constraints],
                 "metrics": metric_rows(problem.cost_model),
                 "objective": _objective(problem.objective),
+                "choice_features": features,
                 "options": {key: _text(value) for key, value in defaults.items()},
                 "optimum": None if optimum is None else optimum.to_json(),
             }
@@ -193,6 +195,9 @@ def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
     print_parameters("Parameters", rows)
     for text in problem.space.constraints:
         out.print(f"constraint: {text}", markup=False)
+    if features:
+        stepwise = gymnasium_id(name, stepwise=True)
+        out.print(f"Choice by choice, in {stepwise}, each is told: {', '.join(features)}.", markup=False)
     print_metrics(problem.cost_model)
     out.print(table("Options (--set)", ("option", "value"), [(k, _text(v)) for k, v in defaults.items()]))
     if optimum is None and problem.space.has_floats:

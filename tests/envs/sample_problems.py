@@ -1,6 +1,6 @@
 """Problems of every make that the faces and suites are tried on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,4 +141,46 @@ def circuit(objective: Objective = Objective(minimize=("power_w",), maximize=("g
     return DesignProblem(space, Circuit(), objective)
 
 
-PROBLEMS: dict[str, Callable[[], DesignProblem]] = {"array": array, "schedule": schedule, "circuit": circuit}
+@dataclass(frozen=True)
+class Parts:
+    """Of a bill."""
+
+    metrics = (Metric("worth", "1", "higher", "worth"), Metric("price_usd", "USD", "lower", "price"))
+    version = "1"
+
+    def evaluate(self, designs: Columns) -> Columns:
+        worth = np.sqrt(designs["cores"]) + np.sqrt(designs["banks"]) + 0.5 * np.sqrt(designs["links"])
+        price_usd = 3.0 * designs["cores"] + 2.0 * designs["banks"] + 1.0 * designs["links"]
+        return {"worth": worth, "price_usd": price_usd, "violation": np.zeros(len(worth))}
+
+
+@dataclass(frozen=True)
+class Purse:
+    """Closes what cannot be paid if all to come is the cheapest."""
+
+    most: int = 20
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return "price_of_one", "money_left"
+
+    def observe(self, chosen: Sequence[int]) -> NDArray[np.float64]:
+        return np.array([(3 - len(chosen)) / 3, 1.0 - self._least(chosen) / self.most])
+
+    def open(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
+        return self._least(chosen) + (3 - len(chosen)) * np.arange(6) <= self.most
+
+    def _least(self, chosen: Sequence[int]) -> int:
+        return 6 + sum(price * index for price, index in zip((3, 2, 1), chosen, strict=False))
+
+
+def purse(objective: Objective = Objective(maximize=("worth",), reward="weighted")) -> DesignProblem:
+    """A bill that must be paid, 216 designs before that; the stepwise face tells what is left, and closes the rest."""
+    parts = (Integer(name, 1, 6) for name in ("cores", "banks", "links"))
+    space = DesignSpace(*parts, constraints=("3 * cores + 2 * banks + links <= 20",))
+    return DesignProblem(space, Parts(), objective, choice_features=Purse(20))
+
+
+PROBLEMS: dict[str, Callable[[], DesignProblem]] = {
+    "array": array, "schedule": schedule, "circuit": circuit, "purse": purse,
+}  # fmt: skip

@@ -27,7 +27,7 @@ from designgym.envs import (
     StepwiseDesignEnv,
     Subset,
 )
-from designgym.envs.stepwise_env import Choices, PartialDesign
+from designgym.envs.choices import Choices, PartialDesign
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The optima that the package ships: priced as stored, and beaten by no other design that was looked at."""
 
+import contextlib
 import json
 import shlex
 from importlib import resources
@@ -19,10 +20,13 @@ DRAWN = {
     "FlowStepSizes-v0": 2000,
     "TimestepSubset-v0": 1000,
     "MixedPrecision-v0": 3000,
+    "LayerwiseQuantization-v0": 1000,
     "ApproximateMultiplier-v0": 1000,
     "LowRank-v0": 3000,
     "StructuredSparsity-v0": 3000,
 }  # a thousand samples or hundreds of images at each of their designs
+# Networks of float32, whose products another processor's linear algebra sums in another order.
+SINGLES = ("LowRank-v0", "StructuredSparsity-v0")
 ENTRIES: list[dict[str, Any]] = [
     entry
     for family in FAMILIES
@@ -34,7 +38,14 @@ def options_of(entry: dict[str, Any]) -> dict[str, Any]:
     words = shlex.split(entry["command"])
     assert words[:3] == ["designgym", "optimum", entry["problem"]]
     options = dict(word.split("=", 1) for word in words[4::2])
-    return {name: int(value) if value.isdigit() else value == "true" or value for name, value in options.items()}
+    return {name: value == "true" or number_of(value) for name, value in options.items()}
+
+
+def number_of(text: str) -> int | float | str:
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def entries_of(problem: str) -> list[dict[str, Any]]:
@@ -69,7 +80,8 @@ def test_a_stored_optimum_is_priced_as_stored_and_not_beaten(entry: dict[str, An
     for name, column in evaluations.metrics.items():
         stored = [metrics[name] for metrics in optimum.all_metrics]
         # Exponentials may differ in their last bit from one library to the next.
-        assert column.tolist() == (pytest.approx(stored, rel=1e-9) if entry["problem"] in DRAWN else stored)
+        near = 1e-6 if entry["problem"] in SINGLES else 1e-9
+        assert column.tolist() == (pytest.approx(stored, rel=near) if entry["problem"] in DRAWN else stored)
     around = problem.space.neighbours(designs[0])
     count, size = DRAWN.get(entry["problem"], 50_000), problem.space.size
     # A small space is looked at whole: the median of draws from a few designs is one of the two in the middle.
