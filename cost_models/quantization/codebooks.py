@@ -35,28 +35,36 @@ def grid(bits: int, spare: float) -> Floats:
     return np.array(sorted({*BASIC[bits], *(-one for one in BASIC[bits]), spare}))
 
 
-def to_nearest(values: Floats, numbers: Floats) -> Floats:
-    """Return the nearest of some numbers, increasing; the lower one of two that are as near."""
-    return numbers[np.searchsorted(0.5 * (numbers[1:] + numbers[:-1]), values)]
+def mixture_codes(rows: NDArray[np.floating], bits: int) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
+    """Return, of groups, (r, n), the place of the spare number that each errs least by, its scale, and codes, (r, n).
 
-
-def mixture_rounded(rows: NDArray[np.floating], bits: int) -> Floats:
-    """Return groups, (r, n), rounded to 3 or 4 bits, each by the spare number of the least squared error.
-
-    A group's scale has its largest number in size come to the grid's. ValueError for other numbers of bits,
-    and for what is no number or infinite.
+    A code is the place of the nearest number of the group's grid, of two that are as near the lower one. A group's
+    scale has its largest number in size come to the grid's. ValueError for other bits than 3 and 4, and for what is no
+    number or infinite.
     """
     if bits not in BASIC:
         raise ValueError(f"a mixture of data types must have 3 or 4 bits, got {bits}. Choose one of them.")
     array = np.asarray(rows, np.float64)
     check_finite(array)
-    best, least = array, np.full(len(array), np.inf)
-    sizes = np.abs(array).max(axis=1, keepdims=True)
-    for spare in SPARE[bits]:
+    sizes = np.abs(array).max(axis=1)
+    places, best, least = np.zeros(len(array), np.int64), np.ones(len(array)), np.full(len(array), np.inf)
+    codes = np.zeros(array.shape, np.int64)
+    for place, spare in enumerate(SPARE[bits]):
         numbers = grid(bits, spare)
         scales = np.where(sizes > 0.0, sizes / np.abs(numbers).max(), 1.0)
-        found = to_nearest(array / scales, numbers) * scales
-        error = np.sum((found - array) ** 2, axis=1)
-        best = np.where((error < least)[:, None], found, best)
+        found = np.searchsorted(0.5 * (numbers[1:] + numbers[:-1]), array / scales[:, None])
+        error = np.sum((numbers[found] * scales[:, None] - array) ** 2, axis=1)
+        better = error < least
+        places[better], best[better], codes[better] = place, scales[better], found[better]
         least = np.minimum(error, least)
-    return best
+    return places, best, codes
+
+
+def mixture_rounded(rows: NDArray[np.floating], bits: int) -> Floats:
+    """Return groups, (r, n), rounded to 3 or 4 bits, each by the spare number of the least squared error.
+
+    ValueError as `mixture_codes` has it.
+    """
+    places, scales, codes = mixture_codes(rows, bits)
+    numbers = np.stack([grid(bits, spare) for spare in SPARE[bits]])
+    return np.asarray(numbers[places[:, None], codes] * scales[:, None])

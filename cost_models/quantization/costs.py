@@ -9,11 +9,11 @@ import math
 from collections.abc import Sequence
 
 from designgym.cost_models.quantization.formats import Format
-from designgym.cost_models.quantization.microscaling import BLOCK, SCALE_BITS, Microscaling
+from designgym.cost_models.quantization.microscaling import SCALE_BITS as MICROSCALE_BITS
+from designgym.cost_models.quantization.microscaling import Microscaling
 from designgym.cost_models.quantization.networks import Layer
 
-SCALE_AND_BIAS_BITS = 64  # of each output channel: a scale and a bias in float32
-BIAS_BITS = 32
+SCALE_BITS = BIAS_BITS = 32  # of each output channel: a scale and a bias in float32
 LANES = 16
 
 
@@ -31,15 +31,15 @@ def bit_operations(layers: Sequence[Layer], weights: Sequence[Format], activatio
 def model_bits(layers: Sequence[Layer], weights: Sequence[Format | Microscaling]) -> int:
     """Return the bits that weights, scales and biases take: 64 for scale and bias of an output channel.
 
-    In blocks, 8 bits of each block of 32 inputs stand for the scale.
+    In blocks, 8 bits of each block of inputs stand for the scale.
     """
     total = 0
     for layer, form in zip(layers, weights, strict=True):
         if isinstance(form, Microscaling):
-            blocks = math.ceil(layer.inputs / BLOCK) * layer.outputs
-            total += layer.weights * form.element.bits + SCALE_BITS * blocks + BIAS_BITS * layer.outputs
+            blocks = math.ceil(layer.inputs / form.block) * layer.outputs
+            total += layer.weights * form.element.bits + MICROSCALE_BITS * blocks + BIAS_BITS * layer.outputs
         else:
-            total += layer.weights * form.bits + SCALE_AND_BIAS_BITS * layer.outputs
+            total += layer.weights * form.bits + (SCALE_BITS + BIAS_BITS) * layer.outputs
     return total
 
 

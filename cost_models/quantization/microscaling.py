@@ -17,19 +17,29 @@ BLOCK = 32
 SCALE_BITS = 8  # E8M0: a power of two, 2^-127 to 2^127
 LEAST_SCALE, MOST_SCALE = -127, 127
 
+Floats = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Microscaling:
-    """A format of blocks. element: of each number. unit: what a step of it is worth beside the shared scale."""
+    """A format of blocks. element: of each number. unit: what a step of it is worth beside the shared scale.
+
+    block: numbers that share a scale, 32 in the specification; fewer are a choice of ours. ValueError for none.
+    """
 
     name: str
     element: Format
     unit: float = 1.0
+    block: int = BLOCK
+
+    def __post_init__(self) -> None:
+        if self.block < 1:
+            raise ValueError(f"a block must have at least 1 number, got {self.block}. Raise it.")
 
     @property
     def bits(self) -> float:
         """Bits of a number, its share of the scale included."""
-        return self.element.bits + SCALE_BITS / BLOCK
+        return self.element.bits + SCALE_BITS / self.block
 
     @property
     def largest_exponent(self) -> int:
@@ -58,17 +68,29 @@ def microscaling_of(name: str) -> Microscaling:
 
 
 def microscaled(values: NDArray[np.floating], form: Microscaling) -> NDArray[np.float32]:
-    """Return numbers, (..., n), rounded in blocks of 32 along the last axis, the last block as long as what is left.
+    """Return numbers, (..., n), rounded in blocks along the last axis, the last block as long as what is left.
 
     ValueError for what is no number or infinite.
     """
     array = np.asarray(values, np.float64)
-    check_finite(array)
-    length = array.shape[-1]
-    filled = np.zeros((*array.shape[:-1], -(-length // BLOCK) * BLOCK))
-    filled[..., :length] = array
-    blocks = filled.reshape(-1, BLOCK)
-    exponents = np.frexp(np.abs(blocks).max(axis=1))[1] - 1 - form.largest_exponent
-    scales = np.ldexp(form.unit, np.clip(exponents, LEAST_SCALE, MOST_SCALE))
-    found = rows_rounded(blocks, scales, form.element).reshape(filled.shape)
+    blocks, length = blocks_of(array, form.block), array.shape[-1]
+    found = rows_rounded(blocks, block_scales(blocks, form), form.element).reshape(*array.shape[:-1], -1)
     return np.ascontiguousarray(found[..., :length], np.float32)
+
+
+def blocks_of(values: Floats, block: int) -> Floats:
+    """Return numbers, (..., n), in blocks along the last axis, (blocks, block), the last of a row filled up with 0.
+
+    ValueError for what is no number or infinite.
+    """
+    check_finite(values)
+    length = values.shape[-1]
+    filled = np.zeros((*values.shape[:-1], -(-length // block) * block))
+    filled[..., :length] = values
+    return filled.reshape(-1, block)
+
+
+def block_scales(blocks: Floats, form: Microscaling) -> Floats:
+    """Return what a number of the element format is worth in each block, (blocks,)."""
+    exponents = np.frexp(np.abs(blocks).max(axis=1))[1] - 1 - form.largest_exponent
+    return np.asarray(np.ldexp(form.unit, np.clip(exponents, LEAST_SCALE, MOST_SCALE)))

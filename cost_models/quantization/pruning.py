@@ -48,7 +48,11 @@ def best_of_groups(scores: Floats, kept: int, group: int) -> NDArray[np.bool_]:
 
 def hessian(inputs: Floats) -> Floats:
     """Return X'X / n, damped, (inputs, inputs)."""
-    gram = inputs.T @ inputs / len(inputs)
+    return damped(inputs.T @ inputs / len(inputs))
+
+
+def damped(gram: Floats) -> Floats:
+    """Return a matrix X'X / n with a share of its mean diagonal added to the diagonal."""
     return np.asarray(gram + DAMPING * np.diag(gram).mean() * np.eye(len(gram)))
 
 
