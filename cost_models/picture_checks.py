@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from designgym.cost_models.base import Columns, Draws, batch_length
-from designgym.cost_models.pictures import Axis, Image, Picture, Series
+from designgym.cost_models.pictures import Axis, Cells, Image, Picture, Series
 from designgym.cost_models.testing import require
 
 NAMES = ("one of them", "another")
@@ -66,6 +66,8 @@ def _check_picture(what: str, picture: Picture) -> None:
         )
         if isinstance(mark, Image):
             _check_numbers(own, "values", mark.values, 2)
+        elif isinstance(mark, Cells):
+            _check_cells(own, mark, picture)
         else:
             _check_series(own, mark, picture.x, picture.y)
 
@@ -87,6 +89,34 @@ def _check_series(what: str, series: Series, x: Axis, y: Axis) -> None:
     require(
         len(series.labels) in (0, n),
         f"{what}: labels must be one a point, or none, got {len(series.labels)} for {n}. Give '' for a point without.",
+    )
+
+
+def _check_cells(what: str, cells: Cells, picture: Picture) -> None:
+    _check_numbers(what, "levels", cells.levels, 2)
+    require(
+        ((cells.levels >= 0) & (cells.levels <= 1)).all(),
+        f"{what}: levels must be from 0 to 1, got {cells.levels.min()} to {cells.levels.max()}. Scale them.",
+    )
+    wanted = (len(cells.rows), len(picture.x.names))
+    require(
+        cells.levels.shape == wanted,
+        f"{what}: levels must be (rows, columns), as many as have names, {wanted}, got {cells.levels.shape}. Name the "
+        "rows in `rows`, the columns in the picture's x axis.",
+    )
+    lengths = [len(row) for row in cells.texts]
+    require(
+        lengths == [wanted[1]] * wanted[0],
+        f"{what}: texts must be one a cell, {wanted[1]} in each of {wanted[0]} rows, got {lengths}. Give '' for none.",
+    )
+    require(
+        all(isinstance(mark, Cells) for mark in picture.marks),
+        f"{what}: cells must stand by themselves, got other marks beside them. Make them another picture.",
+    )
+    panels = [mark.panel for mark in picture.marks]
+    require(
+        len(set(panels)) == len(panels),
+        f"{what}: a panel must have one table of cells, got panels {panels}. Give each its own.",
     )
 
 
@@ -115,6 +145,6 @@ def _alike(one: Picture, other: Picture) -> bool:
     return words[0] == words[1] and all(map(_same_mark, one.marks, other.marks))
 
 
-def _same_mark(one: Series | Image, other: Series | Image) -> bool:
+def _same_mark(one: Series | Image | Cells, other: Series | Image | Cells) -> bool:
     mine, theirs = vars(one), vars(other)
     return mine.keys() == theirs.keys() and all(np.array_equal(mine[key], theirs[key]) for key in mine)

@@ -46,17 +46,33 @@ class Image:
     panel: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """A table of short texts on coloured cells, such as what each layer of a network is given. It stands by itself.
+
+    levels: float64 (rows, columns), from 0, the paper's colour, to 1. texts: of each cell, row by row. rows: what each
+    row is called, the first at the top. The columns are the names of the picture's x axis; of one with two lines the
+    second is less important. A panel has one table.
+    """
+
+    name: str
+    levels: NDArray[Any]
+    texts: tuple[tuple[str, ...], ...]
+    rows: tuple[str, ...]
+    panel: int = 0
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture. title: a few words. meaning: in sentences, what is seen and how to read it. panels: their titles.
 
-    equal: one unit is as long on both axes. written: labels are written beside their points, not only shown when one
-    points at them.
+    marks: series and images, or cells alone. equal: one unit is as long on both axes. written: labels are written
+    beside their points, not only shown when one points at them.
     """
 
     title: str
     meaning: str
-    marks: tuple[Series | Image, ...]
+    marks: tuple[Series | Image | Cells, ...]
     x: Axis = Axis()
     y: Axis = Axis()
     panels: tuple[str, ...] = ("",)

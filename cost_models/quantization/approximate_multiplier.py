@@ -3,18 +3,21 @@
 Luo and Sun, "Addition is All You Need for Energy-efficient Language Models", 2024, arXiv:2410.00907; see `lmul`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 
 from designgym.cost_models.base import Columns, Metric
+from designgym.cost_models.pictures import Picture
 from designgym.cost_models.quantization import zoo
 from designgym.cost_models.quantization.adder_layers import AdderLayers
 from designgym.cost_models.quantization.datasets import SPLITS, dataset
 from designgym.cost_models.quantization.energies import FLOAT_ADD, FLOAT_MULTIPLY, INTEGER_ADD
 from designgym.cost_models.quantization.networks import Layer, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
+from designgym.cost_models.quantization.strips import Row, strips
 from designgym.cost_models.quantization.whole import accuracy_metrics, float_score
 from designgym.cost_models.registry import nearest
 
@@ -88,6 +91,17 @@ class ApproximateMultiplier:
             "accuracy": found[:, 0], "accuracy_drop": self.float_score - found[:, 0], "nll": found[:, 1],
             "energy_j": energy_j, "energy_ratio": energy_j / whole_j, "violation": np.zeros(len(chosen)),
         }  # fmt: skip
+
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        """Show mantissa bits and offset of each layer."""
+        meaning = "Mantissa bits of what a layer multiplies, the darker the more, and l of the 2^-l that it adds."
+        return strips(names, self.layers, [self._rows(designs, i) for i in range(len(names))], meaning)
+
+    def _rows(self, designs: Columns, i: int) -> list[Row]:
+        bits, offsets = ([int(designs[pair[side]][i]) for pair in self.columns] for side in (0, 1))
+        shades = [one / MANTISSA_BITS[-1] for one in bits]
+        none = [0.0] * len(offsets)  # an offset costs nothing
+        return [Row("mantissa bits", shades, list(map(str, bits))), Row("offset l", none, list(map(str, offsets)))]
 
 
 @lru_cache(len(NETWORKS))

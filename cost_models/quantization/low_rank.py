@@ -3,17 +3,20 @@
 Sources: see `factors`. A layer of rank k keeps k (inputs + outputs) numbers, or its matrix whole where that is fewer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 
 from designgym.cost_models.base import Columns, Metric
+from designgym.cost_models.pictures import Picture
 from designgym.cost_models.quantization import zoo
 from designgym.cost_models.quantization.datasets import SPLITS, dataset
 from designgym.cost_models.quantization.factors import low_rank
 from designgym.cost_models.quantization.networks import Layer, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
+from designgym.cost_models.quantization.strips import Row, strips
 from designgym.cost_models.quantization.variant_layers import VariantLayers, patches_of, weighted_steps
 from designgym.cost_models.quantization.whole import accuracy_metrics, float_score
 from designgym.cost_models.registry import nearest
@@ -93,6 +96,15 @@ class LowRank:
             "stored_weights": stored, "stored_ratio": stored / sizes[:, 1].sum(), "macs": kept @ sizes[:, 2],
             "violation": np.zeros(len(ranks)),
         }  # fmt: skip
+
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        """Show the rank of each layer's matrix."""
+        meaning = "A layer’s rank, of the largest that its matrix can have, the darker the more of it."
+        return strips(names, self.layers, [[self._row(designs, i)] for i in range(len(names))], meaning)
+
+    def _row(self, designs: Columns, i: int) -> Row:
+        ranks = [(int(designs[name][i]), full) for name, full in zip(self.columns, self.full_ranks, strict=True)]
+        return Row("rank", [rank / full for rank, full in ranks], [f"{rank} of {full}" for rank, full in ranks])
 
 
 @lru_cache(8)

@@ -5,6 +5,7 @@ CVPR 2019, arXiv:1811.08886; Dong et al., "HAWQ", ICCV 2019, arXiv:1905.03696.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, Metric
+from designgym.cost_models.pictures import Picture
 from designgym.cost_models.quantization import zoo
 from designgym.cost_models.quantization.costs import LANES, bit_operations, cycles, model_bits
 from designgym.cost_models.quantization.datasets import SPLITS, Dataset, dataset, dataset_of_file
@@ -23,6 +25,7 @@ from designgym.cost_models.quantization.integers import IntegerLayers
 from designgym.cost_models.quantization.luts import luts_per_mac
 from designgym.cost_models.quantization.networks import Layer, Network, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
+from designgym.cost_models.quantization.strips import Row, strips
 from designgym.cost_models.quantization.whole import accuracy_metrics, float_score
 from designgym.cost_models.registry import nearest
 
@@ -134,6 +137,17 @@ class MixedPrecision:
         costs["bit_operations_ratio"] = costs["bit_operations"] / self._tables["bit_operations"][:, -1, -1].sum()
         n = len(bits)
         return {**told, **costs, "cycles": np.full(n, float(self._cycles)), "violation": np.zeros(n)}
+
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        """Show the bits of each layer."""
+        meaning = "A number is the bits of a layer’s integers, the darker the more."
+        rows = [[self._row(designs, i, side) for side in (0, 1)] for i in range(len(names))]
+        return strips(names, self.layers, rows, meaning)
+
+    def _row(self, designs: Columns, i: int, side: int) -> Row:
+        bits = [int(designs[pair[side]][i]) for pair in self.columns]
+        levels = [(one - BITS[0]) / (BITS[-1] - BITS[0]) for one in bits]
+        return Row(("weights", "activations")[side], levels, [str(one) for one in bits])
 
     def _sums(self, table: Floats, weights: NDArray[np.int64], activations: NDArray[np.int64]) -> Floats:
         every = np.arange(len(self.layers))

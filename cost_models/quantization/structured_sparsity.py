@@ -3,6 +3,7 @@
 Sources: see `pruning`. What is pruned of a layer follows from the float network alone, whatever becomes of others.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import get_args
@@ -10,11 +11,13 @@ from typing import get_args
 import numpy as np
 
 from designgym.cost_models.base import Columns, Metric
+from designgym.cost_models.pictures import Picture
 from designgym.cost_models.quantization import zoo
 from designgym.cost_models.quantization.datasets import SPLITS, dataset
 from designgym.cost_models.quantization.networks import Layer, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
 from designgym.cost_models.quantization.pruning import Saliency, pruned
+from designgym.cost_models.quantization.strips import Row, strips
 from designgym.cost_models.quantization.variant_layers import VariantLayers, patches_of, weighted_steps
 from designgym.cost_models.quantization.whole import accuracy_metrics, float_score
 from designgym.cost_models.registry import nearest
@@ -90,6 +93,17 @@ class StructuredSparsity:
             "macs": own @ np.array([positions for *_, positions in sizes], np.float64),
             "violation": np.zeros(len(chosen)),
         }  # fmt: skip
+
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        """Show the pattern of each layer, and by what its weights were chosen."""
+        meaning = "N:M keeps N of each M inputs of an output, the darker the more; below is by what they were chosen."
+        return strips(names, self.layers, [self._rows(designs, i) for i in range(len(names))], meaning)
+
+    def _rows(self, designs: Columns, i: int) -> list[Row]:
+        chosen = [(PATTERNS[int(designs[p][i])], SALIENCIES[int(designs[s][i])]) for p, s in self.columns]
+        kept = [kept_of(p, layer.inputs) / layer.inputs for layer, (p, _) in zip(self.layers, chosen, strict=True)]
+        by = ["–" if pattern == "dense" else saliency for pattern, saliency in chosen]
+        return [Row("pattern", kept, [pattern for pattern, _ in chosen]), Row("saliency", [0.0] * len(by), by)]
 
 
 def kept_of(pattern: str, inputs: int) -> int:

@@ -31,6 +31,7 @@ from designgym.experiments.report.study import (
     Verified,
     needed,
 )
+from designgym.experiments.report.text import metric_value
 from designgym.experiments.report.trials import Trials, objectives_of, trials_of
 from designgym.experiments.report.truth import Truth, remake, truth_of
 from designgym.experiments.report.verified import read, verified_of
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from designgym.envs import DesignProblem
     from designgym.experiments.log import LoggedProblem, LoggedRun, Sweep
 
+MOST_PICTURED = 6  # designs along a front
 MOST_LETTERS = 6000  # of the text that a failed run left
 
 
@@ -86,8 +88,21 @@ def study_all(directory: Path) -> tuple[Sweep, list[ProblemStudy], list[Played]]
 
 
 def _with_pictures(study: ProblemStudy, problem: DesignProblem | None, why: str) -> ProblemStudy:
-    shown, none = pictures_of(study.digest, problem, why, [agent.label for agent in study.shown])
+    shown, none = pictures_of(study.digest, problem, why, [agent.label for agent in study.shown], _beside(study))
     return replace(study, pictures=shown, no_pictures=none)
+
+
+def _beside(study: ProblemStudy) -> dict[str, dict[str, Any]]:
+    """Return designs that pictures may show besides the agents' best, by name: the true optimum, or some of a front."""
+    if study.single or study.good is None:
+        return {"true optimum": study.truth.design} if study.truth.design else {}
+    rows = along_front(study.good)
+    named = {}
+    for place in np.unique(np.linspace(0, len(rows) - 1, MOST_PICTURED).round().astype(int)):
+        losses = study.signs * study.good.losses[rows[place]]
+        texts = [f"{name} {metric_value(study, name, x)}" for name, x in zip(study.objectives, losses, strict=True)]
+        named[", ".join(texts)] = study.good.design(rows[place])
+    return named
 
 
 def study_problem(logged: LoggedProblem, sweep: Sweep, digest: Digest, again: pa.Table | None = None) -> ProblemStudy:

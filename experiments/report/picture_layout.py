@@ -58,7 +58,7 @@ def _ends(picture: Picture, letter: str) -> tuple[float, float]:
     for mark in picture.marks:
         if isinstance(mark, Image):
             values.append(np.array([-0.5, mark.values.shape[1 if letter == "x" else 0] - 0.5]))
-        elif not mark.quiet or len(mark.x) < 2:
+        elif isinstance(mark, Series) and (not mark.quiet or len(mark.x) < 2):
             values.append(getattr(mark, letter))
     joined = np.concatenate(values) if values else np.array([0.0, 1.0])
     joined = np.log10(joined) if of.log else joined

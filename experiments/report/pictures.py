@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from designgym.cost_models.base import Draws
-from designgym.cost_models.pictures import Image, Picture, Series
-from designgym.experiments.report.drawing import (
-    Figure,
-    plain_text,
-    rounded,
-    with_legend,
-)
+from designgym.cost_models.pictures import Cells, Image, Picture, Series
+from designgym.experiments.report.drawing import Figure, plain_text, rounded, with_legend
 from designgym.experiments.report.frame import Part, card, figures
 from designgym.experiments.report.palette import DASHES, SYMBOLS, colour_of, dash_of, symbol_of
+from designgym.experiments.report.picture_cells import cells_figure
 from designgym.experiments.report.picture_layout import NARROW, PAPER, WIDE, Slots, layout_of, suffix
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import short_label
@@ -32,11 +28,12 @@ GREYS = [[0.0, "@paper"], [1.0, "@ink"]]
 
 
 def pictures_of(
-    digest: Digest, problem: DesignProblem | None, why: str, labels: list[str]
+    digest: Digest, problem: DesignProblem | None, why: str, labels: list[str], others: Mapping[str, dict[str, Any]]
 ) -> tuple[tuple[Picture, ...], str]:
     """Ask a problem's cost model for pictures of the best design of each agent; return why there are none, "" else.
 
-    labels: of the agents to show, in order. why: the reason where the problem cannot be made here.
+    labels: of the agents to show, in order. why: the reason where the problem cannot be made here. others: designs by
+    name that tables of cells show too: with several objectives these alone, for the best by one of them says little.
     """
     if problem is None:
         return (), why
@@ -47,11 +44,25 @@ def pictures_of(
     if not designs:
         return (), ""
     try:
-        parsed = [problem.space.parse(design) for design in designs.values()]
-        columns = {name: np.concatenate([one[name] for one in parsed]) for name in problem.space.columns}
-        return tuple(problem.cost_model.pictures(columns, tuple(designs))), ""
+        pictures = _asked(problem, designs)
+        if others and any(map(of_cells, pictures)):
+            more = _asked(problem, {**designs, **others} if len(digest.objectives) == 1 else others)
+            pictures = [*filter(of_cells, more), *(one for one in pictures if not of_cells(one))]
+        return tuple(pictures), ""
     except Exception as error:  # a plug-in's model may raise anything, and the page must still be written
         return (), f"the cost model could not draw them: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _asked(problem: DesignProblem, designs: Mapping[str, dict[str, Any]]) -> list[Picture]:
+    parsed = [problem.space.parse(design) for design in designs.values()]
+    columns = {name: np.concatenate([one[name] for one in parsed]) for name in problem.space.columns}
+    assert isinstance(problem.cost_model, Draws)
+    return list(problem.cost_model.pictures(columns, tuple(designs)))
+
+
+def of_cells(picture: Picture) -> bool:
+    """Return whether a picture consists of tables of cells."""
+    return any(isinstance(mark, Cells) for mark in picture.marks)
 
 
 def pictures_block(problem: ProblemStudy, part: Part) -> str:
@@ -61,20 +72,25 @@ def pictures_block(problem: ProblemStudy, part: Part) -> str:
         return card("Pictures", f"{note}{escape(problem.no_pictures)}.", "")
     slots = {agent.label: agent for agent in problem.agents}
     objective = problem.objectives[0]
-    of = f"Of each agent’s best design{'' if problem.single else f' by {objective}'}. "
-    placed = [
-        part.place(picture_figure(picture, slots), picture.title, escape(of + picture.meaning), wide=True)
-        for picture in problem.pictures
-    ]
+    best = f"Of each agent’s best design{'' if problem.single else f' by {objective}'}. "
+    placed = []
+    for picture in problem.pictures:
+        of = best if problem.single or not of_cells(picture) else "Of designs along the front that was found. "
+        placed.append(
+            part.place(picture_figure(picture, slots), picture.title, escape(of + picture.meaning), wide=True)
+        )
     return figures(*placed) if placed else ""
 
 
 def picture_figure(picture: Picture, slots: Slots) -> Figure:
     """Return a picture as plotly.js takes it. slots: by the names of designs, the agents or what else has a colour."""
+    if of_cells(picture):
+        return cells_figure(picture, slots)
     wide, paper, narrow = (layout_of(picture, slots, most) for most in (WIDE, PAPER, NARROW))
     beside = _beside(picture, slots)
     # What is quiet lies behind all others.
-    marks = sorted(picture.marks, key=lambda mark: not (isinstance(mark, Series) and mark.quiet))
+    drawn = [mark for mark in picture.marks if not isinstance(mark, Cells)]
+    marks = sorted(drawn, key=lambda mark: not (isinstance(mark, Series) and mark.quiet))
     data = [_trace(picture, mark, slots, beside) for mark in marks]
     if len(picture.panels) > 1 or picture.y.names:
         shapes = {"layout": wide, "paper": paper, "narrow": narrow}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,8 @@ class Truth:
     """One objective: `loss` and `median` are what regret is measured by. Several: `front`, `reference` and `volume`.
 
     known: from an enumeration of the whole space, not from these runs. median_of: in words, of which designs.
-    front: (m, k) losses. why: why the optimum is not known, in words.
+    front: (m, k) losses. why: why the optimum is not known, in words. design: of the true optimum of one objective, by
+    name, with its metrics; empty where it is not known.
     """
 
     known: bool
@@ -36,6 +37,8 @@ class Truth:
     reference: NDArray[np.float64]
     volume: float
     why: str = ""
+    design: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 def remake(logged: LoggedProblem, cost_model: str) -> tuple[DesignProblem | None, str]:
@@ -93,7 +96,8 @@ def _known(optimum: Optimum) -> Truth:
         front, reference, volume = front[:0], reference[:0], 0.0
     whole = optimum.median_of == optimum.feasible
     of = "all feasible designs" if whole else f"{optimum.median_of:,} feasible designs drawn uniformly"
-    return Truth(True, float(optimum.loss), float(optimum.median_loss), of, front, reference, volume)
+    one = (dict(optimum.design), dict(optimum.metrics)) if len(optimum.objectives) == 1 else ({}, {})
+    return Truth(True, float(optimum.loss), float(optimum.median_loss), of, front, reference, volume, "", *one)
 
 
 def _typical(uniform: Sample, whole: Sample) -> tuple[Floats, str]:

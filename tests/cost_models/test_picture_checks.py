@@ -11,7 +11,7 @@ from planted import assert_says
 
 from designgym.cost_models import Columns, Metric
 from designgym.cost_models.base import Draws
-from designgym.cost_models.pictures import Axis, Image, Picture, Series
+from designgym.cost_models.pictures import Axis, Cells, Image, Picture, Series
 from designgym.cost_models.testing import check_cost_model
 
 DESIGNS = {"x": np.arange(300) % 7 + 1.0}
@@ -102,3 +102,42 @@ def test_faults_of_pictures_are_named(fault: str) -> None:
     with pytest.raises(AssertionError) as caught:
         check_cost_model(Drawing(fault), {"x": DESIGNS["x"].copy()})
     assert_says(caught.value, (FAULTS | WHOLE)[fault][1])
+
+
+# -- tables of cells --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Table(Drawing):
+    """Shows cells in place of lines. fault: by its name, what it does to the picture."""
+
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        marks = tuple(
+            Cells(name, np.array([[0.0, 1.0], [0.5, designs["x"][i] / 5]]), (("a", "b"), ("c", "")), ("u", "v"), i)
+            for i, name in enumerate(names)
+        )
+        picture = Picture("Layers", "A cell is a layer.", marks, Axis(names=("one", "two\nlarger")), panels=names)
+        return (OF_CELLS[self.fault][0](picture) if self.fault else picture,)
+
+
+LINE = Series("line", np.zeros(1), np.zeros(1))
+OF_CELLS: dict[str, tuple[Callable[[Picture], Picture], str]] = {
+    "levels beyond 1": (lambda p: first(p, levels=np.full((2, 2), 1.5)), "levels must be from 0 to 1, got 1.5 to 1.5"),
+    "levels of NaN": (lambda p: first(p, levels=np.full((2, 2), np.nan)), "levels must be finite"),
+    "a row without a name": (lambda p: first(p, rows=("u",)), "as many as have names, (1, 2), got (2, 2)"),
+    "columns without names": (lambda p: replace(p, x=Axis()), "as many as have names, (2, 0), got (2, 2)"),
+    "a text too few": (lambda p: first(p, texts=(("a", "b"), ("c",))), "one a cell, 2 in each of 2 rows, got [2, 1]"),
+    "a line beside them": (lambda p: replace(p, marks=(*p.marks, LINE)), "cells must stand by themselves"),
+    "two in a panel": (lambda p: last(p, panel=0), "a panel must have one table of cells, got panels [0, 0]"),
+}
+
+
+def test_a_right_table_passes() -> None:
+    check_cost_model(Table(), {"x": DESIGNS["x"].copy()})
+
+
+@pytest.mark.parametrize("fault", OF_CELLS)
+def test_faults_of_tables_are_named(fault: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_cost_model(Table(fault), {"x": DESIGNS["x"].copy()})
+    assert_says(caught.value, OF_CELLS[fault][1])
