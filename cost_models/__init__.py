@@ -59,6 +59,7 @@ register_cost_model(
     "ApproximateMultiplier", "designgym.cost_models.quantization.approximate_multiplier:ApproximateMultiplier"
 )
 register_cost_model("StructuredSparsity", "designgym.cost_models.quantization.structured_sparsity:StructuredSparsity")
+register_cost_model("FormatSearch", "designgym.cost_models.quantization.format_search:FormatSearch")
 register_cost_model("LowRank", "designgym.cost_models.quantization.low_rank:LowRank")
 register_cost_model("MixedPrecision", "designgym.cost_models.quantization.mixed_precision:MixedPrecision")
 register_cost_model(

@@ -103,6 +103,7 @@ register_problem(
     "ApproximateMultiplier-v0", "designgym.envs.quantization.approximate_multiplier:approximate_multiplier"
 )
 register_problem("StructuredSparsity-v0", "designgym.envs.quantization.structured_sparsity:structured_sparsity")
+register_problem("FormatSearch-v0", "designgym.envs.quantization.format_search:format_search")
 register_problem("LowRank-v0", "designgym.envs.quantization.low_rank:low_rank")
 register_problem("MixedPrecision-v0", "designgym.envs.quantization.mixed_precision:mixed_precision")
 register_problem(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from designgym.cost_models.quantization.formats import Format
 
 PIECE = 65_536  # numbers that a thread rounds at a time
+THREADED = 16 * PIECE  # numbers from which waking threads, milliseconds on busy cores, costs less than they save
 CHUNK = 64 * PIECE  # numbers of which copies in float64 are made at a time: 67 MB with what comes of them
 
 Floats = NDArray[np.float64]
@@ -50,7 +51,7 @@ def rows_rounded(
     low = np.broadcast_to(np.asarray(form.low if low is None else low, np.float64), (count,))
     high = np.broadcast_to(np.asarray(form.high if high is None else high, np.float64), (count,))
     out = np.empty((count, width))
-    run = rounded.parallel if count * width > PIECE else rounded
+    run = rounded.parallel if count * width > THREADED else rounded
     run(
         row, begin, np.minimum(begin + PIECE, width), scales[row], low[row], high[row],
         form.mantissa_bits, form.least_exponent, rows, out,
@@ -63,7 +64,7 @@ def rows_errors(rows: Floats, scales: Floats, form: Format) -> Floats:
     from designgym.cost_models.quantization._casting_kernel import squared_errors
 
     count, tried = scales.shape
-    run = squared_errors.parallel if rows.size * tried > PIECE else squared_errors
+    run = squared_errors.parallel if rows.size * tried > THREADED else squared_errors
     (total,) = run(
         np.repeat(np.arange(count), tried), scales.ravel(), form.low, form.high, form.mantissa_bits,
         form.least_exponent, rows,

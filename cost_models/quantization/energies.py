@@ -2,8 +2,9 @@
 
 Horowitz, "Computing's Energy Problem", ISSCC 2014, doi:10.1109/ISSCC.2014.6757323, figure 1.1.9: integers of 8 and 32
 bits add for .03 and .1 pJ and multiply for .2 and 3.1 pJ; floats of 16 and 32 bits add for .4 and .9 pJ and multiply
-for 1.1 and 3.7 pJ. Other widths go by the power law through both points: between them that is interpolation; integers
-below 8 bits and floats below 16, of which that source says nothing, are extrapolated.
+for 1.1 and 3.7 pJ; 64 bits are read from an SRAM of 8 KiB for 10 pJ. Other widths go by the power law through both
+points: between them that is interpolation; integers below 8 bits and floats below 16, of which that source says
+nothing, are extrapolated.
 """
 
 import math
@@ -33,6 +34,7 @@ INTEGER_MULTIPLY = PowerLaw((8, 0.2e-12), (32, 3.1e-12))
 FLOAT_ADD = PowerLaw((16, 0.4e-12), (32, 0.9e-12))
 FLOAT_MULTIPLY = PowerLaw((16, 1.1e-12), (32, 3.7e-12))
 FLOAT_ACCUMULATOR_BITS = 32
+SRAM_READ_J = 10e-12 / 64  # of a bit; a larger memory takes more
 
 
 def multiply_j(weight: Format, activation: Format) -> float:

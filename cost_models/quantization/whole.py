@@ -16,6 +16,16 @@ def accuracy_metrics(split: str) -> tuple[Metric, Metric, Metric]:
     return Metric("accuracy", "1", "higher", f"share of {split} examples that are right"), DROP, NLL
 
 
+def quality_metrics(task: str, split: str) -> tuple[Metric, ...]:
+    """Return `accuracy_metrics`, or of a regression r2 and its drop; the first is what compression takes from."""
+    if task == "classification":
+        return accuracy_metrics(split)
+    return (
+        Metric("r2", "1", "higher", f"coefficient of determination on {split} examples"),
+        Metric("r2_drop", "1", "lower", "r2 of the float network less this one's"),
+    )
+
+
 @lru_cache(32)
 def float_score(network: Network, data: Dataset, split: str) -> float:
     """Return the accuracy, or r2 of a regression, of the float network on a split."""

@@ -16,7 +16,13 @@ from designgym.cost_models.quantization.formats import format_of, integer
 from designgym.cost_models.quantization.grids import Grid, block_grid, format_grid, mixture_grid, ternary_grid
 from designgym.cost_models.quantization.microscaling import MX, Microscaling, microscaled
 from designgym.cost_models.quantization.networks import forward, with_parameters
-from designgym.cost_models.quantization.rounding_methods import corrected_bias, layer_error, learned, rounded_matrix
+from designgym.cost_models.quantization.rounding_methods import (
+    Inputs,
+    corrected_bias,
+    layer_error,
+    learned,
+    rounded_matrix,
+)
 from designgym.cost_models.quantization.scales import Scaling, quantised_weight
 from designgym.cost_models.quantization.scores import scores
 from designgym.cost_models.quantization.variant_layers import patches_of, weighted_steps
@@ -46,11 +52,11 @@ def scores_of(row: dict[str, str], split: str) -> dict[str, float]:
     seen, changed = patches_of(network, data), {}
     rounding, _, correction = ("rtn" if "block" in row["method"] else row["method"]).partition("+")
     for step in weighted_steps(network):
-        weight, read = step.operation.weight, seen[step.name].astype(np.float64)
-        found = rounded_matrix(grid_of(weight, row), read.T @ read / len(read), ROUNDINGS[rounding])
+        weight, read = step.operation.weight, Inputs.of(seen[step.name])
+        found = rounded_matrix(grid_of(weight, row), read, ROUNDINGS[rounding])
         changed[f"{step.name}.weight"] = found.astype(np.float32)
         if "bias_corr" in (rounding, correction):
-            bias = corrected_bias(step.operation.bias, found - weight, read.mean(axis=0))
+            bias = corrected_bias(step.operation.bias, found - weight, read)
             changed[f"{step.name}.bias"] = bias.astype(np.float32)
     outputs = forward(with_parameters(network, changed), data.inputs[split])
     return scores(data.task, outputs, data.targets[split])
@@ -89,15 +95,15 @@ def test_gptq_and_learned_rounding_are_near_those_of_the_table(net: str, split: 
     assert compared == 12
 
 
-def samples() -> tuple[NDArray[np.float32], Floats, Floats]:
-    """Return weights, the matrix of correlated inputs, one of which is always 0, and their mean."""
+def samples() -> tuple[NDArray[np.float32], Inputs]:
+    """Return weights, and correlated inputs, one of which is always 0."""
     rng = np.random.default_rng(0)
     inputs = np.maximum(rng.normal(size=(400, 40)) @ rng.normal(size=(40, 40)) + 1.0, 0.0)
     inputs[:, 7] = 0.0
-    return rng.normal(size=(40, 12)).astype(np.float32), inputs.T @ inputs / len(inputs), inputs.mean(axis=0)
+    return rng.normal(size=(40, 12)).astype(np.float32), Inputs.of(inputs)
 
 
-WEIGHT, GRAM, MEAN = samples()
+WEIGHT, READ = samples()
 GRIDS = {
     **{name: format_grid(WEIGHT, format_of(name), Scaling(granularity="group"))
        for name in ("int2", "int4", "int8", "E2M0", "E2M1", "E4M3", "E5M5")},
@@ -114,15 +120,15 @@ GRIDS = {
 @pytest.mark.parametrize("name", GRIDS)
 def test_no_method_is_worse_than_the_nearest_and_all_keep_to_the_grid(name: str) -> None:
     grid = GRIDS[name]
-    nearest, descended, fed_back = (rounded_matrix(grid, GRAM, one) for one in ("nearest", "learned", "gptq"))
+    nearest, descended, fed_back = (rounded_matrix(grid, READ, one) for one in ("nearest", "learned", "gptq"))
     allowed = grid.numbers[grid.lists] * grid.scales[..., None]
     for found in (nearest, descended, fed_back):
         assert (np.abs(allowed - found.T[..., None]).min(axis=-1) == 0.0).all()
     assert (np.abs(allowed - grid.weights[..., None]).min(axis=-1) == np.abs(nearest.T - grid.weights)).all()
-    plain = layer_error(nearest - WEIGHT, GRAM)
-    assert layer_error(descended - WEIGHT, GRAM) <= plain
-    assert layer_error(fed_back - WEIGHT, GRAM) <= plain
-    each = [[layer_error((found - WEIGHT)[:, [k]], GRAM) for k in range(12)] for found in (nearest, descended)]
+    plain = layer_error(nearest - WEIGHT, READ)
+    assert layer_error(descended - WEIGHT, READ) <= plain
+    assert layer_error(fed_back - WEIGHT, READ) <= plain
+    each = [[layer_error((found - WEIGHT)[:, [k]], READ) for k in range(12)] for found in (nearest, descended)]
     assert all(after <= before for before, after in zip(*each, strict=True)), "of every output on its own"
 
 
@@ -150,35 +156,35 @@ def test_descent_finds_the_best_where_all_can_be_tried() -> None:
     rng, best = np.random.default_rng(1), 0
     for _ in range(40):
         inputs = rng.normal(size=(50, 4)) @ rng.normal(size=(4, 4))
-        weight, gram = rng.normal(size=(4, 1)), inputs.T @ inputs / 50
+        weight, read = rng.normal(size=(4, 1)), Inputs.of(inputs)
         grid = format_grid(weight, integer(4), Scaling("absmax"))
-        found = layer_error(grid.matrix(learned(grid, gram)) - weight, gram)
+        found = layer_error(grid.matrix(learned(grid, read)) - weight, read)
         tried = []
         for move in itertools.product((-1, 0, 1), repeat=4):
             codes = grid.nearest + np.array([move])
             if codes.min() >= 0 and codes.max() < grid.numbers.shape[1]:
-                tried.append(layer_error(grid.matrix(codes) - weight, gram))
+                tried.append(layer_error(grid.matrix(codes) - weight, read))
         assert min(tried) <= found * (1 + 1e-9)
         best += found <= min(tried) * (1 + 1e-9)
     assert best >= 20
 
 
 def test_the_bias_keeps_outputs_where_they_were_on_average() -> None:
-    change = rounded_matrix(GRIDS["int2"], GRAM, "nearest") - WEIGHT
-    bias = corrected_bias(np.zeros(12, np.float32), change, MEAN)
-    assert MEAN @ (WEIGHT + change) + bias == pytest.approx(MEAN @ WEIGHT)
+    change = rounded_matrix(GRIDS["int2"], READ, "nearest") - WEIGHT
+    bias = corrected_bias(np.zeros(12, np.float32), change, READ)
+    assert READ.mean @ (WEIGHT + change) + bias == pytest.approx(READ.mean @ WEIGHT)
     assert np.abs(bias).max() > 0.1
 
 
 def test_a_layer_that_nothing_comes_into_is_rounded_to_the_nearest() -> None:
-    grid, nothing = GRIDS["int4"], np.zeros((40, 40))
+    grid, nothing = GRIDS["int4"], Inputs.of(np.zeros((9, 40)))
     for rounding in ("gptq", "learned"):
         assert (rounded_matrix(grid, nothing, rounding) == grid.matrix(grid.nearest)).all()
 
 
 def test_wrong_rounding_is_one_line() -> None:
     with pytest.raises(ValueError, match=r"^unknown rounding 'gptr'. .*gptq"):
-        rounded_matrix(GRIDS["int4"], GRAM, "gptr")
+        rounded_matrix(GRIDS["int4"], READ, "gptr")
     with pytest.raises(ValueError, match="3 or 4 bits, got 5"):
         mixture_grid(WEIGHT, 5, Scaling())
     with pytest.raises(ValueError, match="a block must have at least 1 number, got 0"):
