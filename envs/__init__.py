@@ -111,6 +111,7 @@ register_problem(
     "designgym.envs.quantization.layerwise_quantization:layerwise_quantization",
     stepwise=True,
 )
+register_problem("QuantizedAccelerator-v0", "designgym.envs.quantization.quantized_accelerator:quantized_accelerator")
 register_problem(
     "CompressedTransformer-v0", "designgym.envs.quantization.compressed_transformer:compressed_transformer"
 )

@@ -106,7 +106,7 @@ class SystolicArray:
 
     @cached_property
     def _tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        return self._technology.costs(), self._technology.sram_j_per_kb(), self._technology.voltage_curve()
+        return self._technology.tables()
 
     @cached_property
     def _network(self) -> tuple[NDArray[np.float64], float, int, int]:

@@ -88,15 +88,17 @@ def relative_voltage(clock_hz, curve):
 
 def price(
     rows, cols, ifmap_kb, filter_kb, ofmap_kb, dram_words_per_cycle, clock_hz,
-    macs, cycles, latency, ifmap_words, filter_words, ofmap_words, psum_words, dram_words, tech, per_kb, curve,
+    macs, cycles, latency, ifmap_words, filter_words, ofmap_words, psum_words, dram_words, mac_area, mac_energy,
+    tech, per_kb, curve,
 ):  # fmt: skip
     """Return what counts come to: utilization, seconds, mm2, and J of MACs, of SRAMs, of DRAM, and of idling.
 
-    cycles: of the array; latency: cycles with the waiting for DRAM; psum_words: partial sums that the ofmap SRAM reads.
+    cycles: of the array; latency: cycles with the waiting for DRAM; psum_words: partial sums that the ofmap SRAM reads;
+    mac_area, mac_energy: of a multiply-accumulate, over that of the technology's 8 bits.
     """
     square = relative_voltage(clock_hz, curve) ** 2
     words_per_s = dram_words_per_cycle * clock_hz
-    chip_mm2 = rows * cols * tech[0, MAC_MM2] + (ifmap_kb + filter_kb + ofmap_kb) * tech[0, SRAM_MM2]
+    chip_mm2 = rows * cols * (tech[0, MAC_MM2] * mac_area) + (ifmap_kb + filter_kb + ofmap_kb) * tech[0, SRAM_MM2]
     latency_s = latency / clock_hz
     sram_j = (
         ifmap_words * sram_word_j(ifmap_kb, per_kb)
@@ -105,7 +107,7 @@ def price(
     )
     return (
         macs / (cycles * rows * cols), latency_s, chip_mm2 + words_per_s * tech[0, PHY_MM2],
-        square * macs * tech[0, MAC_J], square * sram_j, dram_words * tech[0, DRAM_J],
+        square * macs * (tech[0, MAC_J] * mac_energy), square * sram_j, dram_words * tech[0, DRAM_J],
         square * latency * chip_mm2 * tech[0, IDLE_J] + latency_s * words_per_s * tech[0, PHY_W],
     )  # fmt: skip
 
@@ -144,7 +146,7 @@ def price_network(
         dram_words += count * dram
     utilization, latency_s, area_mm2, mac_j, sram_j, dram_j, idle_j = price(
         height, width, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz, macs, cycles,
-        latency, ifmap_words, filter_words, ofmap_words, psum_words_read, dram_words,
+        latency, ifmap_words, filter_words, ofmap_words, psum_words_read, dram_words, 1.0, 1.0,
         tech, per_kb, curve,
     )  # fmt: skip
     energy_j = mac_j + sram_j + dram_j + idle_j
@@ -168,10 +170,11 @@ def count_layers(rows, cols, dataflow, ifmap_sram_kb, filter_sram_kb, ofmap_sram
 @over_designs
 def price_counts(
     rows, cols, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz,
-    macs, cycles, latency, ifmap_words, filter_words, ofmap_words, psum_words, dram_words, tech, per_kb, curve,
+    macs, cycles, latency, ifmap_words, filter_words, ofmap_words, psum_words, dram_words, mac_area, mac_energy,
+    tech, per_kb, curve,
 ):  # fmt: skip
     """Return `price` of counts that the caller has made, as columns beside the designs."""
     return price(
         rows, cols, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz, macs, cycles, latency,
-        ifmap_words, filter_words, ofmap_words, psum_words, dram_words, tech, per_kb, curve,
+        ifmap_words, filter_words, ofmap_words, psum_words, dram_words, mac_area, mac_energy, tech, per_kb, curve,
     )  # fmt: skip

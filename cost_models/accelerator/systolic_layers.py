@@ -93,7 +93,7 @@ def _price(model: SystolicArray, designs: Columns, counts: Columns) -> Columns:
     names = ("macs", "cycles", "latency", "sram_ifmap_words", "sram_filter_words", "sram_ofmap_words", "psum_reads")
     without_dataflow = [designs[name] for name in DESIGN if name != "dataflow"]
     utilization, latency_s, area_mm2, mac_j, sram_j, dram_j, idle_j = price_counts(
-        *without_dataflow, *(counts[name] for name in names), dram_words, *model._tables
+        *without_dataflow, *(counts[name] for name in names), dram_words, 1.0, 1.0, *model._tables
     )
     return {
         "utilization": utilization, "latency_s": latency_s, "area_mm2": area_mm2, "mac_j": mac_j, "sram_j": sram_j,

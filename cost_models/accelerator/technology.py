@@ -53,6 +53,10 @@ class Technology:
     supply_v: Points
     nominal_v: float
 
+    def tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return `costs`, `sram_j_per_kb` and `voltage_curve`, which take milliseconds to make."""
+        return self.costs(), self.sram_j_per_kb(), self.voltage_curve()
+
     def costs(self) -> NDArray[np.float64]:
         """Return what `systolic_kernel` reads by name, (1, 7)."""
         return np.array(

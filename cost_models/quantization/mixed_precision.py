@@ -4,11 +4,9 @@ Accuracy is that of the quantised network on real data, see `integers`. Mixed pr
 CVPR 2019, arXiv:1811.08886; Dong et al., "HAWQ", ICCV 2019, arXiv:1905.03696.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -16,17 +14,17 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, Metric
 from designgym.cost_models.pictures import Picture
-from designgym.cost_models.quantization import zoo
 from designgym.cost_models.quantization.costs import LANES, bit_operations, cycles, model_bits
-from designgym.cost_models.quantization.datasets import SPLITS, Dataset, dataset, dataset_of_file
+from designgym.cost_models.quantization.datasets import Dataset
 from designgym.cost_models.quantization.energies import mac_j
 from designgym.cost_models.quantization.formats import Format
 from designgym.cost_models.quantization.integers import IntegerLayers
 from designgym.cost_models.quantization.luts import luts_per_mac
 from designgym.cost_models.quantization.networks import Layer, Network, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
+from designgym.cost_models.quantization.sources import check_elements, check_source, contents, unchanged_parts
 from designgym.cost_models.quantization.strips import Row, strips
-from designgym.cost_models.quantization.whole import accuracy_metrics, float_score
+from designgym.cost_models.quantization.whole import float_score, quality_metrics
 from designgym.cost_models.registry import nearest
 
 BITS = tuple(range(2, 9))
@@ -65,16 +63,10 @@ class MixedPrecision:
     _written: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        if self.split not in SPLITS[1:]:
-            raise ValueError(f"split must be one of {', '.join(SPLITS[1:])}, got {self.split!r}. Choose one.")
+        check_source(self.network, self.data, self.split)
         if self.rule not in RULES:
             raise ValueError(f"unknown rule of scales {self.rule!r}. {nearest(self.rule, RULES)}")
-        if isinstance(self.elements, bool) or not isinstance(self.elements, int) or self.elements < 1:
-            raise ValueError(f"elements must be a whole number from 1, got {self.elements!r}. Choose one.")
-        if str(self.network).endswith(".onnx") and not self.data:
-            raise ValueError(f"an ONNX network needs data, got {self.network!r} alone. Give data=path.npz too.")
-        if self.data and not str(self.network).endswith(".onnx"):
-            raise ValueError(f"data are for an ONNX network, got {self.network!r} with {self.data!r}. Leave them out.")
+        check_elements(self.elements)
         object.__setattr__(self, "_written", contents(self.network, self.data))
         self.layers  # noqa: B018  (what does not fit together fails here, where it is written)
 
@@ -86,6 +78,11 @@ class MixedPrecision:
     @property
     def _quantised(self) -> IntegerLayers:
         return _integer_layers(self.network, self.data, self.rule, self._written)
+
+    @property
+    def float_network(self) -> Network:
+        """The network before it is quantised."""
+        return self._parts[0]
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -100,18 +97,13 @@ class MixedPrecision:
     @property
     def quality(self) -> str:
         """The metric that quantisation takes from: accuracy, or r2 of a regression."""
-        return "accuracy" if self._parts[1].task == "classification" else "r2"
+        return quality_metrics(self._parts[1].task, self.split)[0].name
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """What `evaluate` returns, besides "violation"."""
-        quality: tuple[Metric, ...] = accuracy_metrics(self.split)
-        if self.quality == "r2":
-            quality = (
-                Metric("r2", "1", "higher", f"coefficient of determination on {self.split} examples"),
-                Metric("r2_drop", "1", "lower", "r2 of the float network less this one's"),
-            )
-        return (*quality, *COST_METRICS, Metric("cycles", "cycle", "lower", "of one example, layer after layer"))
+        own = quality_metrics(self._parts[1].task, self.split)
+        return (*own, *COST_METRICS, Metric("cycles", "cycle", "lower", "of one example, layer after layer"))
 
     @property
     def float_score(self) -> float:
@@ -180,30 +172,9 @@ class MixedPrecision:
         }
 
 
-def parts(network: str, data: str) -> tuple[Network, Dataset]:
-    """Return a network of the package and its data, or those of an ONNX file and a .npz."""
-    if str(network).endswith(".onnx"):
-        from designgym.cost_models.quantization.onnx_networks import network_of_onnx
-
-        return network_of_onnx(network), dataset_of_file(data)
-    return zoo.network(network), dataset(zoo.DATASETS[network])
-
-
-def contents(network: str, data: str) -> tuple[str, ...]:
-    """Return hashes of what files hold, so that what is kept of one is not taken for another's; of no files nothing."""
-    found = []
-    for path in (network, data) if data else ():
-        if not Path(path).is_file():
-            raise ValueError(f"{path} must be a file, found none. Check the path.")
-        found.append(hashlib.sha256(Path(path).read_bytes()).hexdigest())
-    return tuple(found)
-
-
 @lru_cache(16)
 def _integer_layers(network: str, data: str, rule: str, written: tuple[str, ...]) -> IntegerLayers:
-    if contents(network, data) != written:
-        raise ValueError(f"{network} and {data} must stay as they were when the problem was made. Make it again.")
-    return IntegerLayers(*parts(network, data), rule)  # type: ignore[arg-type]
+    return IntegerLayers(*unchanged_parts(network, data, written), rule)  # type: ignore[arg-type]
 
 
 @lru_cache(16)

@@ -6,7 +6,7 @@ from designgym.cost_models.accelerator.systolic_array import SystolicArray
 from designgym.cost_models.accelerator.systolic_kernel import DATAFLOWS
 from designgym.cost_models.base import CostModel
 from designgym.envs.objective import Objective
-from designgym.envs.parameters import Categorical, Integer, Ordinal
+from designgym.envs.parameters import Categorical, Integer, Ordinal, Parameter
 from designgym.envs.problem import DesignProblem
 from designgym.envs.space import DesignSpace
 
@@ -39,27 +39,33 @@ def systolic_array(
         model.version  # noqa: B018  reads workload and technology: what is wrong with them shows now, not in a run
         cost_model = model
     if objective is None:
-        bound = AREA_BOUND_MM2.get(technology, 30.0) if area_bound_mm2 is None else _area(area_bound_mm2)
+        bound = AREA_BOUND_MM2.get(technology, 30.0) if area_bound_mm2 is None else checked_area(area_bound_mm2)
         objective = Objective(minimize=("latency_s",), subject_to=(f"area_mm2 <= {bound!r}",))
     return DesignProblem(design_space(), cost_model, objective)
 
 
-def _area(given: float) -> float:
+def checked_area(given: float) -> float:
+    """Return an area that bounds designs, mm2. ValueError for what is none."""
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < math.inf:
         raise ValueError(f"area_bound_mm2 must be a number above 0, got {given!r}.")
     return float(given)
 
 
 def design_space() -> DesignSpace:
-    """Return the parameters of `systolic_array`."""
+    """Return the space of `systolic_array`."""
+    return DesignSpace(*parameters())
+
+
+def parameters(largest: int = 256, step: int = 4, sram_kb: tuple[int, ...] = SRAM_KB) -> tuple[Parameter, ...]:
+    """Return the eight parameters of an array. largest, step: of rows and columns; sram_kb: sizes of each SRAM."""
 
     def sram(name: str, holds: str) -> Ordinal:
         meaning = f"SRAM of {holds}, half of it in use while the other half is filled or drained"
-        return Ordinal(name, SRAM_KB, unit="kB", meaning=meaning)
+        return Ordinal(name, sram_kb, unit="kB", meaning=meaning)
 
-    return DesignSpace(
-        Integer("rows", 4, 256, step=4, unit="PE", meaning="processing elements along a column"),
-        Integer("cols", 4, 256, step=4, unit="PE", meaning="processing elements along a row"),
+    return (
+        Integer("rows", step, largest, step=step, unit="PE", meaning="processing elements along a column"),
+        Integer("cols", step, largest, step=step, unit="PE", meaning="processing elements along a row"),
         Categorical("dataflow", DATAFLOWS, meaning="which operand stays put: output, weight or input"),
         sram("ifmap_sram_kb", "the layer's input"),
         sram("filter_sram_kb", "the weights"),

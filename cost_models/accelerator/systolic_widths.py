@@ -1,0 +1,113 @@
+"""A systolic array whose words are as wide as each layer's numbers: traffic in bits, wider or narrower arithmetic.
+
+Counts: `systolic_kernel`, after SCALE-Sim, whose words have one width. Here operands lie packed in SRAM and DRAM, so
+that a buffer holds more of them and an access brings more, as in Judd et al., "Proteus", ICS 2016,
+doi:10.1145/2925426.2926294.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.accelerator.systolic_array import DESIGN
+from designgym.cost_models.accelerator.systolic_kernel import COUNT, IFMAP, TOUCHES, K, M, N, count_layers, price_counts
+from designgym.cost_models.accelerator.technology import WORD_BITS
+from designgym.cost_models.base import Columns, Metric
+
+METRICS = (
+    Metric("cycles", "cycle", "lower", "compute cycles of all layers, DRAM not waited for"),
+    Metric("utilization", "1", "higher", "multiply-accumulates over those the array could do in `cycles`"),
+    Metric("latency_s", "s", "lower", "time of one inference: per layer, compute or DRAM, whichever takes longer"),
+    Metric("energy_j", "J", "lower", "energy of one inference: MACs, SRAMs, DRAM, and idle power"),
+    Metric("area_mm2", "mm2", "lower", "processing elements, SRAMs and DRAM interface"),
+    Metric("edp_js", "J s", "lower", "energy_j times latency_s"),
+    Metric("sram_byte", "byte", "lower", "bytes read and written by the array"),
+    Metric("dram_byte", "byte", "lower", "bytes to and from DRAM"),
+    Metric("power_w", "W", "lower", "energy_j over latency_s"),
+)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Widths:
+    """How wide the numbers of n designs are, layer by layer, and what their arithmetic takes over that of 8 bits.
+
+    weight_bit, activation_bit: (layers, n), of filters and ifmaps; output_bit: (layers, n), of what a layer hands on;
+    psum_bit: of partial sums. mac_energy: (layers, n), a multiply-accumulate's energy over that of 8 bits; mac_area:
+    (n,), a processing element's area over that of 8 bits.
+    """
+
+    weight_bit: Floats
+    activation_bit: Floats
+    output_bit: Floats
+    psum_bit: float
+    mac_energy: Floats
+    mac_area: Floats
+
+
+def price_widths(
+    table: Floats, tables: tuple[Floats, Floats, Floats], buffered: bool, designs: Columns, widths: Widths
+) -> Columns:
+    """Return `METRICS` and "violation" of designs, columns as of `SystolicArray`, each (n,).
+
+    table: `layer_table` of the layers, none of them merged; tables: `Technology.tables`; buffered: whether partial sums
+    stay on chip where they fit, as its option psum has it. At 8 bits throughout, partial sums included, everything is
+    what `SystolicArray` says of these layers.
+    """
+    shape = len(table), len(widths.mac_area)
+    byte = _bytes(table, shape, buffered, designs, widths)
+    rate = np.asarray(designs["dram_words_per_cycle"], np.float64)
+    waiting = byte["dram"] * (1.0 / rate)
+    count = table[:, COUNT, None]
+    totals = {name: _summed(column * count) for name, column in byte.items()}
+    macs = (table[:, M] * table[:, K] * table[:, N] * table[:, COUNT])[:, None]
+    latency = _summed(np.maximum(byte["cycles"], waiting) * count)
+    whole = np.full(shape[1], macs.sum())
+    without_dataflow = [designs[name] for name in DESIGN if name != "dataflow"]
+    utilization, latency_s, area_mm2, mac_j, sram_j, dram_j, idle_j = price_counts(
+        *without_dataflow, whole, totals["cycles"], latency, totals["ifmap"], totals["filter"], totals["ofmap"],
+        totals["psum"], totals["dram"], widths.mac_area, _summed(widths.mac_energy * macs) / whole,
+        *tables,
+    )  # fmt: skip
+    energy_j = mac_j + sram_j + dram_j + idle_j
+    told = {
+        "cycles": totals["cycles"], "utilization": utilization, "latency_s": latency_s, "energy_j": energy_j,
+        "area_mm2": area_mm2, "edp_js": energy_j * latency_s,
+        "sram_byte": totals["ifmap"] + totals["filter"] + totals["ofmap"], "dram_byte": totals["dram"],
+        "power_w": energy_j / latency_s,
+    }  # fmt: skip
+    excess = np.asarray(designs["clock_hz"]) / tables[2][-1, 0] - 1.0
+    columns = {name: np.where(excess > 0, np.nan, column) for name, column in told.items()}
+    return columns | {"violation": np.maximum(excess, 0.0)}
+
+
+def _bytes(
+    table: Floats, shape: tuple[int, int], buffered: bool, designs: Columns, widths: Widths
+) -> dict[str, Floats]:
+    """Return cycles of one copy of each layer, and bytes read and written: of ifmap, filters, outputs, DRAM."""
+    of = {name: np.broadcast_to(np.asarray(designs[name], np.float64), shape) for name in DESIGN[:6]}
+    # A buffer holds so many more numbers as they are narrower than a word.
+    held = {
+        "ifmap_sram_kb": of["ifmap_sram_kb"] * (WORD_BITS / widths.activation_bit),
+        "filter_sram_kb": of["filter_sram_kb"] * (WORD_BITS / widths.weight_bit),
+        "ofmap_sram_kb": of["ofmap_sram_kb"] * (WORD_BITS / widths.psum_bit),
+    }
+    sizes = [np.repeat(table[:, j], shape[1]) for j in (M, K, N, IFMAP, TOUCHES)]
+    counts = count_layers(*({**of, **held}[name].ravel() for name in DESIGN[:6]), *sizes, int(buffered))
+    cycles, ifmap, filter_, ofmap, psum, dram_ifmap, dram_filter, dram_ofmap = (one.reshape(shape) for one in counts)
+    outputs = (table[:, M] * table[:, N])[:, None]
+    reads, keeps, ends = (bit / WORD_BITS for bit in (widths.activation_bit, widths.weight_bit, widths.output_bit))
+    sums = widths.psum_bit / WORD_BITS
+    return {
+        "cycles": cycles - 1.0,  # the index of the last one, as SCALE-Sim reports
+        "ifmap": ifmap * reads, "filter": filter_ * keeps, "ofmap": outputs * ends + (ofmap - outputs) * sums,
+        "psum": psum * sums,
+        "dram": dram_ifmap * reads + dram_filter * keeps + (outputs * ends + (dram_ofmap - outputs) * sums),
+    }  # fmt: skip
+
+
+def _summed(of_layers: Floats) -> Floats:
+    """Return sums over layers, (n,), one layer after another: NumPy's own order depends on the shape."""
+    return np.asarray(sum(of_layers, np.zeros(of_layers.shape[1])))

@@ -1,0 +1,42 @@
+"""Choose a systolic array and, layer by layer, the bits of the network that runs on it, at one go."""
+
+from designgym.cost_models.base import CostModel
+from designgym.cost_models.quantization.quantized_accelerator import QuantizedAccelerator
+from designgym.envs.accelerator import systolic_array
+from designgym.envs.objective import Objective
+from designgym.envs.problem import DesignProblem
+from designgym.envs.quantization import mixed_precision
+from designgym.envs.quantization.bounds import DROP, cheapest
+from designgym.envs.space import DesignSpace
+
+SRAM_KB = (1, 2, 4, 8, 16, 32)
+AREA_BOUND_MM2 = 1.0
+
+
+def quantized_accelerator(
+    network: str = "mlp",
+    data: str = "",
+    split: str = "validation",
+    rule: str = "mse",
+    technology: str = "horowitz45",
+    psum_bits: int = 32,
+    drop: float = DROP,
+    area_bound_mm2: float = AREA_BOUND_MM2,
+    objective: Objective | None = None,
+    cost_model: CostModel | None = None,
+) -> DesignProblem:
+    """Build an accelerator for a small network, and quantise that: least `edp_js` at little loss of accuracy.
+
+    4,644,864 arrays (of 2 to 32 rows and columns, and SRAMs of 1 to 32 kB) times 7^6 choices of bits of the mlp's
+    layers, 7^8 of the cnn's. objective: default least energy-delay product with an accuracy at most `drop` below the
+    float network's and `area_mm2` at most `area_bound_mm2`. Other options: as of the cost model. ValueError in one line
+    for one that is wrong.
+    """
+    model = QuantizedAccelerator(network, data, split, rule, technology, psum_bits)
+    if objective is None:
+        quality = cheapest("edp_js", drop, model.quantised.quality)
+        bounds = (*quality.subject_to, f"area_mm2 <= {systolic_array.checked_area(area_bound_mm2)!r}")
+        objective = Objective(minimize=quality.minimize, subject_to=bounds)
+    array = systolic_array.parameters(largest=32, step=2, sram_kb=SRAM_KB)
+    space = DesignSpace(*array, *mixed_precision.parameters(model.quantised))
+    return DesignProblem(space, cost_model or model, objective)
