@@ -145,10 +145,13 @@ def _classes(path: str, labels: NDArray[Any], given: NDArray[Any] | None) -> int
     if given is not None and (given.size != 1 or given.dtype.kind not in "iu"):
         raise ValueError(f"{path}: classes must be one whole number, got {given.dtype} {given.shape}. Leave it out.")
     classes = int(labels.max()) + 1 if given is None else int(given.reshape(()))
+    if given is not None and classes < 2:
+        raise ValueError(f"{path}: classes must be at least 2, got {classes}. Raise it or leave it out.")
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):
+        more = "" if given is None else " or raise classes"
         raise ValueError(
-            f"{path}: labels must be in [0, {max(classes, 1) - 1}], got {int(outside[0])}. Number the classes from 0."
+            f"{path}: labels must be in [0, {max(classes, 1) - 1}], got {int(outside[0])}. Number them from 0{more}."
         )
     names, counts = np.unique(labels, return_counts=True)
     if counts.min() < LEAST:

@@ -22,13 +22,13 @@ from designgym.cost_models.quantization.integers import IntegerLayers
 from designgym.cost_models.quantization.luts import luts_per_mac
 from designgym.cost_models.quantization.networks import Layer, Network, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
+from designgym.cost_models.quantization.scales import RULES
 from designgym.cost_models.quantization.sources import check_elements, check_source, contents, unchanged_parts
 from designgym.cost_models.quantization.strips import Row, strips
 from designgym.cost_models.quantization.whole import float_score, quality_metrics
 from designgym.cost_models.registry import nearest
 
 BITS = tuple(range(2, 9))
-RULES = ("mse", "absmax", "power_of_two")
 COST_METRICS = (
     Metric("bit_operations", "1", "lower", "multiply-accumulates of one example times bits of weight and activation"),
     Metric("bit_operations_ratio", "1", "lower", "the same over those of 8 bits everywhere"),
@@ -119,6 +119,8 @@ class MixedPrecision:
     def evaluate(self, designs: Columns) -> Columns:
         """designs: the columns named above, each (n,), bits from 2 to 8. "violation" is always 0."""
         bits = np.stack([np.asarray(designs[name], np.int64) for pair in self.columns for name in pair], axis=1)
+        if bits.size and not BITS[0] <= bits.min() <= bits.max() <= BITS[-1]:
+            raise ValueError(f"bits must be in [{BITS[0]}, {BITS[-1]}], got {bits.min()} to {bits.max()}. Clip them.")
         weights, activations = bits[:, 0::2], bits[:, 1::2]
         walk = _walk(self.network, self.data, self.rule, self._written, self.split)
         found = walk.scores(weights, activations)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from designgym.cost_models.quantization.datasets import Dataset
-from designgym.cost_models.quantization.operations import Array, Operation, Product, Weighted
+from designgym.cost_models.quantization.operations import Array, Operation, Weighted
 
 INPUT = "input"
 
@@ -142,16 +142,6 @@ def layers(network: Network) -> tuple[Layer, ...]:
             inputs, outputs = step.operation.weight.shape
             found.append(Layer(step.name, inputs, outputs, math.prod(shape[step.name][:-1])))
     return tuple(found)
-
-
-def product_macs(network: Network) -> dict[str, int]:
-    """Return the multiply-accumulates for one example of products of activations, by step; not among `layers`."""
-    shape = shapes(network)
-    return {
-        step.name: math.prod(shape[step.name]) * shape[step.reads[0]][-1]
-        for step in network.steps
-        if isinstance(step.operation, Product)
-    }
 
 
 def parameters(network: Network) -> dict[str, Array]:

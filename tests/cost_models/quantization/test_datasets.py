@@ -106,6 +106,7 @@ def test_a_file_may_say_how_many_classes_there_are(tmp_path: Path) -> None:
         ({"inputs": INPUTS, "labels": LABELS - 1}, r"labels must be in \[0, 2\], got -1"),
         ({"inputs": INPUTS, "labels": LABELS, "classes": 3}, r"labels must be in \[0, 2\], got 3"),
         ({"inputs": INPUTS, "labels": LABELS, "classes": [3, 4]}, "classes must be one whole number"),
+        ({"inputs": INPUTS, "labels": LABELS, "classes": -1}, "classes must be at least 2, got -1"),
         ({"inputs": INPUTS, "labels": LABELS + 0.5}, "labels must be whole numbers, got 0.5"),
         ({"inputs": INPUTS, "labels": np.where(LABELS, 0, LABELS)}, "at least 2 classes, got 1"),
         ({"inputs": INPUTS, "labels": np.arange(40) // 38}, "at least 4 examples, to be split, got 2 of class 1"),

@@ -139,6 +139,13 @@ def test_scores_at_once_are_those_of_the_definitions() -> None:
         assert nll[place] == pytest.approx(told["nll"], rel=1e-12)
 
 
+@pytest.mark.parametrize("bits", [1, 9])
+def test_bits_that_no_layer_can_have_are_refused(bits: int) -> None:
+    model = MixedPrecision()
+    with pytest.raises(ValueError, match=rf"bits must be in \[2, 8\], got {bits} to {bits}. Clip them."):
+        model.evaluate({name: np.array([bits]) for pair in model.columns for name in pair})
+
+
 def test_costs_by_hand() -> None:
     model = MixedPrecision("mlp")
     found = model.evaluate(designs_of(model, np.array([[4] * 6, [8] * 6, [2, 3, 4, 5, 6, 7]])))
