@@ -20,15 +20,14 @@ from designgym.cost_models.quantization.energies import (
 from designgym.cost_models.quantization.formats import Format
 from designgym.cost_models.quantization.layer_formats import (
     ACTIVATIONS,
-    GRANULARITIES,
     GROUP,
-    RULES,
     SMOOTHINGS,
     WEIGHTS,
     Chosen,
 )
 from designgym.cost_models.quantization.luts import luts_per_mac
 from designgym.cost_models.quantization.networks import Layer
+from designgym.cost_models.quantization.scales import GRANULARITIES, RULES
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,6 @@ from designgym.cost_models.quantization.formats import integer
 from designgym.cost_models.quantization.integers import CALIBRATION
 from designgym.cost_models.quantization.layer_formats import (
     ACTIVATIONS,
-    GRANULARITIES,
-    RULES,
     SIZES,
     SMOOTHINGS,
     WEIGHTS,
@@ -28,7 +26,7 @@ from designgym.cost_models.quantization.layer_formats import (
 from designgym.cost_models.quantization.microscaling import Microscaling, microscaled
 from designgym.cost_models.quantization.networks import Network, check_fits, forward
 from designgym.cost_models.quantization.rounding_methods import ROUNDINGS, Inputs, corrected_bias, rounded_matrix
-from designgym.cost_models.quantization.scales import calibrated
+from designgym.cost_models.quantization.scales import GRANULARITIES, RULES, calibrated
 from designgym.cost_models.quantization.scores import accuracy, negative_log_likelihood
 from designgym.cost_models.quantization.variant_layers import patches_of, weighted_steps
 
@@ -132,7 +130,7 @@ class FormatLayers:
         if form.is_integer and seen.min() >= 0:
             form = integer(form.bits, signed=False)
         seen = seen if factors is None else seen / factors
-        return _after_division(factors, calibrated(seen, form, RULES[rule]))  # type: ignore[arg-type]
+        return _after_division(factors, calibrated(seen, form, RULES[rule]))
 
     def outputs(self, layer: int, codes: Floats, taken: int, multiplied: tuple[int, ...]) -> Floats:
         """Return a layer's outputs by weights in several ways, (ways, n, ..., outputs)."""

@@ -5,6 +5,7 @@ Costs: `format_costs`. Bits layer by layer as a search: Wang et al., "HAQ", CVPR
 floats: Zhang et al., "Integer or Floating Point?" (MoFQ), 2023, arXiv:2305.12356.
 """
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import cached_property, lru_cache
 from typing import ClassVar
@@ -13,15 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, Metric
+from designgym.cost_models.pictures import Picture
 from designgym.cost_models.quantization.costs import cycles
 from designgym.cost_models.quantization.datasets import Dataset
 from designgym.cost_models.quantization.equalisation import equalised, pairs
 from designgym.cost_models.quantization.format_costs import LayerCost, layer_cost
 from designgym.cost_models.quantization.format_layers import FormatLayers, ways
-from designgym.cost_models.quantization.layer_formats import Chosen, chosen, packed, unpacked
+from designgym.cost_models.quantization.format_strips import MEANING, rows
+from designgym.cost_models.quantization.layer_formats import Chosen, chosen, packed, places, unpacked
 from designgym.cost_models.quantization.networks import Layer, Network, check_fits, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
+from designgym.cost_models.quantization.rounding_methods import ROUNDINGS
 from designgym.cost_models.quantization.sources import check_elements, check_source, contents, unchanged_parts
+from designgym.cost_models.quantization.strips import strips
 from designgym.cost_models.quantization.variant_layers import weighted_steps
 from designgym.cost_models.quantization.whole import float_score, quality_metrics
 
@@ -123,8 +128,8 @@ class FormatSearch:
         """
         own = self._chosen(designs)
         n, shape = len(own.weight), own.weight.shape
-        rounding, corrected = (np.asarray(designs[name], np.int64) for name in ("rounding", "bias_correction"))
-        across = np.asarray(designs["equalisation"], np.int64) if self.equalises else np.zeros(n, np.int64)
+        rounding, corrected = _named(designs, "rounding", ROUNDINGS), _named(designs, "bias_correction", SWITCH)
+        across = _named(designs, "equalisation", SWITCH) if self.equalises else np.zeros(n, np.int64)
         multiplied, taken = ways(own, *(np.broadcast_to(one[:, None], shape) for one in (rounding, corrected)))
         scores = np.empty((n, 2 if self.quality == "accuracy" else 1))
         for place in range(len(SWITCH)):
@@ -138,6 +143,17 @@ class FormatSearch:
         whole = float(sum(cycles(layer, self.elements) for layer in self.layers))
         return {**told, **self._costs(own), "cycles": np.full(n, whole), "violation": np.zeros(n)}
 
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        """Show the formats of each layer."""
+        own, each = self._chosen(designs), []
+        for i in range(len(names)):
+            words = [ROUNDINGS[int(designs["rounding"][i])]]
+            words += [word for name, word in (("bias_correction", "bias"), ("equalisation", "equal"))
+                      if name in designs and designs[name][i]]  # fmt: skip
+            of_layers = [Chosen(*(int(column[i, k]) for column in own)) for k in range(len(self.layers))]
+            each.append(rows(of_layers, " + ".join(words)))
+        return strips(names, self.layers, each, MEANING)
+
     def _chosen(self, designs: Columns) -> Chosen:
         """Return what each layer of each design is given, (n, layers)."""
         each = [chosen(designs, prefix, smooth) for prefix, smooth in zip(self.prefixes, self.smooths, strict=True)]
@@ -148,13 +164,17 @@ class FormatSearch:
 
     def _costs(self, own: Chosen) -> Columns:
         """Return the sums of the layers' costs, in the order of the layers."""
-        places = packed(own)
-        total = np.zeros((len(places), len(COSTS)))
+        given = packed(own)
+        total = np.zeros((len(given), len(COSTS)))
         for i in range(len(self.layers)):
-            given, which = np.unique(places[:, i], return_inverse=True)
-            of_each = [_layer_cost(self.layers[i], int(place), self.elements) for place in given]
+            each, which = np.unique(given[:, i], return_inverse=True)
+            of_each = [_layer_cost(self.layers[i], int(place), self.elements) for place in each]
             total += np.array(of_each).reshape(-1, len(COSTS))[which]
         return dict(zip(COSTS, np.ascontiguousarray(total.T), strict=True))
+
+
+def _named(designs: Columns, name: str, choices: Sequence[str]) -> Integers:
+    return places(name, designs[name], range(len(choices)))
 
 
 @lru_cache(2**16)

@@ -5,7 +5,7 @@ their own; minifloats exponent and mantissa bits, and blocks an element and a le
 ternary weights and mixtures of 3 or 4 bits (see `codebooks`) multiply integers. No combination is impossible.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from designgym.cost_models.quantization.codebooks import SELECTOR_BITS, TERNARY_
 from designgym.cost_models.quantization.formats import Format, integer, minifloat
 from designgym.cost_models.quantization.grids import Grid, block_grid, format_grid, mixture_grid, ternary_grid
 from designgym.cost_models.quantization.microscaling import MX, Microscaling
-from designgym.cost_models.quantization.scales import Scaling
+from designgym.cost_models.quantization.scales import GRANULARITIES, RULES, Granularity, Rule, Scaling
 
 FAMILIES = ("integer", "minifloat", "microscaling", "ternary", "mixture")
 BITS = tuple(range(2, 9))  # of integers
@@ -27,8 +27,6 @@ HOLDING = {
     3: integer(4),
     4: integer(6),
 }  # bits of a mixture, and the integer that holds all its numbers, or their twice
-RULES = ("mse", "absmax", "power_of_two")
-GRANULARITIES = ("channel", "tensor", "group")
 GROUP = 32  # inputs
 SMOOTHINGS: dict[str, float | None] = {"none": None, "0.25": 0.25, "0.5": 0.5, "0.75": 0.75, "1": 1.0}
 
@@ -49,9 +47,9 @@ class WeightFormat:
     blocks: Microscaling | None = None
     group_bits: int = 0
 
-    def grid(self, weight: NDArray[Any], rule: str, granularity: str) -> Grid:
+    def grid(self, weight: NDArray[Any], rule: Rule, granularity: Granularity) -> Grid:
         """Return the numbers that a weight matrix, (inputs, outputs), may be rounded to."""
-        scaling = Scaling(rule, granularity, GROUP)  # type: ignore[arg-type]
+        scaling = Scaling(rule, granularity, GROUP)
         if self.blocks is not None:
             return block_grid(weight, self.blocks)
         if self.family == "ternary":
@@ -95,27 +93,42 @@ class Chosen(NamedTuple):
 def chosen(designs: Mapping[str, NDArray[Any]], prefix: str, smooth: bool) -> Chosen:
     """Return what designs choose for a layer, by the columns whose names begin with a prefix; of idle ones 0.
 
-    smooth: whether there is a column of smoothing.
+    smooth: whether there is a column of smoothing. ValueError, in one line, for what no column that matters may hold.
     """
+    count = len(designs[prefix + "family"])
 
-    def column(name: str) -> Integers:
-        return np.asarray(designs[prefix + name], np.int64)
+    def place(name: str, values: Sequence[int], where: NDArray[np.bool_]) -> Integers:
+        return np.where(where, places(prefix + name, designs[prefix + name], values, where), 0)
 
-    family = column("family")
-    is_of = [family == place for place in range(len(FAMILIES))]
+    family = place("family", range(len(FAMILIES)), np.ones(count, bool))
+    whole, floats, blocks, ternary, mixed = is_of = [family == one for one in range(len(FAMILIES))]
+    exponent, mantissa = place("exponent_bits", EXPONENT_BITS, floats), place("mantissa_bits", MANTISSA_BITS, floats)
     own = [
-        column("bits") - BITS[0],
-        (column("exponent_bits") - EXPONENT_BITS[0]) * len(MANTISSA_BITS) + column("mantissa_bits"),
-        column("element") * len(BLOCKS) + np.searchsorted(BLOCKS, column("block")),
+        place("bits", BITS, whole),
+        exponent * len(MANTISSA_BITS) + mantissa,
+        place("element", range(len(ELEMENTS)), blocks) * len(BLOCKS) + place("block", BLOCKS, blocks),
         np.zeros_like(family),
-        column("mixture_bits") - MIXTURE_BITS[0],
+        place("mixture_bits", MIXTURE_BITS, mixed),
     ]
-    weight = np.select(is_of, [FIRST[name] + place for name, place in zip(FAMILIES, own, strict=True)])
-    alike = is_of[1] | is_of[2]  # weights and activations in one format
-    activation = np.where(alike, weight, column("activation_bits") - BITS[0])
-    scaled = ~is_of[2]  # under scales by a rule
-    smoothing = column("smoothing") if smooth else np.zeros_like(family)
-    return Chosen(weight, activation, column("rule") * scaled, column("granularity") * scaled, smoothing)
+    weight = np.select(is_of, [FIRST[name] + one for name, one in zip(FAMILIES, own, strict=True)])
+    activation = place("activation_bits", BITS, whole | ternary | mixed)
+    return Chosen(
+        weight, np.where(floats | blocks, weight, activation), place("rule", range(len(RULES)), ~blocks),
+        place("granularity", range(len(GRANULARITIES)), ~blocks),
+        place("smoothing", range(len(SMOOTHINGS)), np.full(count, smooth)) if smooth else np.zeros_like(family),
+    )  # fmt: skip
+
+
+def places(name: str, column: NDArray[Any], values: Sequence[int], where: NDArray[np.bool_] | bool = True) -> Integers:
+    """Return the places of numbers among values, which increase; ValueError for one that matters and is none."""
+    found = np.minimum(np.searchsorted(values, column), len(values) - 1)
+    wrong = where & (np.asarray(values)[found] != column)
+    if wrong.any():
+        allowed = (
+            f"{values[0]} to {values[-1]}" if values[-1] - values[0] < len(values) else ", ".join(map(str, values))
+        )
+        raise ValueError(f"{name} must be one of {allowed}, got {column[wrong][0]}. Choose such a number.")
+    return found
 
 
 def packed(own: Chosen) -> Integers:

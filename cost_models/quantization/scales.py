@@ -19,6 +19,9 @@ from designgym.cost_models.quantization.formats import Format, integer
 Rule = Literal["absmax", "mse", "power_of_two"]
 Granularity = Literal["tensor", "channel", "group"]
 
+RULES: tuple[Rule, ...] = ("mse", "absmax", "power_of_two")  # the best first
+GRANULARITIES: tuple[Granularity, ...] = ("channel", "tensor", "group")
+
 FACTORS = np.linspace(0.35, 1.0, 14)
 
 Floats = NDArray[np.float64]

@@ -10,14 +10,13 @@ from designgym.cost_models.quantization.layer_formats import (
     ELEMENTS,
     EXPONENT_BITS,
     FAMILIES,
-    GRANULARITIES,
     GROUP,
     MANTISSA_BITS,
     MIXTURE_BITS,
-    RULES,
     SMOOTHINGS,
 )
 from designgym.cost_models.quantization.rounding_methods import ROUNDINGS
+from designgym.cost_models.quantization.scales import GRANULARITIES, RULES
 from designgym.envs.objective import Objective
 from designgym.envs.parameters import Categorical, Integer, Ordinal, Parameter
 from designgym.envs.problem import DesignProblem
@@ -81,20 +80,20 @@ def layer_parameters(prefix: str, smooth: bool) -> list[Parameter]:
     def when(*families: str) -> dict[str, Any]:
         return {"when": (family, set(families))}
 
-    def whole(name: str, values: tuple[int, ...], meaning: str, *families: str) -> Integer:
+    def whole(name: str, values: tuple[int, ...], own: int, meaning: str, *families: str) -> Integer:
         low, high = values[0], values[-1]
-        return Integer(prefix + name, low, high, unit="bit", meaning=meaning, default=high, **when(*families))
+        return Integer(prefix + name, low, high, unit="bit", meaning=meaning, default=own, **when(*families))
 
     scaled = when(*(one for one in FAMILIES if one != "microscaling"))
     found: list[Parameter] = [
         Categorical(family, FAMILIES, meaning=f"kind of {of} numbers"),
-        whole("bits", BITS, f"of {of} integer weights", "integer"),
-        whole("exponent_bits", EXPONENT_BITS, f"of {of} weights and activations", "minifloat"),
-        whole("mantissa_bits", MANTISSA_BITS, "the same; a number has a sign bit beside both", "minifloat"),
+        whole("bits", BITS, 8, f"of {of} integer weights", "integer"),
+        whole("exponent_bits", EXPONENT_BITS, 4, f"of {of} floats, weights and activations", "minifloat"),
+        whole("mantissa_bits", MANTISSA_BITS, 3, "the same; a sign bit comes to both", "minifloat"),
         Categorical(prefix + "element", ELEMENTS, meaning=f"of {of} blocks", **when("microscaling")),
         Ordinal(prefix + "block", BLOCKS, meaning="that share a scale", default=32, **when("microscaling")),
-        whole("mixture_bits", MIXTURE_BITS, f"of {of} weights", "mixture"),
-        whole("activation_bits", BITS, f"of what {of} weights multiply", "integer", "ternary", "mixture"),
+        whole("mixture_bits", MIXTURE_BITS, 4, f"of {of} weights", "mixture"),
+        whole("activation_bits", BITS, 8, f"of what {of} weights multiply", "integer", "ternary", "mixture"),
         Categorical(prefix + "rule", RULES, meaning=f"of {of} scales", **scaled),
         Categorical(
             prefix + "granularity", GRANULARITIES,
