@@ -59,7 +59,8 @@ class Study:
     """The finished runs of problems with equally many objectives.
 
     curves: by agent, problem and seed. ms: time per proposal by agent, see `_ms`. missing: why an agent is not
-    compared, by name. budget: designs a run may price. several: whether the problems have several objectives.
+    compared, by name. budget: designs a run may price. several: whether the problems have several objectives. marks:
+    numbers of designs at which agents are compared, beside the budget.
     """
 
     budget: int
@@ -71,11 +72,12 @@ class Study:
     missing: dict[str, str] = field(default_factory=dict)
     peers: frozenset[str] = frozenset()
     families: dict[str, str] = field(default_factory=dict)
+    marks: tuple[int, ...] = CHECKPOINTS
 
     @property
     def checkpoints(self) -> tuple[int, ...]:
         """Numbers of designs at which agents are compared."""
-        return tuple(dict.fromkeys([*(c for c in CHECKPOINTS if c < self.budget), self.budget]))
+        return tuple(dict.fromkeys([*(c for c in self.marks if c < self.budget), self.budget]))
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -123,8 +125,11 @@ class Study:
         return stats.second_grid(clocks, 60)
 
 
-def read_study(directory: Path, peers: Iterable[str] = ()) -> Study:
-    """Read a sweep that a comparison made. ValueError where a problem's true optimum is not known."""
+def read_study(directory: Path, peers: Iterable[str] = (), marks: Sequence[int] = CHECKPOINTS) -> Study:
+    """Read a sweep that a comparison made. ValueError where a problem's true optimum is not known.
+
+    peers: labels of what is not ours. marks: see `Study`.
+    """
     from designgym.experiments.log import load_sweep
     from designgym.experiments.trials import run_tables
 
@@ -158,6 +163,7 @@ def read_study(directory: Path, peers: Iterable[str] = ()) -> Study:
         missing=missing,
         peers=frozenset(peers),
         families={label: problem.id for label, problem in sweep.problems.items()},
+        marks=tuple(marks),
     )
 
 

@@ -134,6 +134,27 @@ def lmul(json: Json = False) -> None:
     print_figures(measure(), json)
 
 
+@bench.command("mixed-precision")
+def mixed_precision(
+    agents: Annotated[list[str], typer.Option("--agents", help="An agent; repeatable.")] = [],  # noqa: B006
+    networks: Annotated[list[str], typer.Option("--networks", help="mlp or cnn; repeatable, both by default.")] = [],  # noqa: B006
+    seeds: Annotated[int | None, typer.Option(help="Runs of each agent on each network; 10 by default.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Distinct designs a run may price; 300 by default.")] = None,
+    front_budget: Annotated[
+        int | None, typer.Option(help="The same of searches for fronts; 3,000 by default, 0 for none.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory of figures and trials; goes on there.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: few agents, seeds and designs.")] = False,
+    silent: Annotated[bool, typer.Option("--silent", help="No progress.")] = False,
+    json: Json = False,
+) -> None:
+    """Search bits layer by layer where every design is known, beside greedy descent and integer programming."""
+    from designgym.experiments.bench.mixed_precision_run import run
+
+    run(agents, networks, seeds, budget, front_budget, out, workers, quick, silent, json)
+
+
 @bench.command("diffusion")
 def diffusion(
     agents: Annotated[list[str], typer.Option("--agents", help="An agent; repeatable.")] = [],  # noqa: B006
