@@ -115,6 +115,14 @@ class Constraint:
         """Names of the columns that it reads."""
         return _names_of(self._tree)
 
+    @property
+    def limit(self) -> tuple[str, float, float] | None:
+        """Name, number, and 1 for an upper limit or -1 for a lower one, as of "area_mm2 <= 10"; None of other forms."""
+        left, right, op = self._tree.left, self._tree.comparators[0], self._tree.ops[0]
+        if not isinstance(left, ast.Name) or _names_of(right) or isinstance(op, ast.Eq | ast.NotEq):
+            return None
+        return left.id, float(_value(right, {})), 1.0 if isinstance(op, ast.LtE | ast.Lt) else -1.0
+
     @cached_property
     def _bound(self) -> tuple[str, float] | None:
         """Name and number of the commonest form, "area_mm2 <= 10", which takes one design a microsecond; else None."""

@@ -23,7 +23,7 @@ from designgym.envs.problem import DesignProblem
 if TYPE_CHECKING:
     from designgym.envs.optimum_search import Progress
 
-__all__ = ["Optimum", "find_optimum", "known_optimum", "regret", "store_optimum"]
+__all__ = ["Optimum", "find_optimum", "known_fronts", "known_optimum", "regret", "store_optimum"]
 
 FILE = "optima.json"
 
@@ -141,6 +141,37 @@ def known_optimum(problem_id: str, options: Mapping[str, Any], problem: DesignPr
     entries = _read(path) if path is not None else []
     found = [entry for entry in entries if {name: entry.get(name) for name in wanted} == wanted]
     return Optimum.from_json(found[0]["optimum"]) if found else None
+
+
+def known_fronts(problem_id: str, problem: DesignProblem) -> tuple[Optimum, ...]:
+    """Return the stored fronts of all designs of a problem's space, by two metrics or more and without a bound.
+
+    They may have been found for another objective, or another problem of the package: what counts is the version of the
+    cost model, and a space as large that has all their designs. None for a space with constraints.
+    """
+    path = _package_file(problem_id)
+    if path is None or problem.space.constraints:
+        return ()
+    found = []
+    for entry in _read(path):
+        model = (entry.get("cost_model"), entry.get("version"))
+        objective = entry.get("objective", {})
+        if model != (type(problem.cost_model).__name__, problem.cost_model.version) or objective.get("subject_to"):
+            continue
+        optimum = Optimum.from_json(entry["optimum"])
+        if len(optimum.objectives) > 1 and optimum.valid == problem.space.size and _in_space(optimum, problem):
+            found.append(optimum)
+    return tuple(found)
+
+
+def _in_space(optimum: Optimum, problem: DesignProblem) -> bool:
+    names = {name: [design.get(name) for design in optimum.designs] for name in optimum.design}
+    if set(names) != set(problem.space.columns):
+        return False
+    try:
+        return bool(problem.space.contains(problem.space.parse(names)).all())
+    except ValueError:
+        return False
 
 
 def store_optimum(

@@ -22,6 +22,7 @@ from designgym.experiments.executor import Id, Threads
 from designgym.experiments.log import Sweep, load_sweep
 from designgym.experiments.report.trials import Trials
 from designgym.experiments.verified import Comparison, add_verified, comparisons, joined, read_verified
+from designgym.experiments.verified_changes import Change, changes_of
 from designgym.experiments.verify_designs import Found, best_designs
 from designgym.experiments.verify_options import Again, options_text, problems_again
 
@@ -35,13 +36,15 @@ WAIT_S = 0.5
 class Verification:
     """What `verify` came to. options: the set, as text. skipped: why a problem was left out, by its label.
 
-    comparisons: of this set, all agents together before each of them. failed: designs whose evaluation failed.
+    comparisons: of this set, all agents together before each of them. changes: of each of these, the metrics that are
+    others then. failed: designs whose evaluation failed.
     """
 
     sweep: Sweep
     options: str
     top: int
     comparisons: tuple[Comparison, ...]
+    changes: tuple[tuple[Change, ...], ...]
     skipped: dict[str, str]
     failed: int
     path: Path
@@ -78,7 +81,9 @@ def verify(
     if not tables:
         raise ValueError(f"nothing to verify in {directory}: {'; '.join(f'{k}: {v}' for k, v in skipped.items())}.")
     new = joined(tables)
-    return Verification(sweep, text, top, tuple(comparisons(new)), skipped, failed, add_verified(directory, new))
+    found_again = tuple(comparisons(new))
+    changes = tuple(changes_of(new, one, sweep.problems[one.problem].metrics) for one in found_again)
+    return Verification(sweep, text, top, found_again, changes, skipped, failed, add_verified(directory, new))
 
 
 def _check(options: Mapping[str, Any], top: int, workers: int) -> None:

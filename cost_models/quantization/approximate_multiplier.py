@@ -94,7 +94,7 @@ class ApproximateMultiplier:
 
     def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
         """Show mantissa bits and offset of each layer."""
-        meaning = "Mantissa bits of what a layer multiplies, the darker the more, and l of the 2^-l that it adds."
+        meaning = "Mantissa bits of what a layer multiplies, and l of the 2^-l that it adds."
         return strips(names, self.layers, [self._rows(designs, i) for i in range(len(names))], meaning)
 
     def _rows(self, designs: Columns, i: int) -> list[Row]:

@@ -99,7 +99,7 @@ class LowRank:
 
     def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
         """Show the rank of each layer's matrix."""
-        meaning = "A layer’s rank, of the largest that its matrix can have, the darker the more of it."
+        meaning = "A layer’s rank, of the largest that its matrix can have."
         return strips(names, self.layers, [[self._row(designs, i)] for i in range(len(names))], meaning)
 
     def _row(self, designs: Columns, i: int) -> Row:

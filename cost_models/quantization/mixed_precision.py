@@ -134,7 +134,7 @@ class MixedPrecision:
 
     def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
         """Show the bits of each layer."""
-        meaning = "A number is the bits of a layer’s integers, the darker the more."
+        meaning = "A number is the bits of a layer’s integers, the stronger its colour the more."
         rows = [[self._row(designs, i, side) for side in (0, 1)] for i in range(len(names))]
         return strips(names, self.layers, rows, meaning)
 

@@ -18,7 +18,7 @@ TITLE = "What each layer is given"
 class Row:
     """One respect in which layers differ, such as the format of weights.
 
-    A layer each: levels, from 0 to 1, as dark as its cell is, 1 for what costs most; texts, short: "4", "E4M3", "2:4".
+    A layer each: levels, from 0 to 1, how strong its cell's colour is, 1 for what costs most; texts, short: "4", "2:4".
     """
 
     label: str

@@ -96,7 +96,7 @@ class StructuredSparsity:
 
     def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
         """Show the pattern of each layer, and by what its weights were chosen."""
-        meaning = "N:M keeps N of each M inputs of an output, the darker the more; below is by what they were chosen."
+        meaning = "N:M keeps N of each M inputs of an output, chosen by the saliency below."
         return strips(names, self.layers, [self._rows(designs, i) for i in range(len(names))], meaning)
 
     def _rows(self, designs: Columns, i: int) -> list[Row]:

@@ -24,6 +24,7 @@ def verify(
 ) -> None:
     """Price a sweep's best designs again under other options, and say what is lost."""
     from designgym.experiments.report import write_report
+    from designgym.experiments.verified_changes import in_words, worth_saying
     from designgym.experiments.verify import verify as verify_sweep
 
     found = verify_sweep(directory, assignments(set_, "--set"), top, environment, workers)
@@ -33,9 +34,12 @@ def verify(
         return
     out = console()
     for problem in dict.fromkeys(one.problem for one in found.comparisons):
-        ours = [one for one in found.comparisons if one.problem == problem]
-        for objective in dict.fromkeys(one.objective for one in ours):
-            _print(out, found, problem, [one for one in ours if one.objective == objective])
+        ours = [pair for pair in zip(found.comparisons, found.changes, strict=True) if pair[0].problem == problem]
+        for objective in dict.fromkeys(one.objective for one, _ in ours):
+            wanted = [pair for pair in ours if pair[0].objective == objective]
+            _print(out, found, problem, [one for one, _ in wanted])
+            for change in worth_saying(wanted[0][1]):
+                out.print(f"{in_words(change, found.options)}\n", markup=False, soft_wrap=True)
     for label, why in found.skipped.items():
         out.print(f"left out: {label}: {why}", style="yellow", markup=False, soft_wrap=True)
     if found.failed:
@@ -64,6 +68,16 @@ def _print(out: Any, found: Any, problem: str, ours: list[Any]) -> None:
     out.print(table(f"{problem} under {found.options}", columns, rows, columns[1:]))
 
 
+def _change(change: Any) -> dict[str, Any]:
+    base = change.base
+    return {
+        "metric": change.metric.name, "searched": change.searched, "verified": change.verified,
+        "mean_worse": change.mean_worse, "overfitted": None if base is None else change.overfitted,
+        "base": None if base is None else {"counts": base.counts.name, "searched": base.searched,
+                                           "verified": base.verified},
+    }  # fmt: skip
+
+
 def _verified(sign: float, loss: float, unit: str) -> str:
     return quantity(sign * loss, unit) if math.isfinite(loss) else "infeasible"
 
@@ -84,14 +98,14 @@ def _sign(logged: Any, objective: str) -> float:
 
 def _result(found: Any) -> dict[str, Any]:
     comparisons = []
-    for one in found.comparisons:
+    for one, changes in zip(found.comparisons, found.changes, strict=True):
         sign = _sign(found.sweep.problems[one.problem], one.objective)
         searched, verified = float(one.searched[0]), float(one.verified[0])
         comparisons.append({
             "problem": one.problem, "agent": one.agent or None, "objective": one.objective, "designs": len(one.rows),
             "searched": sign * searched, "verified": sign * verified if math.isfinite(verified) else None,
             "ratio": _ratio(searched, verified), "place": one.place, "kendall_tau": one.correlation,
-            "infeasible": one.infeasible,
+            "infeasible": one.infeasible, "changes": [_change(change) for change in changes],
             "losses_searched": one.searched, "losses_verified": one.verified,
         })  # fmt: skip
     return {

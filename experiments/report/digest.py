@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.envs.pareto import nondominated
+from designgym.experiments.report.bounds import bound_losses, bounds_of
 from designgym.experiments.report.keep import BestByValue, BestRows, FrontRows, Sample, front_of
 from designgym.experiments.report.steps import Steps, steps_of
 from designgym.experiments.report.trials import STATUSES, Trials
@@ -25,7 +27,9 @@ class Digest:
 
     priced: designs priced. steps: of each run by its key. status: of each run, counts of `STATUSES`. first: the best
     designs of each agent by its first objective. start: the feasible trials of the user's designs, started whether any
-    were priced.
+    were priced. bounds: of the one objective, and bounded, of each bound and agent: the trials, infeasible ones too, of
+    which none has both a smaller loss and more room, their losses as of `bound_losses`. labels: agents by their runs'
+    places.
     """
 
     def __init__(self, logged: LoggedProblem) -> None:
@@ -44,6 +48,9 @@ class Digest:
         self.fronts: dict[str, FrontRows] = {}
         self.by_value: dict[str, BestByValue] = {}
         self.first: dict[str, BestRows] = {}
+        self.bounds = bounds_of(logged)
+        self.bounded: dict[str, dict[str, FrontRows]] = {bound.text: {} for bound in self.bounds}
+        self.labels: dict[int, str] = {}
 
     def add(self, run: LoggedRun, trials: Trials, objectives: tuple[str, ...]) -> None:
         """Add the trials of one run, if there are any."""
@@ -55,6 +62,8 @@ class Digest:
         self.steps[run.key] = steps_of(trials)
         self.status[run.key] = np.bincount(trials.status, minlength=len(STATUSES))
         self.sample.add(trials, run.key)
+        self.labels[int(trials.run[0])] = run.label
+        self._add_bounded(run.label, trials)
         self.first.setdefault(run.label, BestRows(1)).add(replace(trials, losses=trials.losses[:, :1]))
         if run.agent == "random":
             # The user's own designs come first, and are not drawn.
@@ -76,6 +85,14 @@ class Digest:
         rows = np.flatnonzero(first & trials.feasible)
         if len(rows):
             self.start.add(front_of(trials.take(rows).bare()))
+
+    def _add_bounded(self, label: str, trials: Trials) -> None:
+        for bound in self.bounds:
+            losses, there = bound_losses(self.logged, bound, trials)
+            rows = there[nondominated(losses[there])]
+            # All of these count as feasible: on which side of the bound they lie is seen.
+            kept = replace(trials, losses=losses, feasible=np.ones(len(trials), bool)).take(rows).bare()
+            self.bounded[bound.text].setdefault(label, FrontRows()).add(kept)
 
     def _add_values(self, trials: Trials) -> None:
         loss = np.where(trials.feasible, trials.losses[:, 0], np.inf)

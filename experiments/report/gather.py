@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from designgym.envs.optimum import known_fronts
 from designgym.experiments import statistics as stats
 from designgym.experiments.files import LogError
 from designgym.experiments.log import FIXED, load_sweep
@@ -117,9 +118,10 @@ def study_problem(logged: LoggedProblem, sweep: Sweep, digest: Digest, again: pa
     agents = tuple(_agent(label, i, runs, curves, truth) for i, label in enumerate(labels))
     best, on_front = _best_designs(good, sweep.runs, problem)
     lines = _lines(good, problem)
-    verified = None if again is None else verified_of(again, logged.label, lambda design: named(design, problem))
+    verified = None if again is None else verified_of(again, logged, lambda design: named(design, problem))
     study = ProblemStudy(
-        logged, runs, digest, good, truth, agents, best, on_front, _errors(sweep, runs), lines, verified
+        logged, runs, digest, good, truth, agents, best, on_front, _errors(sweep, runs), lines, verified,
+        known_fronts=known_fronts(logged.id, problem) if digest.bounds and problem is not None else (),
     )  # fmt: skip
     return _with_pictures(study, problem, why)
 

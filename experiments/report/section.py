@@ -13,6 +13,7 @@ from designgym.experiments.report.parallel import axes_of, parallel_figure
 from designgym.experiments.report.pictures import pictures_block
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, percent
+from designgym.experiments.report.tradeoff import tradeoff_block
 from designgym.experiments.report.values import values_figure
 from designgym.experiments.report.verified import verified_block
 from designgym.experiments.report.versus import versus_card
@@ -45,7 +46,8 @@ def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
     ended = card("How runs ended", "", tables.endings_table(problem) + failures(problem))
     last = Block("ended", "How runs ended", ended)
     if not problem.best:
-        return [Block("headline", "Headline", f'<div class="card headline">{sentences}</div>'), last]
+        said = Block("headline", "Headline", f'<div class="card headline">{sentences}</div>')
+        return [said, _bound(problem, part), last]
     words = f'<div class="card headline">{sentences}{tables.ranking_table(problem)}</div>'
     return [
         Block("headline", "Headline", f'<div class="hero">{words}{_best(problem)}</div>'),
@@ -53,6 +55,7 @@ def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
         Block("versus", "Agents in pairs", versus_card(problem)),
         Block("progress", "Progress", _progress(problem, part)),
         Block("best", "Best designs" if problem.single else "Designs on the front", _best_designs(problem)),
+        _bound(problem, part),
         Block("pictures", "Pictures", pictures_block(problem, part)),
         Block("verified", "Verified", verified_block(problem, part)),
         Block("parallel", "Parallel coordinates", _parallel(problem, part)),
@@ -61,6 +64,10 @@ def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
         Block("costs", "Time and repeats", _costs(problem)),
         last,
     ]
+
+
+def _bound(problem: ProblemStudy, part: Part) -> Block:
+    return Block("bound", "What the bound costs", tradeoff_block(problem, part))
 
 
 def _best(problem: ProblemStudy) -> str:

@@ -19,9 +19,11 @@ from designgym.experiments.report.truth import Truth
 if TYPE_CHECKING:
     from designgym.cost_models.base import Metric
     from designgym.cost_models.pictures import Picture
+    from designgym.envs.optimum import Optimum
     from designgym.experiments.log import LoggedProblem, LoggedRun
     from designgym.experiments.report.digest import Digest
     from designgym.experiments.verified import Comparison
+    from designgym.experiments.verified_changes import Change
 
 MOST_BEST = 10
 MOST_FRONT = 20
@@ -136,11 +138,13 @@ class Line:
 class Verified:
     """What the best designs of a problem came to under options that search did not see, see `experiments.verified`.
 
-    designs: those of all agents together, by the numbers of their rows. damage: why it cannot be read, if it cannot.
+    designs: those of all agents together, by the numbers of their rows. changes: of each comparison, the metrics that
+    are others then. damage: why it cannot be read, if it cannot.
     """
 
     comparisons: tuple[Comparison, ...] = ()
     designs: dict[int, BestDesign] = field(default_factory=dict)
+    changes: tuple[tuple[Change, ...], ...] = ()
     damage: str = ""
 
 
@@ -152,7 +156,7 @@ class ProblemStudy:
     best: the best designs found, or some of the `front_designs` designs that no other found dominates. errors: of the
     failed and damaged runs by their keys. lines: more of the best designs, or of those on the front, in order.
     pictures: what the cost model shows of the best design of each agent in colour; no_pictures: why it could not be
-    asked, if so.
+    asked, if so. known_fronts: stored ones of all designs of its space, by whatever metrics.
     """
 
     logged: LoggedProblem
@@ -168,6 +172,7 @@ class ProblemStudy:
     verified: Verified | None = None
     pictures: tuple[Picture, ...] = ()
     no_pictures: str = ""
+    known_fronts: tuple[Optimum, ...] = ()
 
     @property
     def single(self) -> bool:

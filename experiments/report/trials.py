@@ -23,8 +23,8 @@ STATUSES = ("ok", "infeasible", "failed")
 class Trials:
     """n trials. run: place of each one's run in the sweep. number: its place among the designs priced in it, from 1.
 
-    losses: (n, k). designs: columns of numbers; where a column has `names`, indices into them. status: counts of
-    `STATUSES` are all that is made of it.
+    violation: 0 where feasible, inf where it failed. losses: (n, k). designs: columns of numbers; where a column has
+    `names`, indices into them. status: counts of `STATUSES` are all that is made of it.
     """
 
     run: NDArray[np.int64]
@@ -33,6 +33,7 @@ class Trials:
     elapsed_s: NDArray[np.float64]
     status: NDArray[np.int64]
     feasible: NDArray[np.bool_]
+    violation: NDArray[np.float64]
     losses: NDArray[np.float64]
     designs: dict[str, NDArray[Any]]
     names: dict[str, tuple[str, ...]]
@@ -71,7 +72,7 @@ class Trials:
         return replace(self, designs={}, names={}, metrics={})
 
 
-PLAIN = ("run", "number", "ask", "elapsed_s", "status", "feasible", "losses")
+PLAIN = ("run", "number", "ask", "elapsed_s", "status", "feasible", "violation", "losses")
 
 
 def joined(parts: Sequence[Trials]) -> Trials:
@@ -118,6 +119,7 @@ def trials_of(table: pa.Table, run: int) -> Trials:
         elapsed_s=_numbers(table, "elapsed_s")[some],
         status=_statuses(table)[some],
         feasible=_numbers(table, "feasible").astype(bool)[some],
+        violation=_numbers(table, "violation")[some],
         losses=np.stack([_numbers(table, f"loss.{name}") for name in objectives_of(table)], axis=1)[some],
         designs={name: (named[name][1] if name in named else numbers[name])[some] for name in columns},
         names={name: names for name, (names, _) in named.items()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -11,20 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from designgym.experiments.files import LogError
-from designgym.experiments.report.drawing import (
-    Figure,
-    axis,
-    layout,
-    plain_text,
-    rounded,
-    scaled_unit,
-    value_axis,
-    with_legend,
-    with_unit,
-)
 from designgym.experiments.report.frame import Part, card, figures
-from designgym.experiments.report.palette import colour_of, symbol_of
-from designgym.experiments.report.study import AgentStudy, BestDesign, ProblemStudy, Verified
+from designgym.experiments.report.study import BestDesign, ProblemStudy, Verified
 from designgym.experiments.report.tables import agent_name, metric_head, parameter_head, table
 from designgym.experiments.report.text import (
     NBSP,
@@ -35,16 +23,18 @@ from designgym.experiments.report.text import (
     number,
     parameter_html,
     percent,
-    short_label,
 )
+from designgym.experiments.report.verified_changes import agents_table, changes_card, overfitting
+from designgym.experiments.report.verified_figure import Pairs, verified_figure
 from designgym.experiments.verified import Comparison, comparisons, ratio, read_verified
+from designgym.experiments.verified_changes import Change, changes_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from designgym.experiments.log import LoggedProblem
+
 MOST_DESIGNS = 10
-ALONG = 48  # points of the diagonal, which is a curve where one axis alone is logarithmic
-SMALLER = {"size": 12.5}
 
 
 @dataclass(frozen=True)
@@ -77,9 +67,11 @@ def read(directory: Path) -> tuple[pa.Table | None, str]:
         return None, str(error)
 
 
-def verified_of(found: pa.Table, label: str, name: Callable[[dict[str, Any]], dict[str, Any]]) -> Verified | None:
+def verified_of(
+    found: pa.Table, logged: LoggedProblem, name: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Verified | None:
     """Return what was verified of one problem, None where nothing was. name: what `gather.named` does."""
-    ours = tuple(one for one in comparisons(found) if one.problem == label)
+    ours = tuple(one for one in comparisons(found) if one.problem == logged.label)
     if not ours:
         return None
     wanted = [row for one in ours if not one.agent for row in one.rows[:MOST_DESIGNS].tolist()]
@@ -89,7 +81,7 @@ def verified_of(found: pa.Table, label: str, name: Callable[[dict[str, Any]], di
         design = name({column: value for column, value in design.items() if value is not None})
         place = (values["agent"], values["seed"], values["number"])
         designs[row] = BestDesign(np.array([values["loss.searched"]]), design, {}, {}, place)
-    return Verified(ours, designs)
+    return Verified(ours, designs, tuple(changes_of(found, one, logged.metrics) for one in ours))
 
 
 # -- the section ------------------------------------------------------------------------------------------------------
@@ -105,25 +97,53 @@ def verified_block(problem: ProblemStudy, part: Part) -> str:
     parts = []
     sets = list(dict.fromkeys((one.options, one.objective) for one in verified.comparisons))
     for options, objective in (one for one in sets if one[1] in problem.objectives):
-        ours = [one for one in verified.comparisons if (one.options, one.objective) == (options, objective)]
-        metric = _Metric(problem, objective)
-        beside = card("What is lost", _lost_note(ours[0]), _lost_table(metric, ours[1:], ours[0]))
-        heading = f"Verified under {options}" + ("" if problem.single else f": {objective}")
-        parts.append(figures(part.place(_figure(metric, ours), heading, _note(metric, ours[0])), beside))
-        parts.append(card(f"The best in search, under {escape(options)}", "", _designs_table(metric, ours[0])))
+        told = [
+            (one, changes)
+            for one, changes in zip(verified.comparisons, verified.changes, strict=True)
+            if (one.options, one.objective) == (options, objective)
+        ]
+        parts.append(_of_a_set(_Metric(problem, objective), told, part))
     return "".join(parts)
+
+
+def _of_a_set(metric: _Metric, told: list[tuple[Comparison, tuple[Change, ...]]], part: Part) -> str:
+    """Return what was verified of one objective under one set of options. told: all agents together, then each."""
+    ours, (together, changes) = [one for one, _ in told], told[0]
+    lost = _lost_table(metric, ours[1:], together) + agents_table(metric.problem, told)
+    beside = card("What is lost", _lost_note(together), lost)
+    heading = f"Verified under {together.options}" + ("" if metric.problem.single else f": {metric.name}")
+    note = f"{_note(metric, together)} {overfitting(together, changes)}".strip()
+    drawn, pairs = _drawn(metric, told)
+    figure = verified_figure(metric.problem, drawn, pairs)
+    designs = card(f"The best in search, under {escape(together.options)}", "", _designs_table(metric, together))
+    others = changes_card(metric.problem, together, changes)
+    return figures(part.place(figure, heading, note), beside) + designs + others
+
+
+def _drawn(metric: _Metric, told: list[tuple[Comparison, tuple[Change, ...]]]) -> tuple[str, Pairs]:
+    """Return the metric to draw and its values by agent: the objective, or the first that moves where that does not."""
+    moved = [change.metric.name for change in told[0][1]]
+    if moved and metric.name not in moved:
+        return moved[0], {
+            one.agent: (change.searched, change.verified)
+            for one, changes in told[1:]
+            for change in changes
+            if change.metric.name == moved[0]
+        }
+    return metric.name, {one.agent: (metric.sign * one.searched, metric.sign * one.verified) for one, _ in told[1:]}
 
 
 def _note(metric: _Metric, together: Comparison) -> str:
     searched, verified, n = float(together.searched[0]), float(together.verified[0]), len(together.rows)
     share = "" if np.isnan(ratio(searched, verified)) else f": {_share(searched, verified)}"
-    place = f" It takes place {together.place} of the {n} best." if n > 1 else ""
-    text = (
-        f"The best design in search, with {code(metric.name)} {metric.html(searched)}, comes to "
-        f"{metric.html(verified)}{share}.{place}"
-    )
-    if together.infeasible:
-        text += f" {together.infeasible} of them {'is' if together.infeasible == 1 else 'are'} not feasible there."
+    comes = f"comes to {metric.html(verified)}{share}" if np.isfinite(verified) else "is not feasible there"
+    text = f"The best design in search, with {code(metric.name)} {metric.html(searched)}, {comes}."
+    if together.infeasible == n > 1:
+        text += f" Nor is any other of the {n} best."
+    elif n > 1:
+        text += f" It takes place {together.place} of the {n} best." if np.isfinite(verified) else ""
+        some = f"{together.infeasible} of the {n} best {'is' if together.infeasible == 1 else 'are'}"
+        text += f" {some} not feasible there." if together.infeasible else ""
     problem, k = metric.problem, metric.problem.objectives.index(metric.name)
     if problem.good is not None and problem.good.losses[:, k].min() < searched:
         text += " <strong>The sweep has found better designs since: verify again.</strong>"
@@ -185,48 +205,3 @@ def _designs_table(metric: _Metric, together: Comparison) -> str:
             *(parameter_html(problem, column, best) for column in problem.columns),
         ])  # fmt: skip
     return table(head, rows, left=(4,), css="dense")
-
-
-# -- the figure -------------------------------------------------------------------------------------------------------
-
-
-def _figure(metric: _Metric, ours: list[Comparison]) -> Figure:
-    """Return the agents' designs, the metric verified against the metric in search, with the line of no loss."""
-    together = ours[0]
-    scale, unit = scaled_unit(float(together.searched[0]), metric_unit(metric.problem, metric.name))
-    studies: Mapping[str, AgentStudy] = {agent.label: agent for agent in metric.problem.agents}
-    shown = {agent.label for agent in metric.problem.shown}
-    traces: list[dict[str, Any]] = []
-    xs, ys = [], []
-    for one in ours[1:]:
-        finite = np.isfinite(one.verified) & np.isfinite(one.searched)
-        x, y = metric.sign * one.searched[finite] / scale, metric.sign * one.verified[finite] / scale
-        if not len(x):
-            continue
-        xs.append(x)
-        ys.append(y)
-        label = plain_text(short_label(one.agent))
-        colour, symbol = "@muted", "circle-open"
-        if one.agent in shown:
-            colour, symbol = f"@{colour_of(studies[one.agent].slot)}", symbol_of(studies[one.agent].slot)
-        told = f"{plain_text(metric.name)} %{{x:.4g}} in search, %{{y:.4g}} verified<extra>{label}</extra>"
-        marker = {"color": colour, "size": 8, "symbol": symbol}
-        traces.append({
-            "type": "scatter", "mode": "markers", "name": label, "x": rounded(x), "y": rounded(y), "marker": marker,
-            "hovertemplate": told,
-        })  # fmt: skip
-    if not xs:
-        return {"data": [], "layout": layout(axis("in search"), axis("verified"))}
-    x, y = np.concatenate(xs), np.concatenate(ys)
-    along = np.linspace(x.min(), x.max(), ALONG)
-    line = {"color": "@muted", "width": 1.4, "dash": "dash"}
-    traces.insert(0, {
-        "type": "scatter", "mode": "lines", "name": "nothing lost", "x": rounded(along), "y": rounded(along),
-        "line": line, "hoverinfo": "skip",
-    })  # fmt: skip
-    title = with_unit(metric.name, unit)
-    shape = layout(
-        value_axis(f"{title} in search", x), value_axis(f"{title} verified", np.concatenate([x, y])),
-        hovermode="closest",
-    )  # fmt: skip
-    return with_legend({"data": traces, "layout": shape})

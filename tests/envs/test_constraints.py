@@ -177,6 +177,18 @@ def test_an_unknown_name_names_the_nearest() -> None:
     assert nearest("zzz", ["power_w"]) == "Known: power_w."
 
 
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("a <= 10", ("a", 10.0, 1.0)), ("a < -0.5", ("a", -0.5, 1.0)), ("2 * 3 >= a", ("a", 6.0, 1.0)),
+        ("b >= 1e-3", ("b", 1e-3, -1.0)), ("1 < b", ("b", 1.0, -1.0)),
+        ("a == 1", None), ("a != 1", None), ("a <= b", None), ("2 * a <= 1", None), ("abs(a) <= 1", None),
+    ],
+)  # fmt: skip
+def test_a_limit_is_a_name_against_a_number(text: str, limit: tuple[str, float, float] | None) -> None:
+    assert Constraint(text, ("a", "b")).limit == limit
+
+
 def test_constraints_pickle_and_compare() -> None:
     constraint = Constraint("max(a, 3) <= 2 * b", ("a", "b"))
     columns: dict[str, Any] = {"a": np.array([1.0, 9.0]), "b": np.array([1.0, 1.0])}

@@ -32,7 +32,7 @@ from designgym.envs import (
     register_problem,
 )
 from designgym.envs import optimum_search as search_module
-from designgym.envs.optimum import Optimum, find_optimum, known_optimum, regret, store_optimum
+from designgym.envs.optimum import Optimum, find_optimum, known_fronts, known_optimum, regret, store_optimum
 from designgym.envs.pareto import hypervolume, hypervolume_so_far, nondominated
 
 NAMES = ("u", "v", "w")
@@ -328,6 +328,26 @@ def test_another_option_objective_or_version_is_another_optimum(family: str) -> 
     store_optimum(find_optimum(newer), family, {}, newer)
     assert known_optimum(family, {}, make_problem(family)) is None, "an older version's is replaced"
     assert len(json.loads(path.read_text())) == 5
+
+
+def test_a_front_of_the_whole_space_is_known_whatever_is_wanted(family: str) -> None:
+    both, bound = Objective(("cost", "gain")), "gain >= 1.5"
+    fronts = {}
+    for top, subject_to in ((9, ()), (5, ()), (9, (bound,))):
+        options = {"top": top, "objective": replace(both, subject_to=subject_to)}
+        problem = make_problem(family, **options)
+        fronts[top, subject_to] = find_optimum(problem)
+        store_optimum(fronts[top, subject_to], family, options, problem)
+    store_optimum(find_optimum(make_problem(family)), family, {}, make_problem(family))
+    for top in (9, 5):
+        bounded = make_problem(family, top=top, objective=Objective("cost", subject_to=bound))
+        assert known_fronts(family, bounded) == (fronts[top, ()],)
+    assert known_fronts(family, make_problem(family, top=7)) == ()
+    assert known_fronts(family, make_problem(family, cost_model=Scaled(2.0))) == ()
+    named = replace(make_problem(family), space=DesignSpace(Integer("y", 1, 9)))
+    elsewhere = replace(make_problem(family), space=DesignSpace(Integer("x", 21, 29)))
+    constrained = replace(make_problem(family), space=DesignSpace(Integer("x", 1, 9), constraints=["x != 4"]))
+    assert [known_fronts(family, other) for other in (named, elsewhere, constrained)] == [()] * 3
 
 
 def test_the_recorded_command_finds_it_again(family: str) -> None:

@@ -48,7 +48,8 @@ def test_best_rows_of_many_runs_are_the_best_of_all() -> None:
 def some_trials(losses: np.ndarray) -> Trials:
     n = len(losses)
     zeros, ones = np.zeros(n, np.int64), np.ones(n, bool)
-    return Trials(zeros, np.arange(1, n + 1), zeros, np.zeros(n), zeros, ones, losses[:, None], {"x": losses}, {}, {})
+    none = np.zeros(n)
+    return Trials(zeros, np.arange(1, n + 1), zeros, none, zeros, ones, none, losses[:, None], {"x": losses}, {}, {})
 
 
 @pytest.mark.parametrize("objectives", [2, 3])
