@@ -2,7 +2,7 @@
 
 Weights are rounded by a method that looks at what the float network's layer reads of all training examples; scales of
 activations, and by what inputs are equalised, come from its first 256. Whatever the formats of other layers, a layer's
-are the same. Products are of numbers as they are rounded, summed in float64.
+are the same. All is worked out in float64, so that another processor's order of sums moves hardly a code.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from designgym.cost_models.quantization.layer_formats import (
     Chosen,
 )
 from designgym.cost_models.quantization.microscaling import Microscaling, microscaled
-from designgym.cost_models.quantization.networks import Network, check_fits, forward
+from designgym.cost_models.quantization.networks import Network, check_fits, forward, in_double
 from designgym.cost_models.quantization.rounding_methods import ROUNDINGS, Inputs, corrected_bias, rounded_matrix
 from designgym.cost_models.quantization.scales import GRANULARITIES, RULES, calibrated
 from designgym.cost_models.quantization.scores import accuracy, negative_log_likelihood
@@ -78,10 +78,10 @@ class FormatLayers:
 
     def __init__(self, network: Network, data: Dataset) -> None:
         check_fits(network, data)
-        self.network, self.data = network, data
-        self._weighted = weighted_steps(network)
+        self.network, self.data = in_double(network), data
+        self._weighted = weighted_steps(self.network)
         names = {step.name for step in self._weighted}
-        self.steps = tuple(step for step in network.steps if step.name in names)
+        self.steps = tuple(step for step in self.network.steps if step.name in names)
         self._variants, self._first_codes = Kept(), Kept()
         self._divided: dict[tuple[int, int], tuple[Floats, Inputs]] = {}
         self._rounds: dict[tuple[int, int], Rounds] = {}

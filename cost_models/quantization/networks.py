@@ -171,6 +171,11 @@ def with_parameters(network: Network, arrays: Mapping[str, Array]) -> Network:
     return Network(network.name, network.input_shape, tuple(steps))
 
 
+def in_double(network: Network) -> Network:
+    """Return the network with its arrays in float64, whose sums differ from one processor to the next by 1e-16 only."""
+    return with_parameters(network, {name: array.astype(np.float64) for name, array in parameters(network).items()})
+
+
 def digest(network: Network, data: Dataset, splits: Sequence[str], more: object) -> str:
     """Return twelve hexadecimal digits that change with anything that a network's scores on some splits depend on.
 

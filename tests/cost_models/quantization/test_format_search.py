@@ -85,7 +85,8 @@ def test_integers_are_those_of_mixed_precision(network: str) -> None:
     for name in ("model_byte", "energy_j", "luts", "cycles"):
         assert found[name] == pytest.approx(told[name], rel=1e-12)
     assert found["accuracy"] == pytest.approx(told["accuracy"], abs=IMAGE)
-    assert found["nll"] == pytest.approx(told["nll"], abs=1e-4)
+    assert found["nll"] == pytest.approx(told["nll"], abs=1e-3)
+    assert np.mean(np.abs(found["nll"] - told["nll"]) < 1e-5) > 0.9
 
 
 def test_floats_and_equalised_integers_keep_what_integers_lose_of_raw_measurements() -> None:
