@@ -56,12 +56,30 @@ register_cost_model(
 )
 register_cost_model("TimestepSubset", "designgym.cost_models.solver_schedule.timestep_subset:TimestepSubset")
 register_cost_model(
-    "ApproximateMultiplier", "designgym.cost_models.quantization.approximate_multiplier:ApproximateMultiplier"
+    "ApproximateMultiplier",
+    "designgym.cost_models.quantization.approximate_multiplier:ApproximateMultiplier",
+    validate="designgym.cost_models.quantization.lmul_validate:validate",
 )
-register_cost_model("StructuredSparsity", "designgym.cost_models.quantization.structured_sparsity:StructuredSparsity")
-register_cost_model("FormatSearch", "designgym.cost_models.quantization.format_search:FormatSearch")
-register_cost_model("LowRank", "designgym.cost_models.quantization.low_rank:LowRank")
-register_cost_model("MixedPrecision", "designgym.cost_models.quantization.mixed_precision:MixedPrecision")
+register_cost_model(
+    "StructuredSparsity",
+    "designgym.cost_models.quantization.structured_sparsity:StructuredSparsity",
+    validate="designgym.cost_models.quantization.compression_validate:validate_sparsity",
+)
+register_cost_model(
+    "FormatSearch",
+    "designgym.cost_models.quantization.format_search:FormatSearch",
+    validate="designgym.cost_models.quantization.formats_validate:validate",
+)
+register_cost_model(
+    "LowRank",
+    "designgym.cost_models.quantization.low_rank:LowRank",
+    validate="designgym.cost_models.quantization.compression_validate:validate_low_rank",
+)
+register_cost_model(
+    "MixedPrecision",
+    "designgym.cost_models.quantization.mixed_precision:MixedPrecision",
+    validate="designgym.cost_models.quantization.mixed_precision_validate:validate",
+)
 register_cost_model(
     "CompressedTransformer",
     "designgym.cost_models.quantization.compressed_transformer:CompressedTransformer",

@@ -19,16 +19,25 @@ def read_rows(path: Path, required: Sequence[str], what: str) -> list[tuple[int,
 
     ValueError in one line: a file that can not be read, or a header that lacks one of the required. what: the table's.
     """
+    reader = _reader(path, what)
+    missing = [name for name in required if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ValueError(f"{path}: the header must name {', '.join(missing)}. Add what is missing.")
+    return [(reader.line_num, row) for row in reader if any(given(row, name) for name in required)]
+
+
+def header_of(path: Path, what: str) -> tuple[str, ...]:
+    """Return the names in a table's header; ValueError as of `read_rows`."""
+    return tuple(_reader(path, what).fieldnames or ())
+
+
+def _reader(path: Path, what: str) -> "csv.DictReader[str]":
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ValueError(f"{path} cannot be read: {reason}. Give the path of a table of {what}.") from None
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    missing = [name for name in required if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ValueError(f"{path}: the header must name {', '.join(missing)}. Add what is missing.")
-    return [(reader.line_num, row) for row in reader if any(given(row, name) for name in required)]
+    return csv.DictReader(text.splitlines(), skipinitialspace=True)
 
 
 def given(cells: Cells, name: str) -> bool:
