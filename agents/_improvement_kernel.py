@@ -31,6 +31,37 @@ def most_improving(mean, nearest, noise, target, count):
 
 
 @njit(cache=True, fastmath=FUSED)
+def chance_above(mean, nearest, noise, bound):
+    """Return how likely a normal variable, of the same variance, is above a bound."""
+    deviation = math.sqrt(max(1.0 - nearest * nearest / (1.0 + noise), 1e-9))
+    return 0.5 * math.erfc((bound - mean) / (deviation * math.sqrt(2.0)))
+
+
+@njit(cache=True, fastmath=FUSED)
+def promising_within(mean, nearest, margin, margin_nearest, pool, rates, margin_rates, noise, target, bound, count):
+    """Return rows of the pool, the best first: expected improvement times the chance that the margin is above a bound.
+
+    mean, nearest: of the score; margin, margin_nearest: of how well the constraints are kept. A row picked counts as a
+    trial that came to what was expected of it. Source: Schonlau, Welch and Jones, 1998, doi:10.1214/lnms/1215456182.
+    """
+    m, count = len(mean), min(count, len(mean))
+    rows, worth = np.empty(count, np.int64), np.empty(m)
+    nearest, margin_nearest, taken = nearest.copy(), margin_nearest.copy(), np.zeros(m, np.bool_)
+    for c in range(count):
+        for j in range(m):
+            improvement = expected_improvement(mean[j], nearest[j], noise, target)
+            worth[j] = -1.0 if taken[j] else improvement * chance_above(margin[j], margin_nearest[j], noise, bound)
+        best = np.argmax(worth)
+        rows[c], taken[best] = best, True
+        if margin[best] > bound:
+            target = max(target, mean[best])
+        for j in range(m):
+            nearest[j] = greater(correlation(rates, pool, best, j), nearest[j])
+            margin_nearest[j] = greater(correlation(margin_rates, pool, best, j), margin_nearest[j])
+    return rows
+
+
+@njit(cache=True, fastmath=FUSED)
 def correlation(rates, pool, i, j):
     """Return the correlation of two rows of a pool, as `correlate` does."""
     value = ONE

@@ -14,9 +14,12 @@ KEPT = 1024  # newest trials, and as many of the best, that are left when there 
 
 
 class Archive:
-    """Keeps designs as digits, float64 (n, parameters), where places are `flat`, else as columns: its own form."""
+    """Keeps designs as digits, float64 (n, parameters), where places are `flat`, else as columns: its own form.
 
-    def __init__(self, space: DesignSpace, places: Places, objectives: int = 1) -> None:
+    bounded: whether it keeps the loss of one objective and the violation too.
+    """
+
+    def __init__(self, space: DesignSpace, places: Places, objectives: int = 1, bounded: bool = False) -> None:
         from designgym.agents import _pool_kernel as kernel
 
         self._kernel, self._space, self._flat = kernel, space, places.flat
@@ -26,6 +29,7 @@ class Archive:
         self._digits = np.empty((64, len(space.cardinalities) if places.flat else 0))
         self._columns = {} if places.flat else {name: np.empty(64, dtype) for name, dtype in space.dtypes.items()}
         self._told = np.empty((64, objectives + 1 if objectives > 1 else 0))  # losses, NaN if infeasible; own reward
+        self._bounded = np.empty((64, 2 if bounded else 0))  # loss and violation
         self._ranked, self._sorted = np.empty(64, np.int64), 0  # rows by reward, and how many of them are sorted
         self.count = 0
         self.total = 0  # trials ever added
@@ -39,6 +43,16 @@ class Archive:
     def rewards(self) -> NDArray[np.float64]:
         """Rewards, (count,)."""
         return self._rewards[: self.count]
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """Losses of the one objective, inf where there is no number, (count,)."""
+        return self._bounded[: self.count, 0]
+
+    @property
+    def violations(self) -> NDArray[np.float64]:
+        """By how much constraints are broken, (count,)."""
+        return self._bounded[: self.count, 1]
 
     def ranked(self) -> NDArray[np.int64]:
         """Return all rows, (count,), the highest reward first, earlier ones first among equals; not to be changed."""
@@ -55,16 +69,27 @@ class Archive:
         """Return the rows of the n highest rewards, best first, earlier ones first among equals."""
         return self.ranked()[:n].copy()
 
-    def add(self, designs: Any, places: NDArray[np.float64], rewards: NDArray[np.float64], losses: Any = None) -> int:
+    def add(
+        self,
+        designs: Any,
+        places: NDArray[np.float64],
+        rewards: NDArray[np.float64],
+        losses: Any = None,
+        violations: Any = None,
+    ) -> int:
         """Add designs in the archive's form, their places, (n, width), and rewards, (n,); return the first one's row.
 
-        losses: with several objectives, (n, objectives), NaN where infeasible.
+        losses: with several objectives, (n, objectives), NaN where infeasible; of a bounded archive (n, 1), and then
+        violations, (n,).
         """
         first, last = self.count, self.count + len(rewards)
         while last > len(self._rewards):
             self._apply(lambda array: np.concatenate([array, np.empty_like(array)]))
         self._places[first:last], self._rewards[first:last] = places, rewards
-        if losses is not None:
+        if violations is not None:
+            self._bounded[first:last, 0] = np.nan_to_num(losses[:, 0], nan=np.inf, posinf=np.inf, neginf=-np.inf)
+            self._bounded[first:last, 1] = violations
+        elif losses is not None:
             self._told[first:last, :-1], self._told[first:last, -1] = losses, rewards
         if self._flat:
             self._digits[first:last] = designs
@@ -97,8 +122,8 @@ class Archive:
         return int(np.searchsorted(kept, row))
 
     def _apply(self, change: Any) -> None:
-        arrays = (self._places, self._rewards, self._digits, self._told)
-        self._places, self._rewards, self._digits, self._told = map(change, arrays)
+        arrays = (self._places, self._rewards, self._digits, self._told, self._bounded)
+        self._places, self._rewards, self._digits, self._told, self._bounded = map(change, arrays)
         self._columns = {name: change(column) for name, column in self._columns.items()}
 
     def own(self, designs: Columns) -> Any:

@@ -16,24 +16,22 @@ from designgym.envs import Categorical, DesignSpace
 
 
 class Pool(NamedTuple):
-    """Candidates in the archive's form, their places, (n, width), and what the process guesses, (n,) each."""
+    """Candidates in the archive's form, their places, (n, width), and what processes guess of them, (n,) each.
+
+    guesses: a mean and the correlation with the nearest trial, of each process.
+    """
 
     designs: Any
     places: NDArray[np.float64]
-    mean: NDArray[np.float32]
-    nearest: NDArray[np.float32]
-
-    def take(self, rows: Any) -> "Pool":
-        """Return some of them."""
-        return Pool(some(self.designs, rows), self.places[rows], self.mean[rows], self.nearest[rows])
+    guesses: tuple[NDArray[np.float32], ...]
 
     def join(self, other: "Pool") -> "Pool":
         """Return these and others."""
+        pairs = zip(self.guesses, other.guesses, strict=True)
         return Pool(
             merged([self.designs, other.designs]),
             np.concatenate([self.places, other.places]),
-            np.concatenate([self.mean, other.mean]),
-            np.concatenate([self.nearest, other.nearest]),
+            tuple(np.concatenate(pair) for pair in pairs),
         )
 
 

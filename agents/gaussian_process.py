@@ -125,6 +125,25 @@ class RankProcess:
         """
         return self._improvement.promising(mean, nearest, pool.astype(Single), self.rates, self._noise, target, count)
 
+    def promising_within(
+        self,
+        bounds: "RankProcess",
+        pool: NDArray[np.float64],
+        guesses: tuple[Guess, ...],
+        target: float,
+        bound: float,
+        count: int,
+    ) -> NDArray[np.int64]:
+        """The same, times the chance that another process's score is above a bound. guesses: of both, this one first.
+
+        Both have the same noise.
+        """
+        mean, nearest, margin, margin_nearest = guesses
+        return self._improvement.promising_within(
+            mean, nearest, margin, margin_nearest, pool.astype(Single), self.rates, bounds.rates, self._noise,
+            target, bound, count,
+        )  # fmt: skip
+
 
 def normal_scores(rewards: NDArray[np.float64], order: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
     """Return scores that depend on the order of the rewards alone, equal ones alike, (n,).

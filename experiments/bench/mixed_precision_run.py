@@ -49,8 +49,8 @@ def run(
     json: bool,
 ) -> None:
     """Compare, print, and write DIR/figures.parquet."""
-    default: Any = {"seeds": SEEDS, "budget": MARKS[-1], "front_budget": FRONT_BUDGET, "agents": AGENTS}
-    wanted = QUICK if quick else default
+    default = {"seeds": SEEDS, "budget": MARKS[-1], "front_budget": FRONT_BUDGET, "agents": AGENTS}
+    wanted: dict[str, Any] = QUICK if quick else default
     names = list(dict.fromkeys(agents or wanted["agents"]))
     for name in names:
         agent_class(name)  # an unknown one is refused at once

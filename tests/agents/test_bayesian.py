@@ -10,7 +10,7 @@ from designgym.agents.gaussian_process import RankProcess
 from designgym.agents.places import Places, PlaceSet
 from designgym.agents.scalarising import chebyshev_rewards, scales
 from designgym.agents.testing import CONDITIONAL, CONTINUOUS, FLAT, problems
-from designgym.envs import DesignSpace, make_problem
+from designgym.envs import DesignSpace, Objective, make_problem
 
 RNG = np.random.default_rng(0)
 SPACES = (FLAT, CONDITIONAL, CONTINUOUS)
@@ -109,6 +109,35 @@ def test_it_comes_closer_than_random_search() -> None:
         for agent in ("bayesian", "random")
     }
     assert found["bayesian"] > found["random"] + 0.03
+
+
+def test_under_a_bound_it_comes_closer_than_by_the_reward_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = make_problem("SystolicGemms-v0", objective=Objective(("latency_s",), subject_to=("area_mm2 <= 10",)))
+
+    def mean() -> float:
+        found = [search(problem, "bayesian", 60, seed=seed).best.metrics["latency_s"] for seed in range(6)]  # type: ignore[union-attr]
+        return float(np.mean(found))
+
+    apart = mean()
+    monkeypatch.setattr(agent_class("bayesian"), "_set_apart", lambda self: None)
+    assert apart < 0.9 * mean()
+
+
+def test_a_bound_that_all_designs_keep_changes_nothing() -> None:
+    found = []
+    for bounds in ((), ("area_mm2 <= 1e9",)):
+        problem = make_problem("SystolicGemms-v0", objective=Objective(("latency_s",), subject_to=bounds))
+        found.append(problem.space.rank(search(problem, "bayesian", 60, seed=3).designs).tolist())
+    assert found[0] == found[1]
+
+
+def test_losses_that_are_no_numbers_under_a_bound_are_the_worst() -> None:
+    archive, places = Archive(FLAT, Places(FLAT), bounded=True), Places(FLAT)
+    designs = FLAT.sample(3, RNG)
+    losses = np.array([[np.nan], [2.0], [np.inf]])
+    archive.add(archive.own(designs), places.of(designs), np.zeros(3), losses, np.array([np.inf, 0.0, 1.0]))
+    assert archive.losses.tolist() == [np.inf, 2.0, np.inf]
+    assert archive.violations.tolist() == [np.inf, 0.0, 1.0]
 
 
 def test_several_objectives_are_covered_by_more_than_one_compromise() -> None:

@@ -187,3 +187,23 @@ def test_scores_depend_on_the_order_alone_and_have_unit_variance() -> None:
     assert (normal_scores(tied, either) == normal_scores(tied)).all(), "in whatever order equal ones come"
     assert (normal_scores(tied, np.arange(1000)) != normal_scores(tied)).any(), "the order is used where it is given"
     assert (np.argsort(scores) == np.argsort(rewards)).all(), "the highest reward has the highest score"
+
+
+def test_under_a_bound_improvement_counts_as_much_as_it_is_likely_to_be_kept() -> None:
+    noise, target, bound, pool = 0.03, 0.2, -0.1, RNG.random((30, 3))
+    mean, margin = RNG.normal(size=30), RNG.normal(size=30)
+    nearest, other = RNG.uniform(0.1, 0.9, (2, 30))
+    rates = np.full(3, 0.5, np.float32), np.full(3, 2.0, np.float32)
+    deviation = np.sqrt(1 - np.stack([nearest, other]) ** 2 / (1 + noise))
+    draws = np.random.default_rng(1).normal(size=(200_000, 2, 1))
+    worth = np.maximum(mean + deviation[0] * draws[:, 0] - target, 0).mean(axis=0)
+    worth *= (margin + deviation[1] * draws[:, 1] > bound).mean(axis=0)
+    guesses = mean, nearest, margin, other
+    picked = improvement.promising_within(*guesses, pool, *rates, noise, target, bound, 5)
+    assert picked[0] == np.argmax(worth)
+    assert len(set(picked.tolist())) == 5
+    every = improvement.promising_within(*guesses, pool, *rates, noise, target, -np.inf, 30)
+    alone = improvement.promising(mean, nearest, pool, rates[0], noise, target, 30)
+    assert every[0] == alone[0], "a bound that all keep is none"
+    never = np.where(np.arange(30) == picked[0], -50.0, margin)
+    assert improvement.promising_within(mean, nearest, never, other, pool, *rates, noise, target, bound, 1) != picked[0]
