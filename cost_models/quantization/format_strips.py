@@ -7,10 +7,11 @@ from designgym.cost_models.quantization.strips import Row
 
 MEANING = (
     "A number format’s name, the stronger its colour the more bits; what shares a scale and by what rule it is found, "
-    "where blocks have a power of two of their own; the exponent of SmoothQuant. Below, how all weights were rounded."
+    "where blocks have a power of two of their own; the exponent of SmoothQuant. Below, how all weights were rounded: "
+    "“bias” where biases make up for it, “equal” where layers were equalised."
 )
 MOST_BITS = max(one.bits for one in WEIGHTS)
-SHORT = {"mse": "mse", "absmax": "absmax", "power_of_two": "2^n"}
+SHORT = {"mse": "mse", "absmax": "absmax", "power_of_two": "2ⁿ"}
 NONE = "–"
 
 

@@ -216,7 +216,7 @@ def test_the_strip_of_a_design() -> None:
     assert cells.rows == ("weights", "activations", "scales", "smoothing", "rounding")
     assert cells.texts[0] == ("int4", "mxfp8_e4m3/16", "mixture4")
     assert cells.texts[1] == ("int3", "mxfp8_e4m3/16", "int8")
-    assert cells.texts[2] == ("channel, 2^n", "–", "channel, mse")
+    assert cells.texts[2] == ("channel, 2ⁿ", "–", "channel, mse")
     assert cells.texts[3] == ("0.5", "–", "–")
     assert cells.texts[4] == ("gptq + equal",) * 3
     assert 0 <= cells.levels.min() <= cells.levels.max() <= 1
