@@ -23,6 +23,7 @@ DRAWN = {
     "LayerwiseQuantization-v0": 1000,
     "ApproximateMultiplier-v0": 1000,
     "LowRank-v0": 3000,
+    "FormatSearch-v0": 500,
     "StructuredSparsity-v0": 3000,
 }  # a thousand samples or hundreds of images at each of their designs
 # Networks of float32, whose products another processor's linear algebra sums in another order.
@@ -38,10 +39,12 @@ def options_of(entry: dict[str, Any]) -> dict[str, Any]:
     words = shlex.split(entry["command"])
     assert words[:3] == ["designgym", "optimum", entry["problem"]]
     options = dict(word.split("=", 1) for word in words[4::2])
-    return {name: value == "true" or number_of(value) for name, value in options.items()}
+    return {name: value == "true" or value_of(value) for name, value in options.items()}
 
 
-def number_of(text: str) -> int | float | str:
+def value_of(text: str) -> Any:
+    if text.startswith("{"):
+        return json.loads(text)
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(text)
@@ -65,6 +68,21 @@ def test_the_problems_that_agents_are_compared_on_have_theirs() -> None:
     assert [entry["options"]["length"] for entry in entries_of("LABS-v0")] == [20]
     gemms = {tuple(entry["objective"]["minimize"]) for entry in entries_of("SystolicGemms-v0")}
     assert gemms == {("edp_js",), ("latency_s", "energy_j"), ("edp_js", "area_mm2")}
+
+
+@pytest.mark.parametrize(
+    ("problem", "networks"),
+    [
+        ("MixedPrecision-v0", {"mlp", "cnn"}), ("StructuredSparsity-v0", {"mlp", "cnn"}),
+        ("LowRank-v0", {"mlp", "cnn"}), ("ApproximateMultiplier-v0", {"mlp"}),
+    ],
+)  # fmt: skip
+def test_compressed_networks_have_optimum_and_front(problem: str, networks: set[str]) -> None:
+    entries = entries_of(problem)
+    bounded = [entry for entry in entries if entry["objective"]["subject_to"] == ["accuracy_drop <= 0.01"]]
+    assert {entry["options"]["network"] for entry in bounded} == networks
+    fronts = [entry for entry in entries if entry["objective"]["maximize"] == ["accuracy"]]
+    assert "mlp" in {entry["options"]["network"] for entry in fronts}
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["command"].removeprefix("designgym optimum "))
