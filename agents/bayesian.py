@@ -54,9 +54,9 @@ class Bayesian(Agent):
     At most 10, 12 and 16 candidates from a pool are alike (NK .046, .047, .046), and so are 20 (by 1,600 pairs of runs
     .0004 worse than 16, standard error .0010), not 24 (.0024 worse, .0011); fewer early on, 4 + n / 50 in place of
     6 + n / 25, take a fifth more time, for regret 2 % lower at 50 and 4 % at 200 designs.
-    Under a bound, seeds from 1,000 on: regret at 300 designs by the reward alone and with loss and violation learnt
-    apart MixedPrecision-v0's mlp .059, .000 and cnn .143, .035; of ten and eight runs each ApproximateMultiplier-v0,
-    CompressedTransformer-v0 and SystolicGemms-v0 come closer too, LowRank-v0 and StructuredSparsity-v0 as close.
+    Under a bound, regret at 300 designs with loss and violation learnt apart, by the reward alone in brackets, seeds
+    from 1,000 on: MixedPrecision-v0's mlp .000 (.059), cnn .035 (.143), ten runs each; by eight each, loss is lower on
+    ApproximateMultiplier-v0, CompressedTransformer-v0 and SystolicGemms-v0, and equal on two small spaces.
     """
 
     summary = "Bayesian optimisation: a Gaussian process ranks moves of an incumbent; one or several objectives"
