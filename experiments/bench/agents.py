@@ -100,7 +100,7 @@ def compare(
     make_peers_known()
     studies = []
     for name, entries in _by_objectives(problems):
-        able = _able(agents, entries, left_out if name == "single" else None)
+        able = able_agents(agents, entries, left_out if name == "single" else None)
         if not able:
             continue
         studies.append(_study(name, able, entries, seeds, budget, out, workers, silent))
@@ -118,8 +118,8 @@ def _by_objectives(problems: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
     return [(name, entries) for name, entries in groups.items() if entries]
 
 
-def _able(agents: Sequence[str], entries: Sequence[Entry], left_out: dict[str, str] | None) -> list[str]:
-    """Return the agents that can be made for the first of these problems."""
+def able_agents(agents: Sequence[str], entries: Sequence[Entry], left_out: dict[str, str] | None) -> list[str]:
+    """Return the agents that can be made for the first of these problems. left_out: takes why others cannot."""
     problem = make_problem(entries[0]["id"], **entries[0].get("options", {}))
     able = []
     for name in agents:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from designgym.cost_models.base import Columns
 from designgym.envs.optimum import known_optimum
 from designgym.envs.pareto import hypervolume
 from designgym.envs.registry import make_problem
+from designgym.experiments.bench.agents import able_agents
 from designgym.experiments.bench.agents_answers import mean_regret, ours
 from designgym.experiments.bench.agents_study import CHANCE, YARDSTICK, Study, read_study
 from designgym.experiments.bench.bit_baselines import BASELINES, ENTRIES, make_baselines_known
@@ -42,13 +43,14 @@ WANTED = 0.95  # of the true front's hypervolume
 class Outcome:
     """A comparison. studies: by network. shares: of the true front's hypervolume by network and agent, each (seeds,).
 
-    front_budget: designs that a search for a front may price.
+    front_budget: designs that a search for a front may price. left_out: why an agent was not run at all, by name.
     """
 
     studies: dict[str, Study]
     shares: dict[str, dict[str, Floats]]
     front_budget: int
     seconds: float
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,16 @@ def compare(
     """
     begun = time.perf_counter()
     make_baselines_known()
-    studies, shares = {}, {}
+    studies, shares, left_out = {}, {}, dict[str, str]()
+    able = able_agents(agents, [{"id": ID}], left_out)
     for network in networks:
-        _sweep(network, {}, [*agents, *ENTRIES], seeds, budget, out / network, workers, silent)
+        _sweep(network, {}, [*able, *ENTRIES], seeds, budget, out / network, workers, silent)
         studies[network] = _read(out / network)
     for network in networks if front_budget else ():
         folder = out / f"{network}-front"
         _sweep(network, {"front": True}, [SEARCHER, CHANCE], seeds, front_budget, folder, workers, silent)
         shares[network] = front_shares(folder, network)
-    return Outcome(studies, shares, front_budget, time.perf_counter() - begun)
+    return Outcome(studies, shares, front_budget, time.perf_counter() - begun, left_out)
 
 
 def _sweep(
@@ -117,8 +120,8 @@ def _sweep(
 def _read(folder: Path) -> Study:
     from designgym.experiments.log import load_sweep
 
-    field = {run.label for run in load_sweep(folder).runs if run.agent in BASELINES}
-    return read_study(folder, field, MARKS)
+    baselines = {run.label for run in load_sweep(folder).runs if run.agent in BASELINES}
+    return read_study(folder, baselines, MARKS)
 
 
 def answer(study: Study, designs: int) -> Answer | None:

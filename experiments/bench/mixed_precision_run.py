@@ -71,7 +71,9 @@ def run(
     rows = figure_rows(outcome)
     write_figures(rows, out / FIGURES, ("network", *COLUMNS))
     if json:
-        print_json({"figures": str(out / FIGURES), "answers": lines_of(outcome), "rows": rows})
+        print_json(
+            {"figures": str(out / FIGURES), "left_out": outcome.left_out, "answers": lines_of(outcome), "rows": rows}
+        )
     else:
         _print(outcome, out)
 
@@ -89,6 +91,8 @@ def figure_rows(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _print(outcome: Outcome, out: Path) -> None:
     shown = console()
+    for name, why in outcome.left_out.items():
+        shown.print(f"left out: {name}: {why}", markup=False)
     for network, study in outcome.studies.items():
         for name, why in study.missing.items():
             shown.print(f"left out: {name}: {why}", markup=False)
