@@ -14,7 +14,8 @@ SHADES = [[0.0, "@accent/0.04"], [1.0, "@accent/0.5"]]  # ink stays legible on a
 ROW, TITLE = 30, 30  # pixels of a row of cells, and of the name above a table
 WIDEST = 150  # pixels of a cell at most
 LETTER = 0.6  # width of a letter, of its size
-LARGEST, SMALLEST = 13.0, 8.0  # letters in cells; where smaller ones were needed there are none
+LARGEST, SMALLEST = 13.0, 8.0  # letters in cells
+LONG, FEWEST = 12, 4  # letters of a text that is written whole rather than large, and of one that is written at all
 UPRIGHT = 20  # letters of heads that are turned upright
 
 
@@ -24,8 +25,7 @@ def cells_figure(picture: Picture, slots: Slots) -> Figure:
     found: Figure = {}
     for name, most in (("layout", WIDE), ("paper", PAPER), ("narrow", NARROW)):
         found[name] = _layout(picture, tables, slots, PIXELS[most])
-    found["data"] = _traces(picture, tables, _letters(tables, PIXELS[WIDE], len(picture.x.names)))
-    found["narrowData"] = _traces(picture, tables, _letters(tables, PIXELS[NARROW], len(picture.x.names)))
+    found["data"], found["narrowData"] = (_traces(picture, tables, PIXELS[most]) for most in (WIDE, NARROW))
     return found
 
 
@@ -38,7 +38,8 @@ def _tops(tables: list[Cells]) -> list[float]:
     return tops
 
 
-def _traces(picture: Picture, tables: list[Cells], size: float) -> list[dict[str, Any]]:
+def _traces(picture: Picture, tables: list[Cells], pixels: int) -> list[dict[str, Any]]:
+    size, most = _letters(tables, pixels, len(picture.x.names))
     heads = [head.partition("\n")[0] for head in picture.x.names]
     traces = []
     for one, top in zip(tables, _tops(tables), strict=True):
@@ -49,7 +50,7 @@ def _traces(picture: Picture, tables: list[Cells], size: float) -> list[dict[str
             ]
             for row, texts in zip(one.rows, one.texts, strict=True)
         ]
-        written = [[plain_text(text) for text in texts] for texts in one.texts]
+        written = [[plain_text(_cut(text, most)) for text in texts] for texts in one.texts]
         traces.append({
             "type": "heatmap", "name": plain_text(shortened(one.name, 80)), "z": one.levels.round(4).tolist(),
             "y0": top, "dy": 1, "zmin": 0, "zmax": 1, "colorscale": SHADES, "showscale": False, "xgap": 2, "ygap": 2,
@@ -69,11 +70,18 @@ def _cell(tables: list[Cells], pixels: int, columns: int) -> float:
     return min(WIDEST, (pixels - _beside(tables)) / columns)
 
 
-def _letters(tables: list[Cells], pixels: int, columns: int) -> float:
-    """Return the size of letters in cells, 0 where they would be too small."""
+def _letters(tables: list[Cells], pixels: int, columns: int) -> tuple[float, int]:
+    """Return the size of letters in cells, 0 where there is no room for any, and how many a cell has room for."""
+    room = _cell(tables, pixels, columns) - 6
     longest = max(1, *(len(text) for one in tables for texts in one.texts for text in texts))
-    size = min(LARGEST, (_cell(tables, pixels, columns) - 6) / (LETTER * longest))
-    return round(size, 1) if size >= SMALLEST else 0.0
+    size = round(min(LARGEST, max(SMALLEST, room / (LETTER * min(longest, LONG)))), 1)
+    most = int(room / (LETTER * size) + 0.05)
+    return (size, most) if most >= min(longest, FEWEST) else (0.0, 0)
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text that a cell has room for; pointing at the cell tells all of it."""
+    return text if len(text) <= most or not most else f"{text[: most - 1].rstrip()}…"
 
 
 def _layout(picture: Picture, tables: list[Cells], slots: Slots, pixels: int) -> dict[str, Any]:

@@ -80,6 +80,16 @@ def test_many_layers_have_upright_heads_and_no_text_that_is_too_small() -> None:
     assert "texttemplate" in table(60, "4")["data"][0]
 
 
+def test_a_long_text_is_cut_where_a_cell_is_narrow_and_whole_where_it_is_wide() -> None:
+    found = table(4, "nearest + bias")
+    assert found["data"][0]["text"][0][0] == "nearest + bias"
+    narrow = found["narrowData"][0]["text"][0][0]
+    assert narrow.endswith("…")
+    assert "nearest + bias".startswith(narrow[:-1])
+    assert len(narrow) >= 8
+    assert found["narrowData"][0]["hovertext"][0][0].endswith("<b>nearest + bias</b>")
+
+
 def test_texts_of_cells_are_escaped() -> None:
     found = table(2, "<b>&%{x}")["data"][0]
     assert found["text"][0][0] == "&lt;b&gt;&amp;%&#123;x}"
