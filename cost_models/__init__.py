@@ -84,3 +84,5 @@ register_cost_model(
     "CompressedTransformer",
     "designgym.cost_models.quantization.compressed_transformer:CompressedTransformer",
 )
+register_cost_model("ExpProgram", "designgym.cost_models.quantization.exp_program:ExpProgram")
+register_cost_model("ExpStraightLine", "designgym.cost_models.quantization.exp_straight_line:ExpStraightLine")

@@ -115,3 +115,5 @@ register_problem("QuantizedAccelerator-v0", "designgym.envs.quantization.quantiz
 register_problem(
     "CompressedTransformer-v0", "designgym.envs.quantization.compressed_transformer:compressed_transformer"
 )
+register_problem("ExpProgram-v0", "designgym.envs.quantization.exp_program:exp_program")
+register_problem("ExpStraightLine-v0", "designgym.envs.quantization.exp_straight_line:exp_straight_line")

@@ -1,0 +1,75 @@
+"""How near to 2^x on [0, 1] a general straight-line program of k operations comes, its constants fitted.
+
+Source: Real, Rossini et al., "AutoNumerics-Zero: Automated Discovery of State-of-the-Art Mathematical Functions", 2023,
+arXiv:2312.08472, who search such programs over +, -, * and / and report one of 10 operations with 14 correct digits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from designgym.cost_models.base import Columns
+from designgym.cost_models.pictures import Picture
+from designgym.cost_models.quantization.exp_fitting import constants_of, fit_programs
+from designgym.cost_models.quantization.exp_program import METRICS, check_operations, priced, reason_of
+from designgym.cost_models.quantization.exp_program_pictures import pictures_of
+from designgym.cost_models.quantization.straight_line import Programs, program_text
+
+
+def operands(instruction: int) -> tuple[str, ...]:
+    """Return what an instruction, from 0 on, may read, in the order of its columns' values."""
+    return ("x", "c", *(f"r{i + 1}" for i in range(instruction)))
+
+
+@dataclass(frozen=True)
+class ExpStraightLine:
+    """Programs of k instructions r1, r2, ...: each one of +, -, *, / of two operands; the last result counts.
+
+    operations: k, 1 to 14. An operand is x, a constant c of its own, or an earlier result; what the last result does
+    not need counts as an operation all the same. Constants, errors, digits and violations are those of `ExpProgram`,
+    whose chains are among these programs.
+    Error: as of `ExpProgram`; here constants are guessed less well where results are used more than once, and a good
+    program may be priced above its best. One of 10 operations that squares a rational function of x in 5 constants,
+    with 14 digits as the source reports of its own, is met.
+    """
+
+    operations: int = 8
+
+    metrics = METRICS
+    version = "1"
+
+    def __post_init__(self) -> None:
+        check_operations(self.operations)
+
+    @property
+    def columns(self) -> tuple[tuple[str, str, str], ...]:
+        """Names of the columns of each instruction: the place of its operation in OPERATIONS, and of its operands."""
+        return tuple((f"op_{i}", f"left_{i}", f"right_{i}") for i in range(self.operations))
+
+    def programs(self, designs: Columns) -> Programs:
+        """Return the designs as programs."""
+        chosen = np.stack([np.asarray(designs[name], np.int64) for own in self.columns for name in own], axis=1)
+        return Programs(*(np.ascontiguousarray(chosen[:, part::3]) for part in range(3)))
+
+    def evaluate(self, designs: Columns) -> Columns:
+        """designs: the columns named above, each (n,)."""
+        return priced(self.programs(designs))
+
+    def reason(self, design: Columns) -> str:
+        """Say why a design comes to no number."""
+        return reason_of(self.programs(design))
+
+    def constants(self, design: Columns) -> list[tuple[Decimal, ...]]:
+        """design: one. Return the fitted constants of each instruction, in the order of its operands."""
+        programs = self.programs(design)
+        return constants_of(programs, fit_programs(programs), 0)
+
+    def text(self, design: Columns) -> str:
+        """design: one. Return its program line by line, with its constants."""
+        return program_text(self.programs(design), 0, self.constants(design))
+
+    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
+        """Show relative errors over [0, 1]."""
+        return pictures_of(self.programs(designs), names)
