@@ -90,8 +90,8 @@ class Digest:
         for bound in self.bounds:
             losses, there = bound_losses(self.logged, bound, trials)
             rows = there[nondominated(losses[there])]
-            # All of these count as feasible: on which side of the bound they lie is seen.
-            kept = replace(trials, losses=losses, feasible=np.ones(len(trials), bool)).take(rows).bare()
+            # On which side of the bound they lie does not matter here.
+            kept = replace(trials, losses=losses).take(rows).bare()
             self.bounded[bound.text].setdefault(label, FrontRows()).add(kept)
 
     def _add_values(self, trials: Trials) -> None:

@@ -16,6 +16,7 @@ from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, perc
 from designgym.experiments.report.tradeoff import tradeoff_block
 from designgym.experiments.report.values import values_figure
 from designgym.experiments.report.verified import verified_block
+from designgym.experiments.report.verified_changes import in_the_headline
 from designgym.experiments.report.versus import versus_card
 
 POOR = 0.5  # explained variance below which importances are a hint at most
@@ -42,7 +43,8 @@ def problem_section(problem: ProblemStudy, place: int, part: Part) -> tuple[str,
 
 
 def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
-    sentences = "".join(f"<p>{text}</p>" for text in headline(problem))
+    texts = [*headline(problem), in_the_headline(problem)]
+    sentences = "".join(f"<p>{text}</p>" for text in texts if text)
     ended = card("How runs ended", "", tables.endings_table(problem) + failures(problem))
     last = Block("ended", "How runs ended", ended)
     if not problem.best:

@@ -17,6 +17,29 @@ from designgym.experiments.verified_changes import Change, in_words, worth_sayin
 MOST_DESIGNS = 10
 
 
+def in_the_headline(problem: ProblemStudy) -> str:
+    """Return in short, as HTML, what does not hold of the best designs where search did not look; nothing if it does."""
+    verified, texts = problem.verified, []
+    for one, changes in zip(verified.comparisons, verified.changes, strict=True) if verified else ():
+        if one.agent:
+            continue
+        best = f"the {len(one.rows)} best in search" + ("" if problem.single else f" by {code(one.objective)}")
+        told = []
+        if one.infeasible:
+            told.append(f"{one.infeasible} of {best} {'is' if one.infeasible == 1 else 'are'} not feasible")
+        over = next((change for change in changes if change.base is not None and change.overfitted > 0), None)
+        if over is not None:
+            lost = figure_only(float(f"{over.overfitted:.3g}"), over.metric.unit)
+            of = "" if told else f" of {best}"
+            whose = "their" if told else "the"
+            told.append(
+                f"{whose} {code(over.metric.name)}{of} is overfitted by <strong>{escape(lost)}</strong> on average"
+            )
+        if told:
+            texts.append(f"Under {escape(one.options)} {' and '.join(told)}.")
+    return " ".join(texts)
+
+
 def overfitting(together: Comparison, changes: tuple[Change, ...]) -> str:
     """Return the sentences, as HTML, on the changes that are worth one."""
 

@@ -135,6 +135,9 @@ def test_the_report_says_by_how_much_and_shows_each_design(mixed: Path) -> None:
     accuracy = changes_of(found, together, make_problem(MIXED).cost_model.metrics)[0]
     assert in_words(accuracy, "split=test") in re.sub(r"\s+", " ", text)
     assert "The same designs by the metrics that split=test changes" in text
+    lost = f"{accuracy.overfitted:.3g}"
+    some = f"{together.infeasible} of the {len(together.rows)} best in search are not feasible and "
+    assert f"Under split=test {some}their accuracy is overfitted by {lost} on average." in re.sub(r"\s+", " ", text)
     # The objective does not change, so accuracy is drawn: raw values, those not feasible there too.
     titles = {one["layout"]["yaxis"].get("title", {}).get("text", ""): one for one in figures(page).values()}
     traces = {trace["name"]: trace for trace in titles["accuracy verified"]["data"]}
