@@ -18,7 +18,7 @@ MOST_DESIGNS = 10
 
 
 def in_the_headline(problem: ProblemStudy) -> str:
-    """Return in short, as HTML, what does not hold of the best designs where search did not look; nothing if it does."""
+    """Return in short, as HTML, what does not hold of the best designs where search did not look; "" if it does."""
     verified, texts = problem.verified, []
     for one, changes in zip(verified.comparisons, verified.changes, strict=True) if verified else ():
         if one.agent:
