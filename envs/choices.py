@@ -42,6 +42,16 @@ class Choice:
             return choice - self.place
         return (choice + 0.5) / self.count if isinstance(self.parameter, Float) else choice
 
+    def value(self, choice: int) -> str:
+        """Return what a choice stands for, in words: a value, an item, a member, or a Float's bin by its number."""
+        if isinstance(self.parameter, Permutation):
+            return str(self.parameter.items[choice])
+        if isinstance(self.parameter, Subset):
+            return str(choice)
+        if isinstance(self.parameter, Float):
+            return f"bin {choice}"
+        return str(self.parameter.describe(self.parameter.from_digits([np.array([choice])]))[0][0])
+
     def of_design(self, design: Columns, digit: float) -> int:
         """Return the choice that one design, which has this digit here, stands for."""
         if isinstance(self.parameter, Permutation):
@@ -173,9 +183,24 @@ class PartialDesign:
 
 
 def open_values(partial: PartialDesign, features: ChoiceFeatures | None) -> NDArray[np.bool_]:
-    """Return which values of the next choice are open, bool (count,); none of a whole design."""
+    """Return which values of the next choice are open, bool (count,); none of a whole design.
+
+    ValueError where features break their contract.
+    """
     mask = partial.mask()
-    return mask & features.open(partial.chosen) if features is not None and len(mask) else mask
+    if features is None or not len(mask):
+        return mask
+    also = features.open(partial.chosen)
+    name = partial.choices.all[len(partial.digits)].parameter.name
+    if also.dtype != bool or also.shape != mask.shape:
+        raise ValueError(
+            f"choice features must say which of {len(mask)} values of {name} are open, bool ({len(mask)},), got "
+            f"{also.dtype} {also.shape}. Mend their open()."
+        )
+    mask = mask & also
+    if not mask.any():
+        raise ValueError(f"choice features must leave a value of {name} open, got none. Mend their open().")
+    return mask
 
 
 def _count(parameter: Parameter, bins: int | None) -> int:

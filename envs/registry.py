@@ -55,11 +55,14 @@ def register_problem(id: str, entry_point: str, stepwise: bool = False) -> None:
     names = _names(id, stepwise)
     if id not in _PROBLEMS.names():
         _check_free(id, names)
+    elif stepwise != (id in _STEPWISE):
+        raise ValueError(f"problem {id!r} must be registered twice alike, got stepwise={stepwise}. Choose another id.")
     _PROBLEMS.register(id, entry_point)
-    if stepwise:
-        _STEPWISE.add(id)
     if names[0] in gymnasium.registry:
         return  # registered twice alike
+    if stepwise:
+        _STEPWISE.add(id)
+        undo_if_plugin_fails(entry_point, partial(_STEPWISE.discard, id))
     for name in names:
         undo_if_plugin_fails(entry_point, partial(gymnasium.registry.pop, name, None))
     gymnasium.register(

@@ -31,7 +31,8 @@ class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
     Open choices: info["action_mask"], int8 as `Discrete.sample` takes it, and `action_masks()`, bool. A masked choice
     ends the episode with a violation of 1 and nothing priced. At the end info is that of `DesignEnv`.
     bins: equal parts of a Float's range (of its logarithm if log) to choose among; needed where there is one. features:
-    what is told of each choice, and closed beside what the space closes; the problem's own by default.
+    what is told of each choice, and closed beside what the space closes, in place of the problem's own; a problem
+    without any is `dataclasses.replace(problem, choice_features=None)`.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012  (Gymnasium's own type)
@@ -101,14 +102,17 @@ class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
 
     def _refused(self, choice: Choice, index: int) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
         """End the episode: there is no such design."""
-        name, left = choice.parameter.name, _brief(np.flatnonzero(self.action_masks()).tolist())
+        name = choice.parameter.name
+        left = _brief([choice.value(open_one) for open_one in np.flatnonzero(self.action_masks()).tolist()])
+        wrong = choice.value(index) if index < choice.count else f"choice {index}"
+        by = ", closed by the choice features" if index < choice.count and self._partial.mask()[index] else ""
         self._over = True
         losses = np.full(len(self.problem.objective.names), np.inf)
         info = {
             "losses": losses,
             "violation": MASKED_VIOLATION,
             "feasible": False,
-            "reason": f"{name} cannot take choice {index} here, but {left}",
+            "reason": f"{name} cannot be {wrong} here{by}, but {left}",
             "action_mask": self.action_masks().astype(np.int8),
         }
         reward = float(self.problem.objective.infeasible_reward(MASKED_VIOLATION))
@@ -128,6 +132,6 @@ class StepwiseDesignEnv(gymnasium.Env[NDArray[Any], np.int64]):
         return observation
 
 
-def _brief(indices: list[int]) -> str:
-    shown = ", ".join(map(str, indices[:8]))
-    return shown if len(indices) <= 8 else f"{shown}, ... {indices[-1]}"
+def _brief(values: list[str]) -> str:
+    shown = ", ".join(values[:8])
+    return shown if len(values) <= 8 else f"{shown}, ... {values[-1]}"

@@ -9,6 +9,7 @@ import numpy as np
 from designgym.agents.base import ToldBefore
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import DesignProblem, DesignSpace, Evaluations, Objective, ReplayDiffers
+from designgym.envs.choice_features import ChoiceFeatures, choice_features_of
 from designgym.envs.problem import Fidelity
 from designgym.experiments.rows import designs_of, evaluations_of
 
@@ -35,6 +36,11 @@ class Replayed:
     def objective(self) -> Objective:
         """What is wanted."""
         return self._problem.objective
+
+    @property
+    def choice_features(self) -> ChoiceFeatures | None:
+        """What its stepwise face tells and closes."""
+        return choice_features_of(self._problem)
 
     def evaluate(self, designs: Columns, fidelity: Fidelity = "faithful") -> Evaluations:
         """Answer what is logged, and price the rest."""

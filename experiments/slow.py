@@ -19,6 +19,7 @@ import numpy as np
 from designgym.agents.base import Agent, run
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import Answer, DesignSpace, Evaluations, MeteredProblem, Objective, RunOver
+from designgym.envs.choice_features import ChoiceFeatures, choice_features_of
 from designgym.envs.problem import Fidelity
 from designgym.envs.ranking import rows_of
 from designgym.experiments.flight import Flight
@@ -87,6 +88,11 @@ class _Door:
     def objective(self) -> Objective:
         """What is wanted."""
         return self._flight.problem.objective
+
+    @property
+    def choice_features(self) -> ChoiceFeatures | None:
+        """What its stepwise face tells and closes."""
+        return choice_features_of(self._flight.problem)
 
 
 class _Numbers(_Door):

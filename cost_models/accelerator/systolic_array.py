@@ -134,10 +134,7 @@ class SystolicArray:
 
     def reason(self, design: Columns) -> str:
         """design: a batch of one. Return why it cannot be built, "" where it can."""
-        last_hz, volts = self._technology.supply_v[-1]
-        if (clock_hz := float(design["clock_hz"][0])) <= last_hz:
-            return ""
-        return f"clock_hz is {clock_hz:g}, above {last_hz:g}, the fastest that {volts:g} V, the highest supply, allows"
+        return self._technology.clock_reason(float(design["clock_hz"][0]))
 
     def price_layers(self, design: Columns) -> dict[str, Any]:
         """Return what each of `layers` costs on one design: see `systolic_layers.price_layers`."""

@@ -11,21 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.accelerator.systolic_array import DESIGN
-from designgym.cost_models.accelerator.systolic_kernel import COUNT, IFMAP, TOUCHES, K, M, N, count_layers, price_counts
+from designgym.cost_models.accelerator.systolic_array import METRICS as IN_WORDS
+from designgym.cost_models.accelerator.systolic_kernel import (
+    COUNT,
+    IFMAP,
+    OS,
+    TOUCHES,
+    K,
+    M,
+    N,
+    count_layers,
+    price_counts,
+)
 from designgym.cost_models.accelerator.technology import WORD_BITS
 from designgym.cost_models.base import Columns, Metric
 
-METRICS = (
-    Metric("cycles", "cycle", "lower", "compute cycles of all layers, DRAM not waited for"),
-    Metric("utilization", "1", "higher", "multiply-accumulates over those the array could do in `cycles`"),
-    Metric("latency_s", "s", "lower", "time of one inference: per layer, compute or DRAM, whichever takes longer"),
-    Metric("energy_j", "J", "lower", "energy of one inference: MACs, SRAMs, DRAM, and idle power"),
-    Metric("area_mm2", "mm2", "lower", "processing elements, SRAMs and DRAM interface"),
-    Metric("edp_js", "J s", "lower", "energy_j times latency_s"),
-    Metric("sram_byte", "byte", "lower", "bytes read and written by the array"),
-    Metric("dram_byte", "byte", "lower", "bytes to and from DRAM"),
-    Metric("power_w", "W", "lower", "energy_j over latency_s"),
-)
+IN_BYTES = {
+    "sram_words": Metric("sram_byte", "byte", "lower", "bytes read and written by the array"),
+    "dram_words": Metric("dram_byte", "byte", "lower", "bytes to and from DRAM"),
+}
+METRICS = tuple(IN_BYTES.get(metric.name, metric) for metric in IN_WORDS)
 
 Floats = NDArray[np.float64]
 
@@ -57,36 +62,37 @@ def price_widths(
     what `SystolicArray` says of these layers.
     """
     shape = len(table), len(widths.mac_area)
-    byte = _bytes(table, shape, buffered, designs, widths)
-    rate = np.asarray(designs["dram_words_per_cycle"], np.float64)
-    waiting = byte["dram"] * (1.0 / rate)
+    cycles, byte = _counts(table, shape, buffered, designs, widths)
+    rate = np.asarray(designs["dram_words_per_cycle"], np.float64)  # of words of a byte
     count = table[:, COUNT, None]
     totals = {name: _summed(column * count) for name, column in byte.items()}
+    whole_cycles = _summed(cycles * count)
     macs = (table[:, M] * table[:, K] * table[:, N] * table[:, COUNT])[:, None]
-    latency = _summed(np.maximum(byte["cycles"], waiting) * count)
+    latency = _summed(np.maximum(cycles, byte["dram"] * (1.0 / rate)) * count)
     whole = np.full(shape[1], macs.sum())
     without_dataflow = [designs[name] for name in DESIGN if name != "dataflow"]
     utilization, latency_s, area_mm2, mac_j, sram_j, dram_j, idle_j = price_counts(
-        *without_dataflow, whole, totals["cycles"], latency, totals["ifmap"], totals["filter"], totals["ofmap"],
+        *without_dataflow, whole, whole_cycles, latency, totals["ifmap"], totals["filter"], totals["ofmap"],
         totals["psum"], totals["dram"], widths.mac_area, _summed(widths.mac_energy * macs) / whole,
         *tables,
     )  # fmt: skip
     energy_j = mac_j + sram_j + dram_j + idle_j
     told = {
-        "cycles": totals["cycles"], "utilization": utilization, "latency_s": latency_s, "energy_j": energy_j,
+        "cycles": whole_cycles, "utilization": utilization, "latency_s": latency_s, "energy_j": energy_j,
         "area_mm2": area_mm2, "edp_js": energy_j * latency_s,
         "sram_byte": totals["ifmap"] + totals["filter"] + totals["ofmap"], "dram_byte": totals["dram"],
         "power_w": energy_j / latency_s,
     }  # fmt: skip
-    excess = np.asarray(designs["clock_hz"]) / tables[2][-1, 0] - 1.0
+    fastest_hz = tables[2][-1, 0]
+    excess = np.asarray(designs["clock_hz"]) / fastest_hz - 1.0
     columns = {name: np.where(excess > 0, np.nan, column) for name, column in told.items()}
     return columns | {"violation": np.maximum(excess, 0.0)}
 
 
-def _bytes(
+def _counts(
     table: Floats, shape: tuple[int, int], buffered: bool, designs: Columns, widths: Widths
-) -> dict[str, Floats]:
-    """Return cycles of one copy of each layer, and bytes read and written: of ifmap, filters, outputs, DRAM."""
+) -> tuple[Floats, dict[str, Floats]]:
+    """Return cycles of one copy of each layer, and bytes of ifmap, filters, outputs, partial sums read, and DRAM."""
     of = {name: np.broadcast_to(np.asarray(designs[name], np.float64), shape) for name in DESIGN[:6]}
     # A buffer holds so many more numbers as they are narrower than a word.
     held = {
@@ -97,15 +103,19 @@ def _bytes(
     sizes = [np.repeat(table[:, j], shape[1]) for j in (M, K, N, IFMAP, TOUCHES)]
     counts = count_layers(*({**of, **held}[name].ravel() for name in DESIGN[:6]), *sizes, int(buffered))
     cycles, ifmap, filter_, ofmap, psum, dram_ifmap, dram_filter, dram_ofmap = (one.reshape(shape) for one in counts)
+    activation, weight, output, sums = (
+        bit / WORD_BITS for bit in (widths.activation_bit, widths.weight_bit, widths.output_bit, widths.psum_bit)
+    )
+    # Output-stationary arrays hand on no partial sums: what SCALE-Sim counts beside the outputs is their draining.
+    beside = np.where(of["dataflow"] == OS, output, sums)
     outputs = (table[:, M] * table[:, N])[:, None]
-    reads, keeps, ends = (bit / WORD_BITS for bit in (widths.activation_bit, widths.weight_bit, widths.output_bit))
-    sums = widths.psum_bit / WORD_BITS
-    return {
-        "cycles": cycles - 1.0,  # the index of the last one, as SCALE-Sim reports
-        "ifmap": ifmap * reads, "filter": filter_ * keeps, "ofmap": outputs * ends + (ofmap - outputs) * sums,
-        "psum": psum * sums,
-        "dram": dram_ifmap * reads + dram_filter * keeps + (outputs * ends + (dram_ofmap - outputs) * sums),
+    handed_on = outputs * output + (ofmap - outputs) * beside
+    sent = outputs * output + (dram_ofmap - outputs) * beside
+    byte = {
+        "ifmap": ifmap * activation, "filter": filter_ * weight, "ofmap": handed_on, "psum": psum * sums,
+        "dram": dram_ifmap * activation + dram_filter * weight + sent,
     }  # fmt: skip
+    return cycles - 1.0, byte  # the index of the last cycle, as SCALE-Sim reports
 
 
 def _summed(of_layers: Floats) -> Floats:

@@ -7,7 +7,7 @@ doi:10.1109/ISCA.2016.40).
 
 import difflib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -35,7 +35,7 @@ class Technology:
     idle_j_per_mm2: spent per cycle by array and SRAMs, whatever they do: the clock tree and what it drives.
     phy_w_per_word_per_s: the same of the DRAM interface, whose clock is its own.
     supply_v: (Hz, V), rising, the least voltage at a clock; all energies of array and SRAMs are at nominal_v and go
-    with its square.
+    with its square. node_nm: feature size, by which areas of circuits from elsewhere are brought here.
 
     Error: the sources' own; idle power 1.4 times the clock network of Eyeriss (a third of 278 mW on 12.25 mm2, 65 nm).
     Left out: leakage, which is small in the low-power processes that run at such clocks.
@@ -52,10 +52,18 @@ class Technology:
     phy_w_per_word_per_s: float
     supply_v: Points
     nominal_v: float
+    node_nm: float = field(default=45.0, repr=False)
 
     def tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return `costs`, `sram_j_per_kb` and `voltage_curve`, which take milliseconds to make."""
         return self.costs(), self.sram_j_per_kb(), self.voltage_curve()
+
+    def clock_reason(self, clock_hz: float) -> str:
+        """Return why nothing can be clocked so fast, "" where the highest supply allows it."""
+        last_hz, volts = self.supply_v[-1]
+        if clock_hz <= last_hz:
+            return ""
+        return f"clock_hz is {clock_hz:g}, above {last_hz:g}, the fastest that {volts:g} V, the highest supply, allows"
 
     def costs(self) -> NDArray[np.float64]:
         """Return what `systolic_kernel` reads by name, (1, 7)."""
@@ -120,12 +128,13 @@ def _read(name: str, text: str) -> Technology:
             phy_w_per_word_per_s=idle["w_per_mm2"] * phy_mm2,
             supply_v=tuple((hz, v) for hz, v in given["supply"]["v_at_hz"]),
             nominal_v=given["supply"]["nominal_v"],
+            node_nm=float(given["node_nm"]),
         )
     except KeyError as missing:
         raise ValueError(f"technology {name}: {missing} must be given. See horowitz45.json for the form.") from None
-    for field, points in (("sram_pj_per_access", tech.sram_word_j), ("v_at_hz", tech.supply_v)):
+    for what, points in (("sram_pj_per_access", tech.sram_word_j), ("v_at_hz", tech.supply_v)):
         if len(points) < 2 or any(a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(points)):
-            raise ValueError(f"technology {name}: {field} must be two or more rising points, got {list(points)}.")
+            raise ValueError(f"technology {name}: {what} must be two or more rising points, got {list(points)}.")
     return tech
 
 

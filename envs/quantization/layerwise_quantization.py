@@ -8,6 +8,7 @@ design is always the one that was chosen.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -18,8 +19,8 @@ from designgym.cost_models.quantization.mixed_precision import BITS, MixedPrecis
 from designgym.cost_models.quantization.networks import Layer
 from designgym.envs.objective import Objective
 from designgym.envs.problem import DesignProblem
-from designgym.envs.quantization.bounds import DROP, cheapest
-from designgym.envs.quantization.mixed_precision import parameters
+from designgym.envs.quantization.bounds import DROP
+from designgym.envs.quantization.mixed_precision import objective_of, parameters
 from designgym.envs.space import DesignSpace
 
 FEATURES = (
@@ -34,43 +35,45 @@ def layerwise_quantization(
     rule: str = "mse",
     elements: int = 1,
     drop: float = DROP,
-    budget: float = 1.0,
+    wall: float = 1.0,
+    front: bool = False,
     objective: Objective | None = None,
     cost_model: CostModel | None = None,
 ) -> DesignProblem:
-    """Choose bits layer by layer: for the fewest `bit_operations_ratio`, or under a budget of it for the most accuracy.
+    """Choose bits layer by layer: for the fewest `bit_operations_ratio`, or below a wall of it for the most accuracy.
 
     The designs of MixedPrecision-v0 and its numbers, made choice by choice: weights, then activations of each layer in
-    order. What is observed of a choice is named in `FEATURES`. budget: the largest `bit_operations_ratio` allowed;
-    below 1, where it is a wall that no open choice leads over, accuracy is maximised, as HAQ has it, and `drop` does
-    not count. Other options: as of MixedPrecision-v0. ValueError in one line for an option that is wrong.
+    order. What is observed of a choice is named in `FEATURES`. wall: the largest `bit_operations_ratio` allowed, which
+    no open choice leads over; below 1, where it is one, accuracy is maximised, as HAQ has it, `drop` does not count,
+    and defaults are 2 bits. Other options: as of MixedPrecision-v0. ValueError in one line for an option that is wrong.
     """
     model = MixedPrecision(network, data, split, rule, elements)
-    wall = OperationsWall(model.layers, budget)
+    features = OperationsWall(model.layers, wall)
     if objective is None:
-        objective = cheapest("bit_operations_ratio", drop, model.quality)
-        if budget < 1.0:
+        objective = objective_of(model, drop, front)
+        if wall < 1.0 and not front:
             objective = Objective(maximize=(model.quality,), reward="weighted")
-    space = DesignSpace(*parameters(model), constraints=wall.constraints(model.columns))
-    return DesignProblem(space, cost_model or model, objective, choice_features=wall)
+    bits = parameters(model, BITS[-1] if wall == 1.0 else BITS[0])
+    space = DesignSpace(*bits, constraints=features.constraints(model.columns))
+    return DesignProblem(space, cost_model or model, objective, choice_features=features)
 
 
 @dataclass(frozen=True)
 class OperationsWall:
-    """What each choice of bits is told, and which of them keep within a budget of bit operations.
+    """What each choice of bits is told, and which of them keep below a wall of bit operations.
 
-    budget: over the bit operations of 8 bits everywhere, in (0, 1]. ValueError where 2 bits everywhere go over it.
+    share: of the bit operations of 8 bits everywhere, at most 1. ValueError where 2 bits everywhere go over it.
     """
 
     layers: tuple[Layer, ...]
-    budget: float = 1.0
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         least = (BITS[0] / BITS[-1]) ** 2
-        if not least <= self.budget <= 1.0:
+        if not least <= self.share <= 1.0:
             raise ValueError(
-                f"budget must be in [{least:g}, 1] of the bit operations at {BITS[-1]} bits, of which {BITS[0]} bits "
-                f"everywhere take {least:g}, got {self.budget}. Choose .2, say."
+                f"wall must be in [{least:g}, 1] of the bit operations at {BITS[-1]} bits, of which {BITS[0]} bits "
+                f"everywhere take {least:g}, got {self.share}. Choose .2, say."
             )
 
     @property
@@ -81,11 +84,12 @@ class OperationsWall:
     @property
     def most(self) -> int:
         """The bit operations allowed."""
-        return math.floor(self.budget * BITS[-1] ** 2 * sum(layer.macs for layer in self.layers))
+        # The share as it is written, .29 and no nearest binary fraction: a design of just so many is below the wall.
+        return math.floor(Fraction(repr(float(self.share))) * BITS[-1] ** 2 * sum(layer.macs for layer in self.layers))
 
     def constraints(self, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
         """Return what the space is told of it: nothing where all designs keep within."""
-        if self.budget == 1.0:
+        if self.share == 1.0:
             return ()
         terms = (f"{layer.macs} * {pair[0]} * {pair[1]}" for layer, pair in zip(self.layers, columns, strict=True))
         return (f"{' + '.join(terms)} <= {self.most}",)
@@ -95,7 +99,7 @@ class OperationsWall:
 
         Its layer's place in the network; 1 for activations; the layer's inputs of one output, outputs, positions,
         weights and multiply-accumulates, each log(1 + x) over the largest layer's; bits of the choice before over 8, 0
-        for the first; and the share of the budget that is left if all to come takes 2 bits.
+        for the first; and the share below the wall that is left if all to come takes 2 bits.
         """
         features = self._fixed[len(chosen)].copy()
         features[-2] = BITS[chosen[-1]] / BITS[-1] if chosen else 0.0

@@ -29,18 +29,23 @@ def mixed_precision(
     layer. ValueError in one line for an option that is wrong.
     """
     model = MixedPrecision(network, data, split, rule, elements)
-    if objective is None:
-        objective = cheapest("bit_operations_ratio", drop, model.quality)
-        if front:
-            objective = Objective(minimize=("bit_operations_ratio",), maximize=(model.quality,), reward="weighted")
-    return DesignProblem(DesignSpace(*parameters(model)), cost_model or model, objective)
+    return DesignProblem(
+        DesignSpace(*parameters(model)), cost_model or model, objective or objective_of(model, drop, front)
+    )
 
 
-def parameters(model: MixedPrecision) -> tuple[Integer, ...]:
-    """Return the bits of each layer of a model's network, weights before activations, 8 by default."""
+def objective_of(model: MixedPrecision, drop: float, front: bool) -> Objective:
+    """Return the default objective: fewest operations under a bound of accuracy, or both without."""
+    if front:
+        return Objective(minimize=("bit_operations_ratio",), maximize=(model.quality,), reward="weighted")
+    return cheapest("bit_operations_ratio", drop, model.quality)
+
+
+def parameters(model: MixedPrecision, default: int = BITS[-1]) -> tuple[Integer, ...]:
+    """Return the bits of each layer of a model's network, weights before activations."""
     low, high = BITS[0], BITS[-1]
     return tuple(
-        Integer(name, low, high, unit="bit", meaning=f"bits of {layer.name}'s {what}", default=high)
+        Integer(name, low, high, unit="bit", meaning=f"bits of {layer.name}'s {what}", default=default)
         for layer, pair in zip(model.layers, model.columns, strict=True)
         for name, what in zip(pair, ("weights", "activations"), strict=True)
     )

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import shlex
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
@@ -203,7 +204,10 @@ def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
     if optimum is None and problem.space.has_floats:
         out.print("Real numbers cannot be enumerated: the true optimum of this problem is not known.")
     elif optimum is None:
-        out.print(f"The true optimum of this setting is not stored. Find it: designgym optimum {name}", markup=False)
+        command = " ".join(
+            ["designgym optimum", name, *(f"--set {shlex.quote(f'{k}={v}')}" for k, v in options.items())]
+        )
+        out.print(f"The true optimum of this setting is not stored. Find it: {command}", markup=False)
     else:
         _print_optimum(problem, optimum)
 

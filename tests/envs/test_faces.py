@@ -258,7 +258,7 @@ class TestStepwiseDesignEnv:
         observation, reward, terminated, _, info = env.step(3)
         assert terminated
         assert (info["violation"], info["feasible"]) == (1.0, False)
-        assert info["reason"] == "banks cannot take choice 3 here, but 0, 1, 2"
+        assert info["reason"] == "banks cannot be 3 here, but 0, 1, 2"
         assert reward == -150.0
         assert observation[-1] == 1.0
         assert env.problem.cost_model.calls == []

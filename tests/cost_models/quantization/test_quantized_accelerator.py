@@ -1,6 +1,7 @@
 """An array and the bits of its network: as the array alone at 8 bits, bit by bit below, and areas as synthesised."""
 
 import csv
+import dataclasses
 import pickle
 from pathlib import Path
 
@@ -8,12 +9,15 @@ import numpy as np
 import pytest
 
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
+from designgym.cost_models.accelerator.technology import technology
 from designgym.cost_models.base import Columns
 from designgym.cost_models.quantization import mac_areas, zoo
 from designgym.cost_models.quantization.energies import multiply_j
 from designgym.cost_models.quantization.formats import integer
 from designgym.cost_models.quantization.mixed_precision import MixedPrecision
-from designgym.cost_models.quantization.quantized_accelerator import QuantizedAccelerator, layers_on_array
+from designgym.cost_models.quantization.networks import Network, Step
+from designgym.cost_models.quantization.operations import Add, Relu, Weighted
+from designgym.cost_models.quantization.quantized_accelerator import QuantizedAccelerator, layers_on_array, readers
 from designgym.envs import make_problem
 
 CIRCUITS = list(
@@ -70,6 +74,38 @@ def test_traffic_goes_by_bits_where_everything_fits() -> None:
     assert found["sram_byte"].tolist() == [(weights + inputs + outputs + 32 * 32) / 8]
 
 
+def test_output_stationary_arrays_have_no_partial_sums_to_pay_for() -> None:
+    designs = designs_of("mlp", 100) | {"dataflow": np.zeros(100, np.int64)}
+    narrow, wide = (QuantizedAccelerator("mlp", psum_bits=bits).evaluate(designs) for bits in (8, 64))
+    for name in ("sram_byte", "dram_byte", "latency_s", "area_mm2"):
+        assert narrow[name].tolist() == wide[name].tolist()
+    assert (narrow["energy_j"] < wide["energy_j"]).all()  # additions
+    others = designs | {"dataflow": np.ones(100, np.int64)}
+    narrow, wide = (QuantizedAccelerator("mlp", psum_bits=bits).evaluate(others) for bits in (8, 64))
+    assert (narrow["sram_byte"] < wide["sram_byte"]).all()
+
+
+def test_outputs_are_as_wide_as_their_widest_reader_takes_them() -> None:
+    """Branches: input to a and to b, their sum to c; a's outputs go to c alone."""
+    rng = np.random.default_rng(0)
+
+    def dense(name: str, reads: str, inputs: int, outputs: int) -> Step:
+        return Step(name, (reads,), Weighted(rng.normal(size=(inputs, outputs)), np.zeros(outputs)))
+
+    steps = (
+        dense("a", "input", 4, 6), dense("b", "input", 4, 6), Step("sum", ("a", "b"), Add()),
+        Step("relu", ("sum",), Relu()), dense("c", "relu", 6, 3), dense("d", "relu", 6, 3),
+    )  # fmt: skip
+    assert readers(Network("branched", (4,), steps)) == ((2, 3), (2, 3), (), ())
+    assert readers(zoo.network("cnn")) == ((1,), (2,), (3,), ())
+
+
+def test_the_version_changes_with_the_arrays_own_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = QuantizedAccelerator("mlp").version
+    monkeypatch.setattr("designgym.cost_models.quantization.quantized_accelerator.ARRAY", "of tomorrow")
+    assert QuantizedAccelerator("mlp").version != before
+
+
 @pytest.mark.parametrize("kind", ["weight", "activation"])
 def test_narrower_numbers_never_cost_more(kind: str) -> None:
     model, designs = QuantizedAccelerator("cnn"), designs_of("cnn", 200)
@@ -117,16 +153,28 @@ def test_what_is_wrong_is_one_line(options: dict[str, object], message: str) -> 
 
 
 @pytest.mark.parametrize("circuit", CIRCUITS, ids=lambda circuit: circuit["circuit"])
-def test_areas_are_those_of_synthesised_circuits(circuit: dict[str, str]) -> None:
-    a, b, area = int(circuit["width_a_bit"]), int(circuit["width_b_bit"]), float(circuit["area_um2"])
-    if circuit["kind"] == "adder":
-        assert mac_areas.adder_um2(a) == pytest.approx(area, rel=0.055)
-    elif a <= 8:
-        assert mac_areas.multiplier_um2(np.array([a]), np.array([b]))[0] == pytest.approx(area, rel=0.028)
-        assert mac_areas.multiplier_um2(np.array([b]), np.array([a]))[0] == pytest.approx(area, rel=0.028)
-    else:
+def test_multipliers_are_the_synthesised_ones(circuit: dict[str, str]) -> None:
+    """8 by 2 to 8 are the table itself; 7 by 7 is told by it."""
+    a, b, area = np.array([int(circuit["width_a_bit"])]), np.array([int(circuit["width_b_bit"])]), circuit["area_um2"]
+    if a[0] > 8:
         with pytest.raises(ValueError, match=r"widths must be in \[2, 8\] bits"):
-            mac_areas.multiplier_um2(np.array([a]), np.array([b]))
+            mac_areas.multiplier_um2(a, b)
+        return
+    near = 0.028 if a[0] == b[0] == 7 else 1e-15
+    assert mac_areas.multiplier_um2(a, b).tolist() == pytest.approx([float(area)], rel=near)
+    assert mac_areas.multiplier_um2(b, a).tolist() == pytest.approx([float(area)], rel=near)
+
+
+@pytest.mark.parametrize("name", ["horowitz45", "eyeriss65"])
+def test_a_narrow_multiplier_saves_its_own_silicon_and_no_more(name: str) -> None:
+    own = technology(name)
+    assert mac_areas.multiplier_share(own) == pytest.approx(0.2266, abs=1e-4)  # 710 of 3,131 um2 at 45 nm
+    two, eight = np.array([2]), np.array([8])
+    assert mac_areas.mac_area_ratio(eight, eight, own).tolist() == [1.0]
+    saved_um2 = (1.0 - mac_areas.mac_area_ratio(two, two, own)[0]) * own.mac_mm2 * 1e6
+    assert saved_um2 == pytest.approx((709.6 - 109.8 / 4) * (own.node_nm / 45) ** 2)
+    with pytest.raises(ValueError, match="must be larger than the multiplier in it"):
+        mac_areas.multiplier_share(dataclasses.replace(own, mac_mm2=1e-4))
 
 
 def test_energies_of_narrow_products_are_high_as_the_page_says() -> None:
