@@ -183,7 +183,7 @@ assert not heavy, heavy
 
 def test_the_face_that_a_problem_is_meant_for_does_not_change() -> None:
     entry = "designgym.envs.accelerator.systolic_array:systolic_array"
-    with pytest.raises(ValueError, match="must be registered twice alike, got stepwise=True. Choose another id"):
+    with pytest.raises(ValueError, match=r"must be registered twice alike, got stepwise=True. Choose another id"):
         register_problem("SystolicArray-v0", entry, stepwise=True)
     assert gymnasium_id("LayerwiseQuantization-v0", stepwise=True) == "designgym/LayerwiseQuantization-v0"
     assert gymnasium_id("LayerwiseQuantization-v0") == "designgym/LayerwiseQuantizationDesign-v0"
