@@ -14,7 +14,7 @@ from designgym.cost_models.quantization._program_kernel import backward, forward
 
 FINE = 1e-7  # errors below are worked out in double-double
 ROUNDS, HALVINGS = 20, 3
-LEVEL = 1e-3  # extremes that differ by so little count as level
+LEVEL = 1e-8  # extremes that differ by so little count as level
 INDEPENDENT = 1e-11  # what is left of a derivative, over itself, once the others are taken out of it
 
 

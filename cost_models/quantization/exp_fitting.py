@@ -33,6 +33,7 @@ POINTS = 1501  # at which programs are judged
 NODES, GRID = 16, 129  # at which they are fitted, and their extremes levelled
 MOST_OPERATIONS = 14  # beyond, errors near 1e-15 are lost in a fit of float64
 STARTS = 128  # fits that begin at most
+DIGITS_TOLD = 6  # of an error: programs that compute the same have the same
 CHUNK = 16_384  # programs at a time: constants of several fits of each are held
 
 Floats = NDArray[np.float64]
@@ -42,8 +43,9 @@ Floats = NDArray[np.float64]
 class Fitted:
     """What n programs came to.
 
-    errors: largest relative error, (n,), NaN where there is a pole. constants: those that have a say, (n,). left: where
-    an instruction divides by 0 at x = 0 whatever the constants, how many there are from it on, else 0.
+    errors: largest relative error to DIGITS_TOLD digits, (n,), NaN where there is a pole. constants: those that have a
+    say, (n,). left: where an instruction divides by 0 at x = 0 whatever the constants, how many there are from it on,
+    else 0.
     forms, best: what `constants_of` reads.
     """
 
@@ -87,9 +89,17 @@ def _fit(programs: Programs) -> Fitted:
         found = np.empty((n, KEPT[-1] * int(constants.max(initial=1))))
         (sets,) = least_squares(which, *form, forms, _guesses(k), _targets("nodes"), found)
         (worst,) = levelled(which, *form, sets, forms, found, _targets("grid"), _targets("points"), best)
-        errors[whole] = np.where(np.isfinite(worst), worst, np.nan)[same]
+        errors[whole] = _told(np.where(np.isfinite(worst), worst, np.nan))[same]
         best[whole] = best[which[same]]
     return Fitted(errors, constants, left, forms, best)
+
+
+def _told(errors: Floats) -> Floats:
+    """Round to DIGITS_TOLD digits, for fits of one function by several programs differ in the last ones."""
+    exponents = np.floor(np.log10(errors, where=errors > 0, out=np.zeros(len(errors)))).astype(int)
+    powers = np.array([float(f"1e{DIGITS_TOLD - 1 - exponent}") for exponent in exponents.tolist()])
+    rounded: Floats = np.rint(errors * powers) / powers
+    return rounded
 
 
 def constants_of(programs: Programs, fitted: Fitted, row: int) -> list[tuple[Decimal, ...]]:

@@ -24,7 +24,7 @@ from designgym.cost_models.quantization.straight_line import (
 )
 
 METRICS = (
-    Metric("max_relative_error", "1", "lower", "largest relative error at 1,501 points of [0, 1]"),
+    Metric("max_relative_error", "1", "lower", "largest relative error at 1,501 points of [0, 1], to six digits"),
     Metric("digits", "1", "higher", "correct decimal digits: minus the logarithm of that to base 10"),
     Metric("constants", "1", "lower", "constants that are left where each takes in those that it makes idle"),
     Metric("additions", "1", "lower", "additions and subtractions"),
@@ -73,8 +73,8 @@ class ExpProgram:
     those of exact arithmetic, from 1 down to about 1e-14. A program in float64 adds its own rounding, which each
     squaring at the end doubles.
     A divisor that is 0 somewhere on [0, 1] with all constants tried is a violation: the sooner, the larger.
-    Error: the error is that of the constants given, to 1 %. They need not be the best there are: fits begin at 16 to
-    128 guesses, by the number of constants, and may miss the deepest of several minima. All eleven best chains of
+    Error: the error is that of the constants given, to six digits. They need not be the best there are: fits begin at
+    16 to 128 guesses, by the number of constants, and may miss the deepest of several minima. All eleven best chains of
     quant_exp2_programs.csv (2 to 12 operations) are met, or bettered by up to 2 %.
     """
 

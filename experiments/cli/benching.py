@@ -155,6 +155,18 @@ def mixed_precision(
     run(agents, networks, seeds, budget, front_budget, out, workers, quick, silent, json)
 
 
+@bench.command("exp")
+def exp(
+    out: Annotated[Path | None, typer.Option(help="Directory of finished searches; goes on there.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: three searches of 6 operations.")] = False,
+    json: Json = False,
+) -> None:
+    """Search short programs for 2^x from scratch, ten seeds each, beside the best that are known."""
+    from designgym.experiments.bench.exp import exp as measure
+
+    print_figures(measure(quick, out, lambda line: print(line, file=sys.stderr, flush=True)), json)
+
+
 @bench.command("diffusion")
 def diffusion(
     agents: Annotated[list[str], typer.Option("--agents", help="An agent; repeatable.")] = [],  # noqa: B006
