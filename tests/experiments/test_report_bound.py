@@ -86,7 +86,7 @@ def test_agents_lines_are_what_nothing_of_theirs_dominates(mixed: Path) -> None:
 
 
 def test_a_front_that_a_design_beats_is_not_called_true(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (whole,) = known_fronts(MIXED, make_problem(MIXED))
+    whole = known_fronts(MIXED, make_problem(MIXED))[0]
     worse = [m | {"bit_operations_ratio": m["bit_operations_ratio"] + 0.3} for m in whole.all_metrics]
     monkeypatch.setattr(gather, "known_fronts", lambda *given: (replace(whole, all_metrics=tuple(worse)),))
     page = write_report(mixed)
