@@ -67,6 +67,7 @@ def _search(operations: int, budget: int, seed: int, out: Path | None) -> dict[s
         return found
     begun = time.perf_counter()
     best = search(problem, agent=AGENT, budget=budget, seed=seed).best
+    assert best is not None, "some design was priced"
     found = {
         "max_relative_error": float(best.metrics["max_relative_error"]),
         "program": " ".join(str(value) for value in best.design.values()),

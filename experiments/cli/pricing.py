@@ -35,6 +35,8 @@ def price(
         from designgym.envs.reasons import reason_of
 
         result["reason"] = reason_of(problem, columns, evaluations)
+    elif hasattr(problem.cost_model, "text"):
+        result["text"] = problem.cost_model.text(columns)
     if layers:
         result["layers"] = _layers(problem, name, columns)
     if json:
@@ -58,6 +60,8 @@ def _print_price(problem: Any, result: dict[str, Any]) -> None:
     out.print(table("", ("metric", "value"), rows, ("value",)))
     if not result["feasible"]:
         out.print(f"infeasible (violation {result['violation']:.3g}): {result['reason']}", style="yellow", markup=False)
+    if "text" in result:
+        console().print(result["text"], markup=False, highlight=False)
     if "layers" in result:
         _print_layers(result["layers"])
 

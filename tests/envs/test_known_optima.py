@@ -25,6 +25,8 @@ DRAWN = {
     "LowRank-v0": 3000,
     "FormatSearch-v0": 500,
     "StructuredSparsity-v0": 3000,
+    "ExpProgram-v0": 1000,
+    "ExpStraightLine-v0": 1000,
 }  # a thousand samples or hundreds of images at each of their designs
 # Networks of float32, whose products another processor's linear algebra sums in another order.
 SINGLES = ("LowRank-v0", "StructuredSparsity-v0")
