@@ -31,9 +31,9 @@ class ExpStraightLine:
     not need counts as an operation all the same. Constants, errors, digits and violations are those of `ExpProgram`,
     whose chains are among these programs.
     Error: as of `ExpProgram`; here constants are guessed less well where results are used more than once, and a good
-    program may be priced far above its best: of ((p + x) / (p - x))^2, p = a + x^2 / (b - c / (d + x^2)), which takes 10
-    operations and comes within 4.4e-14 with constants through four points (tested), the fit finds 2e-9. The source's own
-    program of 10 operations and 14 digits is not known here.
+    program may be priced far above its best. With p = a + x^2 / (b - c / (d + x^2)) the square of (p + x) / (p - x)
+    takes 10 operations and comes within 4.4e-14 where four points give the constants (tested): the fit finds 2e-9. The
+    source's own program of 10 operations and 14 digits is not known here.
     """
 
     operations: int = 8
