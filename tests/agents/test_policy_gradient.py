@@ -120,7 +120,7 @@ def test_it_comes_closer_than_random_search_on_real_numbers() -> None:
     problem = DesignProblem(space, Bowl(space), LATENCY)
 
     def found(agent: str) -> float:
-        return float(np.mean([search(problem, agent, 600, seed).evaluations.losses.min() - 1 for seed in range(10)]))
+        return float(np.mean([search(problem, agent, 600, seed).evaluations.losses.min() - 1 for seed in range(20)]))
 
     assert found("policy_gradient") < 0.5 * found("random")
 

