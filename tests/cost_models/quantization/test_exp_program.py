@@ -73,6 +73,13 @@ def test_the_tables_chains_are_fitted_as_well(row: dict[str, str]) -> None:
     assert worst(programs) == pytest.approx(fitted.errors[0], rel=1e-5)
 
 
+def test_chains_that_searches_found_are_better_than_the_tables() -> None:
+    known = {int(row["ops"]): float(row["max_rel_err_best_chain_found"]) for row in ROWS}
+    for text, error in (("+c c/ +c", 8.674e-04), ("+c c/ +c sq +c", 1.162e-05), ("+c c/ +c *x +c sq sq +c", 1.239e-08)):
+        assert worst(chain(text)) == pytest.approx(error, rel=1e-3)
+        assert error < 0.75 * known[len(text.split())]
+
+
 def test_a_straight_line_is_that_of_chebyshev() -> None:
     # (2^x - a - b x) / 2^x levelled at 0, 1 and where its derivative vanishes, the weight included.
     fitted = fit_programs(chain("*c +c"))
