@@ -24,7 +24,7 @@ from designgym.experiments.files import written_safely
 
 ID, AGENT = "ExpProgram-v0", "genetic"
 SEEDS = 10
-POPULATIONS = {6: 24, 8: 24, 10: 128}  # larger than the default, 24, where the space is: chosen on seed 1000
+POPULATIONS = {6: 24, 8: 24, 10: 128}  # larger than the default, 24, where the space is
 BUDGETS = {8: 20_000, 10: 40_000}  # distinct designs by operations
 QUICK = {6: 5_000}
 WANTED = {8: (2e-8, 8), 10: (1e-10, 8)}  # largest error, in so many of ten seeds
