@@ -30,6 +30,8 @@ DRAWN = {
 }  # a thousand samples or hundreds of images at each of their designs
 # Networks of float32, whose products another processor's linear algebra sums in another order.
 SINGLES = ("LowRank-v0", "StructuredSparsity-v0")
+# Half of their designs come near the optimum and half no nearer than 0 does: the median lies where there are few.
+TWO_KINDS = ("ExpProgram-v0", "ExpStraightLine-v0")
 ENTRIES: list[dict[str, Any]] = [
     entry
     for family in FAMILIES
@@ -112,4 +114,9 @@ def test_a_stored_optimum_is_priced_as_stored_and_not_beaten(entry: dict[str, An
         others = problem.evaluate(others_drawn)
         drawn = others.losses[others.feasible]
         assert nondominated(np.concatenate([drawn, optimum.front_losses]))[len(drawn) :].all()
+    if entry["problem"] in TWO_KINDS:  # four standard errors
+        near = 2.0 / len(drawn) ** 0.5
+        assert (drawn < optimum.median_losses).mean() < 0.5 + near
+        assert (drawn <= optimum.median_losses).mean() > 0.5 - near
+        return
     assert np.median(drawn, axis=0) == pytest.approx(optimum.median_losses, rel=0.05 if len(drawn) > 1000 else 0.15)
