@@ -1,7 +1,7 @@
 """Compiled: the weights of an output rounded one after another, each with what rounding the others did in mind.
 
-Fed back: GPTQ, Frantar et al., ICLR 2023, arXiv:2210.17323, section 3.3. Descended: the objective of AdaRound, Nagel et
-al., ICML 2020, arXiv:2004.10568, equation 13, by coordinate descent in place of its relaxation.
+Fed back: GPTQ, Frantar et al., ICLR 2023, arXiv:2210.17323. Descended: the error of a layer's outputs, the objective of
+AdaRound, Nagel et al., ICML 2020, arXiv:2004.10568, by coordinate descent in place of its relaxation.
 """
 
 import numpy as np

@@ -18,8 +18,8 @@ Floats = NDArray[np.float64]
 def cast(values: NDArray[np.floating], form: Format) -> NDArray[np.float32]:
     """Return values of any shape rounded to a format, float32.
 
-    Ties go to the even number, of formats without mantissa bits to the larger size; infinities and what lies beyond the
-    format's ends come to its ends; NaN stays NaN; -0 becomes 0.
+    Ties go to the even number; of formats without mantissa bits to the larger size, but between 0 and the least number
+    above it to 0. Infinities and what lies beyond the format's ends come to its ends; NaN stays NaN; -0 becomes 0.
     """
     array = np.asarray(values)
     flat, out, one = array.reshape(-1), np.empty(array.size, np.float32), np.ones(1)

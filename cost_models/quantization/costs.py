@@ -28,19 +28,24 @@ def bit_operations(layers: Sequence[Layer], weights: Sequence[Format], activatio
     )
 
 
-def model_bits(layers: Sequence[Layer], weights: Sequence[Format | Microscaling]) -> int:
+def model_bits(layers: Sequence[Layer], weights: Sequence[Format | Microscaling]) -> float:
     """Return the bits that weights, scales and biases take: 64 for scale and bias of an output channel.
 
     In blocks, 8 bits of each block of inputs stand for the scale.
     """
-    total = 0
+    total = 0.0
     for layer, form in zip(layers, weights, strict=True):
         if isinstance(form, Microscaling):
             blocks = math.ceil(layer.inputs / form.block) * layer.outputs
-            total += layer.weights * form.element.bits + MICROSCALE_BITS * blocks + BIAS_BITS * layer.outputs
+            total += layer_bits(layer, form.element.bits, blocks, MICROSCALE_BITS)
         else:
-            total += layer.weights * form.bits + (SCALE_BITS + BIAS_BITS) * layer.outputs
+            total += layer_bits(layer, form.bits, layer.outputs, SCALE_BITS)
     return total
+
+
+def layer_bits(layer: Layer, weight_bits: float, scales: int, scale_bits: int) -> float:
+    """Return the bits that a layer's weights, its scales, and a bias for each output take."""
+    return layer.weights * weight_bits + scales * scale_bits + BIAS_BITS * layer.outputs
 
 
 def cycles(layer: Layer, elements: int, lanes: int = LANES) -> int:

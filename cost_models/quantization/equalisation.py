@@ -22,7 +22,7 @@ Integers = NDArray[np.int64]
 
 
 class Pair(NamedTuple):
-    """Two layers by name, and which of the first's outputs each input of the second is."""
+    """Two layers by name, and which of the first's outputs each input of the second is, -1 for what is padding."""
 
     first: str
     second: str
@@ -54,7 +54,10 @@ def pairs(network: Network) -> tuple[Pair, ...]:
 
 
 def _channels(operation: Weighted, marks: Array) -> Integers | None:
-    """Return the channel of each input of a layer, None where one is of several. marks: channel + 1 of its inputs."""
+    """Return the channel of each input of a layer, -1 for one that is only ever padding, None where one is of several.
+
+    marks: channel + 1 of its inputs.
+    """
     if operation.unfold is not None:
         marks = operation.unfold.apply(marks)  # what it is padded with is 0
     rows = marks.reshape(-1, len(operation.weight))
@@ -77,7 +80,7 @@ def equalised(network: Network) -> Network:
         for first, second, channels in joined:
             factors = _factors(weights[first], weights[second], channels)
             weights[first], biases[first] = weights[first] / factors, biases[first] / factors
-            weights[second] = weights[second] * factors[channels][:, None]
+            weights[second] = weights[second] * np.where(channels < 0, 1.0, factors[channels])[:, None]
             farthest = max(farthest, float(np.abs(factors - 1.0).max()))
         if farthest < SETTLED:
             break
@@ -90,6 +93,7 @@ def equalised(network: Network) -> Network:
 def _factors(first: Floats, second: Floats, channels: Integers) -> Floats:
     ranges = np.abs(first).max(axis=0)
     next_ranges = np.zeros(len(ranges))
-    np.maximum.at(next_ranges, channels, np.abs(second).max(axis=1))
+    real = channels >= 0
+    np.maximum.at(next_ranges, channels[real], np.abs(second).max(axis=1)[real])
     known = (ranges > 0) & (next_ranges > 0)
     return np.sqrt(np.where(known, ranges, 1.0) / np.where(known, next_ranges, 1.0))

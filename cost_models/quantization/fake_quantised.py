@@ -5,21 +5,22 @@ Before a layer is rounded its inputs may be equalised (SmoothQuant: Xiao et al.,
 float. Scales of activations and what is equalised come from the float network on the first 256 training examples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.quantization.datasets import Dataset
-from designgym.cost_models.quantization.formats import Format, integer
-from designgym.cost_models.quantization.integers import CALIBRATION
+from designgym.cost_models.quantization.formats import Format
+from designgym.cost_models.quantization.integers import CALIBRATION, fitting
 from designgym.cost_models.quantization.microscaling import Microscaling, microscaled
 from designgym.cost_models.quantization.networks import INPUT, Network, check_fits, forward
-from designgym.cost_models.quantization.operations import Array, Weighted
-from designgym.cost_models.quantization.scales import Scaling, calibrated, quantised_weight
+from designgym.cost_models.quantization.operations import Array, Unfold, Weighted
+from designgym.cost_models.quantization.scales import Rule, Scaling, calibrated, quantised_weight
 
 Singles = NDArray[np.float32]
+Reads = Callable[[Array], Array]  # what comes to a layer, as it multiplies it
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,7 @@ def _rounded(name: str, operation: Weighted, setting: Setting, seen: Array, x: A
             raise ValueError(f"smoothing is for dense layers, got the convolution {name}. Leave it out there.")
         factors = smoothing_factors(weight, seen, setting.smoothing)
         seen, x, weight = seen / factors, x / factors, weight * factors[:, None]
-    x = activation_rounded(x, seen, setting)
-    patches = x if operation.unfold is None else operation.unfold.apply(x)
+    patches = reader(operation.unfold, setting.activation, setting.scaling.rule, seen)(x)
     flat = patches.reshape(-1, len(weight)) @ weight_rounded(weight, setting) + operation.bias
     return flat.reshape(*patches.shape[:-1], -1)
 
@@ -95,13 +95,22 @@ def weight_rounded(weight: NDArray[np.floating], setting: Setting) -> Singles:
     return quantised_weight(weight, setting.weight, setting.scaling)
 
 
-def activation_rounded(x: Array, seen: Array, setting: Setting) -> Singles:
-    """Return what a layer reads, as a setting has it. seen: the same of the calibration set."""
-    form = setting.activation
-    if form is None:
-        return x.astype(np.float32)
+def reader(unfold: Unfold | None, form: Format | Microscaling | None, rule: Rule, seen: Array) -> Reads:
+    """Return what makes of the numbers that come to a layer those that it multiplies, (n, ..., inputs), rounded.
+
+    seen: what came of the calibration set. Blocks go along an output's inputs, a patch's of a convolution, as those of
+    its weights do: only then have both one scale for a block's sum of products.
+    """
+    cut = _as_it_is if unfold is None else unfold.apply
     if isinstance(form, Microscaling):
-        return microscaled(x, form)
-    if form.is_integer and form.signed and seen.min() >= 0:
-        form = integer(form.bits, signed=False)
-    return calibrated(seen, form, setting.scaling.rule)(x)
+        return lambda x: microscaled(cut(x), form)
+    rounds = _single if form is None else calibrated(seen, fitting(form, seen), rule)
+    return lambda x: cut(rounds(x))
+
+
+def _as_it_is(x: Array) -> Array:
+    return x
+
+
+def _single(x: Array) -> Singles:
+    return x.astype(np.float32)

@@ -2,13 +2,17 @@
 
 Arithmetic: see `energies` and `luts`. Scaling: an output's sum, or that of each group or block, is multiplied by its
 scale, or by a power of two has an exponent of 8 bits added to its own, and is added up as a 32-bit float. Memory: all
-that is stored of a layer is read once an example, from an SRAM of 8 KiB.
+that is stored of a layer is read once an example, from an SRAM of 8 KiB. Left out: what rounds a layer's outputs to the
+next one's format, reading and writing activations, and the products by which inputs are equalised.
+
+Energy favours integers by construction: Horowitz's figures for adding are an integer as wide as need be, but a float of
+32 bits (.9 pJ) for minifloats of any width. `luts`, which sums both in fixed point, and `model_byte` judge otherwise.
 """
 
 import math
 from dataclasses import dataclass
 
-from designgym.cost_models.quantization.costs import BIAS_BITS, LANES, MICROSCALE_BITS, SCALE_BITS
+from designgym.cost_models.quantization.costs import LANES, MICROSCALE_BITS, SCALE_BITS, layer_bits
 from designgym.cost_models.quantization.energies import (
     FLOAT_ACCUMULATOR_BITS,
     FLOAT_ADD,
@@ -46,14 +50,14 @@ def layer_cost(layer: Layer, own: Chosen, elements: int) -> LayerCost:
     number = activation if isinstance(activation, Format) else activation.element
     together = _sharing(layer, own)
     energy_j = layer.macs * mac_j(weight.number, number, together)
-    bits = stored_bits(layer, own)
+    bits = _stored_bits(layer, own)
     sums = layer.outputs * layer.positions * math.ceil(layer.inputs / together)
     total_energy_j = energy_j + sums * _scaling_j(own) + bits * SRAM_READ_J
     luts = elements * LANES * luts_per_mac(weight.number, number, LANES, layer.inputs)
     return LayerCost(bits / 8.0, energy_j, total_energy_j, luts)
 
 
-def stored_bits(layer: Layer, own: Chosen) -> float:
+def _stored_bits(layer: Layer, own: Chosen) -> float:
     """Return the bits of weights, scales and biases: 32 for each scale and bias, 8 for the scale of a block.
 
     Equalised inputs (see `fake_quantised`) take 32 each for what they are divided by.
@@ -63,9 +67,7 @@ def stored_bits(layer: Layer, own: Chosen) -> float:
     if weight.blocks is None and GRANULARITIES[own.granularity] == "tensor":
         scales = 1
     smoothing = 0 if tuple(SMOOTHINGS.values())[own.smoothing] is None else SCALE_BITS * layer.inputs
-    return (
-        layer.weights * weight.bits + scales * (scale_bits + weight.group_bits) + BIAS_BITS * layer.outputs + smoothing
-    )
+    return layer_bits(layer, weight.bits, scales, scale_bits + weight.group_bits) + smoothing
 
 
 def _sharing(layer: Layer, own: Chosen) -> int:
@@ -78,8 +80,6 @@ def _sharing(layer: Layer, own: Chosen) -> int:
 
 def _scaling_j(own: Chosen) -> float:
     weight = WEIGHTS[own.weight]
-    shifts = weight.blocks is not None or (
-        weight.family in ("integer", "minifloat") and RULES[own.rule] == "power_of_two"
-    )
+    shifts = weight.blocks is not None or (weight.by_rule and RULES[own.rule] == "power_of_two")
     scale_j = INTEGER_ADD(MICROSCALE_BITS) if shifts else FLOAT_MULTIPLY(FLOAT_ACCUMULATOR_BITS)
     return scale_j + FLOAT_ADD(FLOAT_ACCUMULATOR_BITS)

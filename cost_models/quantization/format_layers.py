@@ -2,7 +2,9 @@
 
 Weights are rounded by a method that looks at what the float network's layer reads of all training examples; scales of
 activations, and by what inputs are equalised, come from its first 256. Whatever the formats of other layers, a layer's
-are the same. All is worked out in float64, so that another processor's order of sums moves hardly a code.
+are the same. Sums and what is kept between layers are float64, so that another processor's order of
+sums moves hardly a code; activations come rounded to float32, which holds the numbers of all these formats but not all
+multiples of a scale.
 """
 
 from collections.abc import Callable
@@ -13,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.quantization.datasets import Dataset
-from designgym.cost_models.quantization.fake_quantised import smoothing_factors
-from designgym.cost_models.quantization.formats import integer
+from designgym.cost_models.quantization.fake_quantised import Reads, reader, smoothing_factors
 from designgym.cost_models.quantization.integers import CALIBRATION
 from designgym.cost_models.quantization.layer_formats import (
     ACTIVATIONS,
@@ -23,22 +24,20 @@ from designgym.cost_models.quantization.layer_formats import (
     WEIGHTS,
     Chosen,
 )
-from designgym.cost_models.quantization.microscaling import Microscaling, microscaled
 from designgym.cost_models.quantization.networks import Network, check_fits, forward, in_double
 from designgym.cost_models.quantization.rounding_methods import ROUNDINGS, Inputs, corrected_bias, rounded_matrix
-from designgym.cost_models.quantization.scales import GRANULARITIES, RULES, calibrated
-from designgym.cost_models.quantization.scores import accuracy, negative_log_likelihood
+from designgym.cost_models.quantization.scales import GRANULARITIES, RULES
+from designgym.cost_models.quantization.scores import each_classified
 from designgym.cost_models.quantization.variant_layers import patches_of, weighted_steps
 
-KEPT_BYTE = 128 * 2**20  # of arrays of one kind
-RULED = np.array([one.family in ("integer", "minifloat") for one in WEIGHTS])  # weights whose scales go by a rule
+KEPT_BYTE = 64 * 2**20  # of arrays of one kind
+RULED = np.array([one.by_rule for one in WEIGHTS])
 EXPONENTS = tuple(SMOOTHINGS.values())
 TAKEN = (SIZES[1], SIZES[2], SIZES[4])
 MULTIPLIED = (SIZES[0], SIZES[2], SIZES[3], SIZES[4], len(ROUNDINGS), 2)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Rounds = Callable[[NDArray[Any]], NDArray[Any]]  # activations of a layer, rounded
 
 
 def ways(own: Chosen, rounding: Any, corrected: Any) -> tuple[Integers, Integers]:
@@ -84,7 +83,7 @@ class FormatLayers:
         self.steps = tuple(step for step in self.network.steps if step.name in names)
         self._variants, self._first_codes = Kept(), Kept()
         self._divided: dict[tuple[int, int], tuple[Floats, Inputs]] = {}
-        self._rounds: dict[tuple[int, int], Rounds] = {}
+        self._readers: dict[tuple[int, int], Reads] = {}
 
     @cached_property
     def _seen(self) -> dict[str, NDArray[Any]]:
@@ -115,22 +114,18 @@ class FormatLayers:
         return self._taken(layer, taken, x)
 
     def _taken(self, layer: int, taken: int, x: NDArray[Any]) -> Floats:
-        if (layer, taken) not in self._rounds:
-            self._rounds[layer, taken] = self._rounding(layer, taken)
-        rounded, unfold = self._rounds[layer, taken](x), self._weighted[layer].operation.unfold
-        return (rounded if unfold is None else unfold.apply(rounded)).astype(np.float64)
+        if (layer, taken) not in self._readers:
+            self._readers[layer, taken] = self._reader(layer, taken)
+        return self._readers[layer, taken](x).astype(np.float64)
 
-    def _rounding(self, layer: int, taken: int) -> Rounds:
-        """Return what rounds the activations that a layer reads."""
+    def _reader(self, layer: int, taken: int) -> Reads:
         activation, rule, smoothing = (int(one) for one in np.unravel_index(taken, TAKEN))
-        factors, form = self._smoothed(layer, smoothing)[0], ACTIVATIONS[activation]
-        if isinstance(form, Microscaling):
-            return _after_division(factors, partial(microscaled, form=form))
-        seen = self._seen[self._weighted[layer].reads[0]]
-        if form.is_integer and seen.min() >= 0:
-            form = integer(form.bits, signed=False)
-        seen = seen if factors is None else seen / factors
-        return _after_division(factors, calibrated(seen, form, RULES[rule]))
+        factors, step = self._smoothed(layer, smoothing)[0], self._weighted[layer]
+        seen, unfold, form = self._seen[step.reads[0]], step.operation.unfold, ACTIVATIONS[activation]
+        if factors is None:
+            return reader(unfold, form, RULES[rule], seen)
+        reads = reader(unfold, form, RULES[rule], seen / factors)
+        return lambda x: reads(x / factors)
 
     def outputs(self, layer: int, codes: Floats, taken: int, multiplied: tuple[int, ...]) -> Floats:
         """Return a layer's outputs by weights in several ways, (ways, n, ..., outputs)."""
@@ -144,8 +139,7 @@ class FormatLayers:
 
     def scores(self, codes: Floats, taken: int, multiplied: tuple[int, ...], labels: Integers) -> Floats:
         """Return accuracy and nll, (ways, 2), of the last layer, whose outputs are the logits. labels: (1, n)."""
-        logits = self.outputs(len(self.steps) - 1, codes, taken, multiplied)
-        return np.stack([accuracy(logits, labels[0]), negative_log_likelihood(logits, labels[0])], axis=1)
+        return each_classified(self.outputs(len(self.steps) - 1, codes, taken, multiplied), labels[0])
 
     def _variant(self, layer: int, way: int) -> tuple[Floats, Floats]:
         """Return a layer's rounded matrix, (inputs, outputs), and its bias."""
@@ -158,7 +152,3 @@ class FormatLayers:
         matrix = rounded_matrix(grid, read, ROUNDINGS[rounding])
         bias = operation.bias.astype(np.float64)
         return matrix, corrected_bias(bias, matrix - whole, read) if corrected else bias
-
-
-def _after_division(factors: Floats | None, rounds: Rounds) -> Rounds:
-    return rounds if factors is None else lambda x: rounds(x / factors)

@@ -21,7 +21,14 @@ from designgym.cost_models.quantization.equalisation import equalised, pairs
 from designgym.cost_models.quantization.format_costs import LayerCost, layer_cost
 from designgym.cost_models.quantization.format_layers import FormatLayers, ways
 from designgym.cost_models.quantization.format_strips import MEANING, rows
-from designgym.cost_models.quantization.layer_formats import Chosen, chosen, packed, places, unpacked
+from designgym.cost_models.quantization.layer_formats import (
+    Chosen,
+    chosen,
+    columns,
+    packed,
+    places,
+    unpacked,
+)
 from designgym.cost_models.quantization.networks import Layer, Network, check_fits, digest, layers
 from designgym.cost_models.quantization.prefixes import Walk
 from designgym.cost_models.quantization.rounding_methods import ROUNDINGS
@@ -51,9 +58,10 @@ class FormatSearch:
     file, and then data: the path of a .npz with inputs and labels. split: validation, or test, which no search should
     see. tied: one format for all layers. elements: processing elements of a layer, of 16 lanes.
     Inputs of convolutions are not equalised (smoothing); products of two activations, in attention, stay floats and
-    cost nothing here.
-    Error: accuracy is measured, on as many examples as the split has: of 449 digits one is .0022. On the same weights
-    quant_ptq_methods.csv is met to an image by rounding to the nearest, bias correction and blocks, and to .012 of
+    cost nothing here. Energy favours integers by construction, see `format_costs`; luts and model_byte judge otherwise.
+    Error: accuracy is measured, on as many examples as the split has: of 449 digits one is .0022. Where weights alone
+    are rounded, quant_ptq_methods.csv is met on the same weights to an image by rounding to the nearest, bias
+    correction and blocks (of the table's own elements: all-finite minifloats and narrow integers), and to .012 of
     accuracy by GPTQ and learned rounding. `luts` is an estimate, see `luts`; energies go through published points by
     power laws, see `energies`, and `total_energy_j` says too little of a model beyond 8 KiB.
     """
@@ -120,12 +128,14 @@ class FormatSearch:
     def version(self) -> str:
         """Changes with weights, data, split and every option."""
         own = (self.split, self.tied, self.elements)
-        return f"1-{digest(*self._parts, ('train', self.split), own)}"
+        return f"2-{digest(*self._parts, ('train', self.split), own)}"
 
     def evaluate(self, designs: Columns) -> Columns:
         """designs: the columns of `layer_formats` for each prefix; rounding, bias_correction and, where the network
         has layers to equalise, equalisation, as places in ROUNDINGS and SWITCH; each (n,). "violation" is always 0.
+        ValueError in one line for a column that is missing or of another length, or holds what it may not.
         """
+        self._check(designs)
         own = self._chosen(designs)
         n, shape = len(own.weight), own.weight.shape
         rounding, corrected = _named(designs, "rounding", ROUNDINGS), _named(designs, "bias_correction", SWITCH)
@@ -153,6 +163,17 @@ class FormatSearch:
             of_layers = [Chosen(*(int(column[i, k]) for column in own)) for k in range(len(self.layers))]
             each.append(rows(of_layers, " + ".join(words)))
         return strips(names, self.layers, each, MEANING)
+
+    def _check(self, designs: Columns) -> None:
+        names = [name for pair in zip(self.prefixes, self.smooths, strict=True) for name in columns(*pair)]
+        names += ["rounding", "bias_correction", *(("equalisation",) if self.equalises else ())]
+        first = np.shape(designs.get(names[0], 0))
+        for name in names:
+            if name not in designs:
+                raise ValueError(f"designs must have the column {name}, got none. Add it.")
+            if np.shape(designs[name]) != first or len(first) != 1:
+                got = f"{name} {np.shape(designs[name])} beside {names[0]} {first}"
+                raise ValueError(f"columns must be one-dimensional and of one length, got {got}. Mend them.")
 
     def _chosen(self, designs: Columns) -> Chosen:
         """Return what each layer of each design is given, (n, layers)."""
@@ -187,7 +208,7 @@ def _parts(network: str, data: str, written: tuple[str, ...]) -> tuple[Network, 
     return unchanged_parts(network, data, written)
 
 
-@lru_cache(8)
+@lru_cache(4)
 def _walk(network: str, data: str, written: tuple[str, ...], split: str, across: bool) -> Walk:
     """Return what walks through the designs of a network, or of the one whose layers are equalised."""
     own, examples = _parts(network, data, written)

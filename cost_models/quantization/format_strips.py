@@ -7,8 +7,9 @@ from designgym.cost_models.quantization.strips import Row
 
 MEANING = (
     "A number format’s name, the stronger its colour the more bits; what shares a scale and by what rule it is found, "
-    "where blocks have a power of two of their own; the exponent of SmoothQuant. Below, how all weights were rounded: "
-    "“bias” where biases make up for it, “equal” where layers were equalised."
+    "where blocks have a power of two of their own, and ternary weights and mixtures the mean or largest size; the "
+    "exponent of SmoothQuant. Below, how all weights were rounded: “bias” where biases make up for it, “equal” where "
+    "layers were equalised."
 )
 MOST_BITS = max(one.bits for one in WEIGHTS)
 SHORT = {"mse": "mse", "absmax": "absmax", "power_of_two": "2ⁿ"}
@@ -45,4 +46,5 @@ def _fineness(own: Chosen) -> float:
 def _scales(own: Chosen) -> str:
     if WEIGHTS[own.weight].blocks is not None:
         return NONE
-    return f"{GRANULARITIES[own.granularity]}, {SHORT[RULES[own.rule]]}"
+    what = GRANULARITIES[own.granularity]
+    return f"{what}, {SHORT[RULES[own.rule]]}" if WEIGHTS[own.weight].by_rule else what

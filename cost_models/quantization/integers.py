@@ -27,6 +27,11 @@ Singles = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 
+def fitting(form: Format, seen: NDArray[Any]) -> Format:
+    """Return an integer without a sign, of as many bits, where nothing seen is below 0; else the format itself."""
+    return integer(form.bits, signed=False) if form.is_integer and seen.min() >= 0 else form
+
+
 class IntegerLayers:
     """The weighted layers of a network, quantised to any width; what was worked out is kept.
 
@@ -53,8 +58,7 @@ class IntegerLayers:
 
     def activation_format(self, layer: int, bits: int) -> Format:
         """Return the format of what a layer reads."""
-        seen = self._calibration[self.steps[layer].reads[0]]
-        return integer(bits, signed=bool(seen.min() < 0))
+        return fitting(integer(bits), self._calibration[self.steps[layer].reads[0]])
 
     def weight(self, layer: int, bits: int) -> tuple[Singles, Floats]:
         """Return a layer's weights as codes, (inputs, outputs), whole numbers in float32, and scales, (outputs,)."""

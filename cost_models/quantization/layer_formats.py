@@ -47,6 +47,11 @@ class WeightFormat:
     blocks: Microscaling | None = None
     group_bits: int = 0
 
+    @property
+    def by_rule(self) -> bool:
+        """Whether scales of these weights are found by a rule."""
+        return self.family in ("integer", "minifloat")
+
     def grid(self, weight: NDArray[Any], rule: Rule, granularity: Granularity) -> Grid:
         """Return the numbers that a weight matrix, (inputs, outputs), may be rounded to."""
         scaling = Scaling(rule, granularity, GROUP)
@@ -80,6 +85,12 @@ FIRST = {family: next(i for i, one in enumerate(WEIGHTS) if one.family == family
 SIZES = (len(WEIGHTS), len(ACTIVATIONS), len(RULES), len(GRANULARITIES), len(SMOOTHINGS))
 
 
+COLUMNS = (
+    "family", "bits", "exponent_bits", "mantissa_bits", "element", "block", "mixture_bits", "activation_bits", "rule",
+    "granularity",
+)  # fmt: skip
+
+
 class Chosen(NamedTuple):
     """Places in WEIGHTS, ACTIVATIONS, RULES, GRANULARITIES and SMOOTHINGS, each a number or (n,)."""
 
@@ -88,6 +99,11 @@ class Chosen(NamedTuple):
     rule: Any
     granularity: Any
     smoothing: Any
+
+
+def columns(prefix: str, smooth: bool) -> tuple[str, ...]:
+    """Return the names of a layer's columns. smooth: whether there is one of smoothing."""
+    return tuple(prefix + name for name in (*COLUMNS, *(("smoothing",) if smooth else ())))
 
 
 def chosen(designs: Mapping[str, NDArray[Any]], prefix: str, smooth: bool) -> Chosen:

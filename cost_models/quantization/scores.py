@@ -27,6 +27,11 @@ def negative_log_likelihood(outputs: NDArray[Any], labels: NDArray[Any]) -> NDAr
     return np.asarray((np.log(np.exp(logits).sum(axis=-1)) - own).mean(axis=-1))
 
 
+def each_classified(outputs: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return accuracy and nll of several networks, (k, 2). outputs: (k, n, classes); labels: (n,)."""
+    return np.stack([accuracy(outputs, labels), negative_log_likelihood(outputs, labels)], axis=1)
+
+
 def r2(outputs: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
     """Return 1 - (sum of squared errors) / (sum of squares about the targets' mean), (...).
 

@@ -10,11 +10,14 @@ from designgym.cost_models.quantization.networks import Network
 
 def check_source(network: str, data: str, split: str) -> None:
     """Raise ValueError, in one line, for a split that no search sees, and where a file has no data or data no file."""
+    for what, given in (("network", network), ("data", data)):
+        if not isinstance(given, str):
+            raise ValueError(f"{what} must be a name or a path, got {given!r}. Write it as a text.")
     if split not in SPLITS[1:]:
         raise ValueError(f"split must be one of {', '.join(SPLITS[1:])}, got {split!r}. Choose one.")
-    if str(network).endswith(".onnx") and not data:
+    if network.endswith(".onnx") and not data:
         raise ValueError(f"an ONNX network needs data, got {network!r} alone. Give data=path.npz too.")
-    if data and not str(network).endswith(".onnx"):
+    if data and not network.endswith(".onnx"):
         raise ValueError(f"data are for an ONNX network, got {network!r} with {data!r}. Leave them out.")
 
 
@@ -26,7 +29,7 @@ def check_elements(elements: int) -> None:
 
 def parts(network: str, data: str) -> tuple[Network, Dataset]:
     """Return a network of the package and its data, or those of an ONNX file and a .npz."""
-    if str(network).endswith(".onnx"):
+    if network.endswith(".onnx"):
         from designgym.cost_models.quantization.onnx_networks import network_of_onnx
 
         return network_of_onnx(network), dataset_of_file(data)

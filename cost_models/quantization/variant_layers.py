@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from designgym.cost_models.quantization.datasets import Dataset
 from designgym.cost_models.quantization.networks import Network, check_fits, forward
 from designgym.cost_models.quantization.operations import Array, Weighted
-from designgym.cost_models.quantization.scores import accuracy, negative_log_likelihood
+from designgym.cost_models.quantization.scores import each_classified
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -47,8 +47,7 @@ class VariantLayers:
 
     def scores(self, codes: Array, taken: int, places: tuple[int, ...], labels: Integers) -> Floats:
         """Return accuracy and nll by several matrices, (places, 2), of the last layer, whose outputs are the logits."""
-        logits = self.outputs(len(self.steps) - 1, codes, taken, places)
-        return np.stack([accuracy(logits, labels[0]), negative_log_likelihood(logits, labels[0])], axis=1)
+        return each_classified(self.outputs(len(self.steps) - 1, codes, taken, places), labels[0])
 
 
 class WeightedStep(NamedTuple):

@@ -95,3 +95,26 @@ def test_a_channel_of_zeros_stays() -> None:
     assert not after["layer1.weight"][:, 3].any()
     assert after["layer2.weight"][3, alive] == pytest.approx(before["layer2.weight"][3, alive] * shares, rel=1e-5)
     assert np.abs(shares - 1.0).max() > 0.1
+
+
+def test_inputs_that_are_only_ever_padding_belong_to_no_channel() -> None:
+    """Of an image of one pixel a 3 x 3 convolution, padded, reads padding but at its centre."""
+    rng = np.random.default_rng(0)
+
+    def layer(inputs: int, outputs: int, unfold: Unfold) -> Weighted:
+        weight = rng.normal(size=(inputs, outputs)).astype(np.float32)
+        return Weighted(weight, np.ones(outputs, np.float32), unfold)
+
+    first, second = layer(8, 4, Unfold(kernel=2)), layer(36, 5, Unfold(kernel=3, padding=1))
+    second.weight[:16] *= 1000.0  # of padding: they are multiplied by 0
+    network = Network("pixel", (2, 2, 2), (
+        Step("a", (INPUT,), first), Step("r", ("a",), Relu()), Step("b", ("r",), second),
+    ))  # fmt: skip
+    ((_, _, channels),) = pairs(network)
+    assert channels.tolist() == [-1] * 16 + [0, 1, 2, 3] + [-1] * 16
+    after = parameters(equalised(network))
+    assert (after["b.weight"][channels < 0] == second.weight[channels < 0]).all()
+    ranges = np.abs(after["a.weight"]).max(axis=0), np.abs(after["b.weight"][16:20]).max(axis=1)
+    assert ranges[0] == pytest.approx(ranges[1], rel=1e-3)
+    inputs = rng.normal(size=(6, 2, 2, 2)).astype(np.float32)
+    assert forward(equalised(network), inputs) == pytest.approx(forward(network, inputs), rel=1e-4, abs=1e-4)

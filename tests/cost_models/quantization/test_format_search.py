@@ -20,12 +20,13 @@ from designgym.cost_models.quantization.layer_formats import ACTIVATIONS, SIZES,
 from designgym.cost_models.quantization.microscaling import MX
 from designgym.cost_models.quantization.mixed_precision import MixedPrecision
 from designgym.cost_models.quantization.networks import layers
-from designgym.cost_models.quantization.scales import Scaling
+from designgym.cost_models.quantization.scales import GRANULARITIES, Scaling
 from designgym.cost_models.quantization.scores import scores
 from designgym.envs import make_problem
 from designgym.envs.problem import DesignProblem
 
 IMAGE = 0.0023  # of 449
+CHANNEL, GROUP = GRANULARITIES.index("channel"), GRANULARITIES.index("group")
 
 
 def priced(problem: DesignProblem, **given: Any) -> dict[str, float]:
@@ -55,6 +56,8 @@ HAND = {
 def test_a_design_is_fake_quantisation(network: str, name: str) -> None:
     """Sums here are of float64, there of float32: a number in a million falls to another code."""
     given, setting = HAND[name]
+    if given.get("granularity") == "group" and network == "transformer":
+        given = given | {"granularity": "channel"}  # none of its layers has more inputs than a group
     own, data = zoo.network(network), dataset("digits")
     outputs = rounded_forward(own, data, {layer.name: setting for layer in layers(own)}, data.inputs["validation"])
     told, found = scores(data.task, outputs, data.targets["validation"]), priced(tied(network), **given)
@@ -157,15 +160,20 @@ def test_bytes_are_those_that_the_costs_of_a_network_have() -> None:
 
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
 def test_one_format_for_all_is_that_format_in_every_layer(network: str) -> None:
-    """Smoothing is for dense layers alone, of the tied space too."""
+    """Smoothing is for dense layers alone, of the tied space too; a group is a channel where inputs are few."""
     whole, together = make_problem("FormatSearch-v0", network=network), tied(network)
     designs = together.space.sample(20, np.random.default_rng(0))
     spread = whole.space.parse({})
     for name in whole.space.columns:
         prefix = next((one for one in whole.cost_model.prefixes if name.startswith(one)), "")  # type: ignore[attr-defined]
         spread[name] = designs[name.removeprefix(prefix)]
+    for layer in layers(zoo.network(network)):
+        own = spread[f"{layer.name}_granularity"]
+        assert (own == GROUP).any()
+        spread[f"{layer.name}_granularity"] = np.where((own == GROUP) & (layer.inputs <= 32), CHANNEL, own)
     one, each = together.evaluate(designs).metrics, whole.evaluate(spread).metrics
     for name in ("accuracy", "nll", "luts", "energy_j"):
+        assert not np.isnan(each[name]).any()
         assert np.array_equal(one[name], each[name])
 
 
@@ -216,10 +224,17 @@ def test_the_strip_of_a_design() -> None:
     assert cells.rows == ("weights", "activations", "scales", "smoothing", "rounding")
     assert cells.texts[0] == ("int4", "mxfp8_e4m3/16", "mixture4")
     assert cells.texts[1] == ("int3", "mxfp8_e4m3/16", "int8")
-    assert cells.texts[2] == ("channel, 2ⁿ", "–", "channel, mse")
+    assert cells.texts[2] == ("channel, 2ⁿ", "–", "channel"), "no rule of blocks and mixtures"
     assert cells.texts[3] == ("0.5", "–", "–")
     assert cells.texts[4] == ("gptq + equal",) * 3
     assert 0 <= cells.levels.min() <= cells.levels.max() <= 1
+
+
+def test_more_processing_elements_need_fewer_cycles_and_more_tables() -> None:
+    one, two = (priced(tied(elements=elements), family="minifloat") for elements in (1, 2))
+    assert (one["cycles"], two["cycles"]) == (32 * 4 + 32 * 2 + 10 * 2, 16 * 4 + 16 * 2 + 5 * 2)
+    assert two["luts"] == 2 * one["luts"]
+    assert all(one[name] == two[name] for name in one if name not in ("cycles", "luts"))
 
 
 @pytest.mark.parametrize(
@@ -229,6 +244,8 @@ def test_the_strip_of_a_design() -> None:
         ({"split": "train"}, "split must be one of validation, test, got 'train'"),
         ({"elements": 0}, "elements must be a whole number from 1, got 0"),
         ({"tied": 2}, "tied must be true or false, got 2"),
+        ({"network": ["mlp"]}, r"network must be a name or a path, got \['mlp'\]"),
+        ({"data": 3}, "data must be a name or a path, got 3"),
         ({"data": "x.npz"}, "data are for an ONNX network"),
         ({"network": "none.onnx"}, "an ONNX network needs data"),
         ({"network": "none.onnx", "data": "none.npz"}, "none.onnx must be a file, found none"),
@@ -260,3 +277,20 @@ def test_numbers_that_no_column_may_hold(column: str, value: int, why: str | Non
         why = "block must be one of 8, 16, 32, got 17"
     with pytest.raises(ValueError, match=f"^{why}[^\n]*$"):
         problem.cost_model.evaluate(designs)
+
+
+def test_columns_that_do_not_go_together_are_one_line() -> None:
+    problem = tied()
+    whole = problem.space.parse({})
+    for wrong, why in (
+        (
+            {name: column for name, column in whole.items() if name != "bits"},
+            "designs must have the column bits, got none",
+        ),
+        ({name: column for name, column in whole.items() if name != "family"}, "designs must have the column family"),
+        (whole | {"bits": np.array([4, 5])}, r"columns must be .* of one length, got bits \(2,\) beside family \(1,\)"),
+        (whole | {"equalisation": np.zeros(3, int)}, r"columns must be .* got equalisation \(3,\) beside family"),
+        ({name: column[0] for name, column in whole.items()}, r"columns must be one-dimensional .* got family \(\)"),
+    ):
+        with pytest.raises(ValueError, match=f"^{why}[^\n]*$"):
+            problem.cost_model.evaluate(wrong)

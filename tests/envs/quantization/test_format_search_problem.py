@@ -7,30 +7,32 @@ import numpy as np
 import pytest
 
 from designgym.agents import search
-from designgym.cost_models.quantization import zoo
+from designgym.cost_models.quantization import format_search, zoo
 from designgym.cost_models.quantization.datasets import dataset
 from designgym.cost_models.quantization.operations import Relu, Weighted
 from designgym.envs import make_problem
 from designgym.envs.optimum import find_optimum, known_optimum
 
 ID = "FormatSearch-v0"
-DENSE = 7 * 7 * 3 * 3 * 5 + 24 * 3 * 3 * 5 + 18 * 5 + 7 * 3 * 3 * 5 + 2 * 7 * 3 * 3 * 5  # family by family
+DENSE = (7 * 7 * 3 * 3 + 24 * 3 * 3 + 18 + 7 * 3 * 3 + 2 * 7 * 3 * 3) * 5  # family by family, and 5 ways of smoothing
+SHORT = (7 * 7 * 3 * 2 + 24 * 3 * 2 + 18 + 7 * 3 * 2 + 2 * 7 * 3 * 2) * 5  # without groups
 METHODS = 3 * 2 * 2
 
 
 @pytest.mark.parametrize(
-    ("network", "size"),
+    ("network", "size", "together"),
     [
-        ("mlp", DENSE**3 * METHODS), ("cnn", (DENSE // 5) ** 3 * DENSE * METHODS), ("transformer", DENSE**8 * METHODS),
-        ("diabetes", DENSE**3 * METHODS),
+        ("mlp", DENSE * SHORT**2, DENSE), ("cnn", SHORT // 5 * (DENSE // 5) ** 2 * DENSE, DENSE),
+        ("transformer", SHORT**8, SHORT), ("diabetes", SHORT**3, SHORT),
     ],
 )  # fmt: skip
-def test_the_space_is_what_its_families_come_to(network: str, size: int) -> None:
-    assert DENSE == 4320
+def test_the_space_is_what_its_families_come_to(network: str, size: int, together: int) -> None:
+    """Groups are left out where a layer's inputs, or those of all that have one format, are no more than one."""
+    assert (DENSE, SHORT) == (4320, 2910)
     problem = make_problem(ID, network=network)
-    assert problem.space.size == size > 10**9
+    assert problem.space.size == size * METHODS > 10**9
     assert not problem.space.constraints
-    assert make_problem(ID, network=network, tied=True).space.size == DENSE * METHODS
+    assert make_problem(ID, network=network, tied=True).space.size == together * METHODS
     assert problem.objective.names == ("total_energy_j",)
     assert problem.objective.subject_to == (("r2" if network == "diabetes" else "accuracy") + "_drop <= 0.01",)
 
@@ -93,6 +95,18 @@ def test_a_front_has_two_objectives() -> None:
     assert make_problem(ID, objective="model_byte").objective.names == ("model_byte",)
 
 
+def test_on_a_front_a_nanojoule_moves_the_reward() -> None:
+    """The default design's reward is its accuracy less 1; half the energy is worth half of that 1."""
+    problem = make_problem(ID, front=True)
+    priced = problem.evaluate(problem.space.parse({}))
+    assert priced.reward[0] == pytest.approx(priced.metrics["accuracy"][0] - 1.0)
+    half = priced.metrics | {"total_energy_j": priced.metrics["total_energy_j"] / 2, "violation": priced.violation}
+    assert problem.objective(half).reward[0] == pytest.approx(priced.reward[0] + 0.5)
+    designs = problem.space.sample(60, np.random.default_rng(0))
+    told = problem.evaluate(designs)
+    assert not np.array_equal(np.argsort(told.reward), np.argsort(told.metrics["accuracy"]))
+
+
 @pytest.mark.parametrize(
     ("design", "why"),
     [
@@ -138,16 +152,19 @@ def test_a_network_of_ones_own_from_onnx(tmp_path: Path) -> None:
         labels=np.concatenate([own.targets[split] for split in ("train", "validation", "test")]),
     )
     problem = make_problem(ID, network=str(path), data=str(data))
-    assert problem.space.size == DENSE**3 * METHODS
+    assert problem.space.size == SHORT**3 * METHODS
     found = problem.evaluate(problem.space.parse({"fc0_family": "minifloat", "rounding": "learned"}))
     assert found.metrics["accuracy"][0] > 0.9
+    version = problem.cost_model.version
     np.savez(data, inputs=own.inputs["train"], labels=own.targets["train"])
     again = problem.evaluate(problem.space.parse({"fc0_family": "minifloat", "rounding": "learned"}))
-    assert again.metrics["accuracy"].tolist() == found.metrics["accuracy"].tolist(), (
-        "as it was when the problem was made"
-    )
+    assert again.metrics["accuracy"].tolist() == found.metrics["accuracy"].tolist(), "what was read is kept"
+    format_search._parts.cache_clear()  # as in another process, which has read nothing
+    format_search._walk.cache_clear()
+    with pytest.raises(ValueError, match=r"must stay as they were when the problem was made[^\n]*$"):
+        problem.evaluate(problem.space.parse({}))
     other = make_problem(ID, network=str(path), data=str(data))
-    assert other.cost_model.version != problem.cost_model.version
+    assert other.cost_model.version != version
 
 
 def test_wrong_options_are_one_line() -> None:
