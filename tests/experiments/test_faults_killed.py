@@ -94,7 +94,7 @@ def killed_over_and_over(folder: Path, kills: int, seed: int, *address: str) -> 
 
 
 def test_a_driver_killed_at_random_moments(tmp_path, address) -> None:
-    killed_over_and_over(tmp_path, 8, 20, address)
+    killed_over_and_over(tmp_path, 5, 20, address)
 
 
 @pytest.mark.slow
