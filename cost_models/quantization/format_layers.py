@@ -2,9 +2,8 @@
 
 Weights are rounded by a method that looks at what the float network's layer reads of all training examples; scales of
 activations, and by what inputs are equalised, come from its first 256. Whatever the formats of other layers, a layer's
-are the same. Sums and what is kept between layers are float64, so that another processor's order of
-sums moves hardly a code; activations come rounded to float32, which holds the numbers of all these formats but not all
-multiples of a scale.
+are the same. Sums, and values between layers, are float64, so that another processor's order of sums moves hardly a
+code; rounded activations are float32, which holds a number times its scale to 6e-8 of it.
 """
 
 from collections.abc import Callable
@@ -31,7 +30,7 @@ from designgym.cost_models.quantization.scores import each_classified
 from designgym.cost_models.quantization.variant_layers import patches_of, weighted_steps
 
 KEPT_BYTE = 64 * 2**20  # of arrays of one kind
-RULED = np.array([one.by_rule for one in WEIGHTS])
+RULED = np.array([one.by_rule for one in WEIGHTS])  # of others the rule is that of activations alone
 EXPONENTS = tuple(SMOOTHINGS.values())
 TAKEN = (SIZES[1], SIZES[2], SIZES[4])
 MULTIPLIED = (SIZES[0], SIZES[2], SIZES[3], SIZES[4], len(ROUNDINGS), 2)

@@ -49,10 +49,10 @@ def format_search(
     The cost is energy of arithmetic, scaling and memory, for it alone prices all of these. By construction it favours
     integers: a sum of minifloats is Horowitz's addition of 32-bit floats; objective=luts or model_byte judge otherwise.
     front: least cost and most accuracy both, without a bound; its reward is accuracy less the cost as a share of the
-    default design's. network: mlp, cnn or transformer
-    (digits), breast_cancer, wine, diabetes (whose r2 counts), or an ONNX file with data, a .npz of inputs and labels.
-    split: validation; test is for `verify`. elements: processing elements of a layer. ValueError in one line for an
-    option that is wrong.
+    default design's.
+    network: mlp, cnn or transformer (digits), breast_cancer, wine, diabetes (whose r2 counts), or an ONNX file with
+    data, a .npz of inputs and labels. split: validation; test is for `verify`. elements: processing elements of a
+    layer. ValueError in one line for an option that is wrong.
     """
     model = FormatSearch(network, data, split, tied, elements)
     space = design_space(model)
