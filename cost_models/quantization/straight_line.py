@@ -105,7 +105,8 @@ def program_text(programs: Programs, row: int, constants: Sequence[tuple[Decimal
         words = []
         for operand in (int(programs.lefts[row, i]), int(programs.rights[row, i])):
             if operand == CONSTANT:
-                words.append(f"{next(given):.{digits - 1}e}")
+                value = next(given)
+                words.append(str(value) if value in (0, 1) else f"{value:.{digits - 1}e}")  # idle ones are just that
             else:
                 words.append("x" if operand == X else f"r{operand - RESULTS + 1}")
         lines.append(f"r{i + 1} = {words[0]} {OPERATIONS[programs.ops[row, i]]} {words[1]}")
