@@ -84,5 +84,9 @@ register_cost_model(
     "CompressedTransformer",
     "designgym.cost_models.quantization.compressed_transformer:CompressedTransformer",
 )
-register_cost_model("ExpProgram", "designgym.cost_models.quantization.exp_program:ExpProgram")
+register_cost_model(
+    "ExpProgram",
+    "designgym.cost_models.quantization.exp_program:ExpProgram",
+    validate="designgym.cost_models.quantization.exp_program_validate:validate",
+)
 register_cost_model("ExpStraightLine", "designgym.cost_models.quantization.exp_straight_line:ExpStraightLine")

@@ -13,6 +13,7 @@ from designgym.cost_models.base import Columns
 from designgym.cost_models.picture_checks import check_pictures
 from designgym.cost_models.quantization.exp_fitting import POINTS, constants_of, fit_programs
 from designgym.cost_models.quantization.exp_program import ExpProgram
+from designgym.cost_models.quantization.exp_program_validate import validate
 from designgym.cost_models.quantization.exp_straight_line import ExpStraightLine, operands
 from designgym.cost_models.quantization.straight_line import (
     CHAIN_NAMES,
@@ -210,3 +211,27 @@ def test_wrong_numbers_of_operations_are_refused_in_a_line(model: type, operatio
 def test_the_registered_models_take_their_option() -> None:
     assert make_cost_model("ExpProgram", operations=5) == ExpProgram(5)
     assert make_cost_model("ExpStraightLine") == ExpStraightLine(8)
+
+
+def test_the_table_is_validated() -> None:
+    told = validate(TABLE)
+    fitted, own = told["quantities"].values()
+    assert told["rows"] == fitted["rows"] == own["rows"] == len(ROWS) == 11
+    assert own["worst_error"] < 2e-3
+    assert fitted["worst_error"] < 0.03  # where it differs it is less: see above
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("3,1e-2,+c *k,1 2", "row 2: operations must be of .*got '\\*k'"),
+        ("3,1e-2,+c *c,1", "row 2: the program has 2 constants, got 1"),
+        ("3,1e-2,+c *c,1 two", "row 2: constants_in_order must be numbers, got '1 two'"),
+        ("3,,,", "must have at least one row with a program"),
+    ],
+)
+def test_wrong_tables_are_one_line(tmp_path: Path, line: str, message: str) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text(f"ops,max_rel_err_best_chain_found,program,constants_in_order\n{line}\n")
+    with pytest.raises(ValueError, match=message):
+        validate(table)
