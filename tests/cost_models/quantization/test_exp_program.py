@@ -235,3 +235,7 @@ def test_wrong_tables_are_one_line(tmp_path: Path, line: str, message: str) -> N
     table.write_text(f"ops,max_rel_err_best_chain_found,program,constants_in_order\n{line}\n")
     with pytest.raises(ValueError, match=message):
         validate(table)
+
+
+def test_the_best_known_chain_of_nine_is_as_said() -> None:
+    assert worst(chain("+c c/ +c *x +c sq sq +c sq")) == pytest.approx(7.77e-10, rel=1e-2)
