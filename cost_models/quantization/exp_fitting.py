@@ -33,7 +33,7 @@ POINTS = 1501  # at which programs are judged
 NODES, GRID = 16, 129  # at which they are fitted, and their extremes levelled
 MOST_OPERATIONS = 14  # beyond, errors near 1e-15 are lost in a fit of float64
 STARTS = 128  # fits that begin at most
-DIGITS_TOLD = 6  # of an error: programs that compute the same have the same
+DIGITS_TOLD = 6  # of an error: fits of one function by several programs differ in more
 CHUNK = 16_384  # programs at a time: constants of several fits of each are held
 
 Floats = NDArray[np.float64]

@@ -26,7 +26,9 @@ from designgym.cost_models.quantization.straight_line import (
 METRICS = (
     Metric("max_relative_error", "1", "lower", "largest relative error at 1,501 points of [0, 1], to six digits"),
     Metric("digits", "1", "higher", "correct decimal digits: minus the logarithm of that to base 10"),
-    Metric("constants", "1", "lower", "constants that are left where each takes in those that it makes idle"),
+    Metric(
+        "constants", "1", "lower", "constants that are left where each takes in those idle ones that stand beside it"
+    ),
     Metric("additions", "1", "lower", "additions and subtractions"),
     Metric("multiplications", "1", "lower", "multiplications, squarings among them"),
     Metric("divisions", "1", "lower", "divisions"),
@@ -70,12 +72,16 @@ class ExpProgram:
     """Chains of k operations on a value v that starts as x: +c, *c, c/ (c / v), sq (v v), +x, *x, x/ (x / v).
 
     operations: k, 1 to 14. Each constant is its operation's own, fitted to more digits than a float64 has: errors are
-    those of exact arithmetic, from 1 down to about 1e-14. A program in float64 adds its own rounding, which each
-    squaring at the end doubles.
-    A divisor that is 0 somewhere on [0, 1] with all constants tried is a violation: the sooner, the larger.
+    those of exact arithmetic, down to about 1e-14. A program in float64 adds its own rounding, which each squaring at
+    the end doubles.
+    A divisor that changes its sign or is 0 at one of the points, with all constants tried, is a violation: the sooner,
+    the larger.
     Error: the error is that of the constants given, to six digits. They need not be the best there are: fits begin at
-    16 to 128 guesses, by the number of constants, and may miss the deepest of several minima. All eleven best chains of
-    quant_exp2_programs.csv (2 to 12 operations) are met, or bettered by up to 2 %.
+    16 to 128 guesses, by the number of constants, and may miss the deepest of several minima. Other guesses find an
+    error lower by more than 1 % for 2 % of random chains of 6 operations and 4 % of 8 (ten times lower for .2 % and
+    1.1 %), and for a fifth of the chains one step from good ones of 8 (ten times lower for a tenth). Worst off are long
+    chains that end in squarings: `sq +c c/ +c *x +c c/ +c sq sq` can have 1.29e-12 and is told 9.5e-7. All eleven best
+    chains of quant_exp2_programs.csv (2 to 12 operations) are met, or bettered by up to 2 %.
     """
 
     operations: int = 8

@@ -17,6 +17,8 @@ def pictures_of(programs: Programs, names: Sequence[str]) -> tuple[Picture, ...]
     fitted, x = fit_programs(programs), np.linspace(0.0, 1.0, DRAWN)
     marks = []
     for row, name in enumerate(names):
+        if np.isnan(fitted.errors[row]):  # it has a pole, and no curve
+            continue
         errors = np.abs(exact_errors(programs, row, constants_of(programs, fitted, row), x.tolist()))
         marks.append(Series(name, x, np.maximum(errors, LEAST * errors.max()), "lines"))
     meaning = (
