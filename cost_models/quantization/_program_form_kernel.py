@@ -1,13 +1,15 @@
 """Compiled: a design's instructions in the plainest form that computes the same, with its constants numbered.
 
 Instructions that the result does not need go, squarings at the end are counted apart, v - c is v + c and v / c is v * c
-with another constant, and a constant that meets a constant of its kind is one with it.
+with another constant, a constant that meets a constant of its kind is one with it, and a factor that others can take
+in goes: in (c (x + c)) + c, say, when the result is divided by a constant.
 """
 
 import numpy as np
 
 from designgym.cost_models.kernels import over_designs
 from designgym.cost_models.quantization._program_kernel import ADD, DIVIDE, MULTIPLY, SUBTRACT
+from designgym.cost_models.quantization._program_scale_kernel import TINY, solved
 
 X, CONSTANT, RESULTS = 0, 1, 2  # operands of a design: x, a constant of its own, the result of instruction operand - 2
 MERGED = -1  # uses of a result whose constant another one has taken in
@@ -57,6 +59,53 @@ def merged(op, left, right, uses, last):
             op[i], left[i], right[i] = (SUBTRACT if linear else DIVIDE), CONSTANT, inner
         else:
             op[i], left[i], right[i] = (ADD if linear else MULTIPLY), inner, CONSTANT
+
+
+def factors_taken_in(op, left, right, uses, last):
+    """Leave out v c where other constants can be scaled so that c = 1 or -1 does as well.
+
+    That is so where there are whole exponents, 1 for c, 0 for x and the result, equal for what is added or subtracted,
+    whose sum a product has and whose difference a quotient.
+    """
+    rows = 3 * (last + 1)
+    system, exponents = np.empty((2 * last + 4, rows + 1)), np.empty(rows)
+    for j in range(last + 1):
+        if j == last or uses[j] <= 0 or op[j] != MULTIPLY or right[j] != CONSTANT or left[j] == CONSTANT:
+            continue
+        used = scalings(op, left, right, uses, last, system)
+        system[used, last], system[used + 1, last + 1 + 2 * j + 1], system[used + 1, rows] = 1.0, 1.0, 1.0
+        whole = solved(system, used + 2, rows, exponents)
+        for row in range(rows):
+            whole = whole and abs(exponents[row] - round(exponents[row])) < TINY
+        if not whole:
+            continue
+        inner = left[j]
+        for i in range(j + 1, last + 1):
+            if uses[i] > 0:
+                left[i] = inner if left[i] == j + RESULTS else left[i]
+                right[i] = inner if right[i] == j + RESULTS else right[i]
+        if inner >= RESULTS:
+            uses[inner - RESULTS] += uses[j] - 1
+        uses[j] = MERGED
+
+
+def scalings(op, left, right, uses, last, system):
+    """Write the equations of exponents of results, then of constants, left and right ones in turn; return how many."""
+    system[:] = 0.0
+    used = 0
+    for i in range(last + 1):
+        if uses[i] <= 0:
+            continue
+        linear = op[i] == ADD or op[i] == SUBTRACT
+        for side in range(2):
+            operand = left[i] if side == 0 else right[i]
+            if linear or side == 0:
+                system[used, i] += 1.0
+                used += 1
+            if operand != X:
+                row = last + 1 + 2 * i + side if operand == CONSTANT else operand - RESULTS
+                system[used - 1, row] -= -1.0 if op[i] == DIVIDE and side == 1 else 1.0
+    return used
 
 
 def numbered(op, left, right, uses, last, form):
@@ -118,6 +167,7 @@ def plain_form(which, ops, lefts, rights, forms):
     work = np.zeros((4, k), np.int64)
     last, squarings = living(ops[row], lefts[row], rights[row], work[0], work[1], work[2], work[3])
     merged(work[0], work[1], work[2], work[3], last)
+    factors_taken_in(work[0], work[1], work[2], work[3], last)
     form = forms[row]
     form[:] = 0
     constants, count = numbered(work[0], work[1], work[2], work[3], last, form)

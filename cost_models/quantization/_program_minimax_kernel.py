@@ -174,10 +174,11 @@ def add_to_constant(rows, low, row, step):
 
 
 @over_designs
-def levelled(which, constants, count, squarings, sets, forms, found, grid, points, best):
+def levelled(which, constants, count, squarings, sets, carried, forms, found, grid, points, best):
     """Return the largest relative error of design `which` at all points, inf where there is a pole.
 
-    sets, found: sets of constants to begin at, as `least_squares` leaves them; the first that has no pole counts.
+    sets, found: sets of constants to begin at, as `least_squares` leaves them, and the place for one more, which is
+    written: the best. The first that has no pole counts, and the last if it is carried from one squaring less.
     grid, points: rows are x, nothing, and 2^(x / 2^s) for s = 0, 1, ... in double-double; points a multiple of the
     grid's, on which extremes are levelled. best: (n, 2 constants and more), written: high parts of constants, then low.
     """
@@ -188,7 +189,8 @@ def levelled(which, constants, count, squarings, sets, forms, found, grid, point
     work, places, out = np.empty((2 * m + 6, n + 2 * m)), np.empty(n, np.int64), np.empty(n)
     chosen, high, rest, step, rising = np.empty(m, np.int64), np.empty(m), np.empty(m), np.empty(m), np.empty(n)
     # Every callee is inlined: one place works out errors, first over the grid and then, block by block, at the points.
-    for tried in range(int(sets)):
+    tried, total, found_least = 0, int(sets), math.inf
+    while tried < total:
         least, judged, rank, fine, halvings, block = math.inf, 0.0, 0, False, 0, -1
         for j in range(m):
             set_constant(rows, low, 1 + j, found[row, tried * m + j], 0.0)
@@ -243,8 +245,16 @@ def levelled(which, constants, count, squarings, sets, forms, found, grid, point
                     add_to_constant(rows, low, 1 + chosen[j], step[j])
             else:
                 block = 0
-        if judged < math.inf:
+        if judged < found_least:
+            found_least = judged
             for j in range(m):
                 best[row, j], best[row, m + j] = high[j], rest[j]
-            return (judged,)
-    return (math.inf,)
+                found[row, total * m + j] = high[j]
+        tried = (
+            total - 1
+            if judged < math.inf and carried and tried < total - 1
+            else total
+            if judged < math.inf
+            else (tried + 1)
+        )
+    return (found_least,)

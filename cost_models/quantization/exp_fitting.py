@@ -34,7 +34,7 @@ NODES, GRID = 16, 129  # at which they are fitted, and their extremes levelled
 MOST_OPERATIONS = 14  # beyond, errors near 1e-15 are lost in a fit of float64
 STARTS = 128  # fits that begin at most
 DIGITS_TOLD = 6  # of an error: fits of one function by several programs differ in more
-CHUNK = 16_384  # programs at a time: constants of several fits of each are held
+CHUNK = 65_536  # programs at a time: constants of several fits of each are held
 
 Floats = NDArray[np.float64]
 
@@ -85,13 +85,29 @@ def _fit(programs: Programs) -> Fitted:
         keys = np.column_stack([forms[whole, : 3 * k], constants[whole], count[whole], squarings[whole]])
         _, first, same = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         which, same = whole[first], same.ravel()
-        form = [column[which] for column in (constants, count, squarings)]
-        found = np.empty((n, KEPT[-1] * int(constants.max(initial=1))))
-        (sets,) = least_squares(which, *form, forms, _guesses(k), _targets("nodes"), found)
-        (worst,) = levelled(which, *form, sets, forms, found, _targets("grid"), _targets("points"), best)
+        worst = _levelled(which, constants[which], count[which], squarings[which], forms, best)
         errors[whole] = _told(np.where(np.isfinite(worst), worst, np.nan))[same]
         best[whole] = best[which[same]]
     return Fitted(errors, constants, left, forms, best)
+
+
+def _levelled(
+    which: Integers, constants: Floats, count: Floats, squarings: Floats, forms: Integers, best: Floats
+) -> Floats:
+    """Write the best constants of designs `which`, and return their largest errors, inf where there is a pole.
+
+    They are fitted without squarings at the end first, then with one more each: every fit begins also at the last.
+    """
+    k, sets, worst = forms.shape[1] // 5, np.zeros(len(which)), np.full(len(which), np.inf)
+    found = np.empty((len(forms), (KEPT[-1] + 2) * int(constants.max(initial=1))))
+    for level in range(int(squarings.max()) + 1):
+        at = np.flatnonzero(squarings >= level)
+        form = which[at], constants[at], count[at], np.full(len(at), float(level))
+        carried = (sets[at] > 0).astype(float)
+        (own,) = least_squares(*form, sets[at], forms, _guesses(k), _targets("nodes"), found)
+        (worst[at],) = levelled(*form, own, carried, forms, found, _targets("grid"), _targets("points"), best)
+        sets[at] = np.where(np.isfinite(worst[at]), own + 1, 0)
+    return worst
 
 
 def _told(errors: Floats) -> Floats:

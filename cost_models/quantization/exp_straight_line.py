@@ -39,7 +39,7 @@ class ExpStraightLine:
     operations: int = 8
 
     metrics = METRICS
-    version = "1"
+    version = "2"
 
     def __post_init__(self) -> None:
         check_operations(self.operations)
