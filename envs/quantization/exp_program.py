@@ -22,7 +22,15 @@ def exp_program(
     (arXiv:2312.08472), see `ExpStraightLine-v0`. ValueError in one line for an option that is wrong.
     """
     model = ExpProgram(operations)
+    check_alike(operations, cost_model)
     return DesignProblem(design_space(model), cost_model or model, objective or nearest_to_exp())
+
+
+def check_alike(operations: int, cost_model: CostModel | None) -> None:
+    """ValueError where a cost model that is given prices programs of another length."""
+    own = getattr(cost_model, "operations", operations)
+    if own != operations:
+        raise ValueError(f"the cost model must be of {operations} operations, got one of {own}. Make both alike.")
 
 
 def nearest_to_exp() -> Objective:

@@ -6,7 +6,7 @@ from designgym.cost_models.quantization.straight_line import OPERATIONS
 from designgym.envs.objective import Objective
 from designgym.envs.parameters import Categorical, Parameter
 from designgym.envs.problem import DesignProblem
-from designgym.envs.quantization.exp_program import nearest_to_exp
+from designgym.envs.quantization.exp_program import check_alike, nearest_to_exp
 from designgym.envs.space import DesignSpace
 
 
@@ -20,6 +20,7 @@ def exp_straight_line(
     result counts. Chains of `ExpProgram-v0` are among them. ValueError in one line for an option that is wrong.
     """
     model = ExpStraightLine(operations)
+    check_alike(operations, cost_model)
     return DesignProblem(design_space(model), cost_model or model, objective or nearest_to_exp())
 
 

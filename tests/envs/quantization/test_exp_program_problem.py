@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from designgym.agents import search
+from designgym.cost_models.quantization.exp_program import ExpProgram
+from designgym.cost_models.quantization.exp_straight_line import ExpStraightLine
 from designgym.envs import make_problem
 from designgym.envs.optimum import find_optimum, known_optimum
 from designgym.envs.reasons import reason_of
@@ -76,3 +78,9 @@ def test_a_pole_has_a_reason() -> None:
 def test_wrong_options_are_one_line(name: str) -> None:
     with pytest.raises(ValueError, match="operations must be an integer from 1 to 14, got 0"):
         make_problem(name, operations=0)
+
+
+def test_a_cost_model_of_another_length_is_refused() -> None:
+    for name, other in ((ID, ExpProgram(6)), (GENERAL, ExpStraightLine(6))):
+        with pytest.raises(ValueError, match=r"must be of 8 operations, got one of 6. Make both alike"):
+            make_problem(name, operations=8, cost_model=other)
