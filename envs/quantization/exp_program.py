@@ -16,9 +16,9 @@ def exp_program(
 
     7^k designs (5,764,801 of 8, 282,475,249 of 10 operations): a value that starts as x meets, one operation after
     the other, one of +c, *c, c/, sq, +x, *x and x/, each with a constant of its own where it has one. A fifth of those
-    of 8 operations have no pole. The reward is minus the error's logarithm. Optima of 2 to 6 operations are those of
-    all chains as they are priced; see `ExpProgram` on what fits miss. Best known are 1.1e-7 at 7, 5.29e-9 at 8,
-    8.26e-11 at 9, 1.29e-12 at 10, 4.1e-13 at 11 and 3.4e-14 at 12; a general program of 10 operations has about 1e-14
+    of 8 operations have no pole. The reward is minus the error's logarithm. Optima of 2 to 8 operations are those of
+    all chains as they are priced, 5.29e-9 at 8; see `ExpProgram` on what fits miss. Best known are 8.26e-11 at 9,
+    1.29e-12 at 10, 4.1e-13 at 11 and 3.4e-14 at 12; a general program of 10 operations has about 1e-14
     (arXiv:2312.08472), see `ExpStraightLine-v0`. ValueError in one line for an option that is wrong.
     """
     model = ExpProgram(operations)

@@ -41,8 +41,7 @@ def test_the_statement_of_sizes() -> None:
 
 
 def test_the_optima_of_short_chains_are_no_worse_than_the_best_known() -> None:
-    for operations in range(2, 7):
-        known = BEST_CHAINS[operations]
+    for operations, known in BEST_CHAINS.items():
         optimum = known_optimum(ID, {"operations": operations}, make_problem(ID, operations=operations))
         assert optimum is not None
         assert optimum.valid == 7**operations
