@@ -4,18 +4,13 @@ Source: Real, Rossini et al., "AutoNumerics-Zero: Automated Discovery of State-o
 arXiv:2312.08472, who search such programs over +, -, * and / and report one of 10 operations with 14 correct digits.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 import numpy as np
 
 from designgym.cost_models.base import Columns
-from designgym.cost_models.pictures import Picture
-from designgym.cost_models.quantization.exp_fitting import constants_of, fit_programs
-from designgym.cost_models.quantization.exp_program import METRICS, check_operations, priced, reason_of
-from designgym.cost_models.quantization.exp_program_pictures import pictures_of
-from designgym.cost_models.quantization.straight_line import Programs, program_text
+from designgym.cost_models.quantization.fitted_programs import FittedPrograms
+from designgym.cost_models.quantization.straight_line import Programs
 
 
 def operands(instruction: int) -> tuple[str, ...]:
@@ -24,7 +19,7 @@ def operands(instruction: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class ExpStraightLine:
+class ExpStraightLine(FittedPrograms):
     """Programs of k instructions r1, r2, ...: each one of +, -, *, / of two operands; the last result counts.
 
     operations: k, 1 to 14. An operand is x, a constant c of its own, or an earlier result; what the last result does
@@ -36,14 +31,6 @@ class ExpStraightLine:
     source's own program of 10 operations and 14 digits is not known here.
     """
 
-    operations: int = 8
-
-    metrics = METRICS
-    version = "2"
-
-    def __post_init__(self) -> None:
-        check_operations(self.operations)
-
     @property
     def columns(self) -> tuple[tuple[str, str, str], ...]:
         """Names of the columns of each instruction: the place of its operation in OPERATIONS, and of its operands."""
@@ -53,24 +40,3 @@ class ExpStraightLine:
         """Return the designs as programs."""
         chosen = np.stack([np.asarray(designs[name], np.int64) for own in self.columns for name in own], axis=1)
         return Programs(*(np.ascontiguousarray(chosen[:, part::3]) for part in range(3)))
-
-    def evaluate(self, designs: Columns) -> Columns:
-        """designs: the columns named above, each (n,)."""
-        return priced(self.programs(designs))
-
-    def reason(self, design: Columns) -> str:
-        """Say why a design comes to no number."""
-        return reason_of(self.programs(design))
-
-    def constants(self, design: Columns) -> list[tuple[Decimal, ...]]:
-        """design: one. Return the fitted constants of each instruction, in the order of its operands."""
-        programs = self.programs(design)
-        return constants_of(programs, fit_programs(programs), 0)
-
-    def text(self, design: Columns) -> str:
-        """design: one. Return its program line by line, with its constants."""
-        return program_text(self.programs(design), 0, self.constants(design))
-
-    def pictures(self, designs: Columns, names: Sequence[str]) -> tuple[Picture, ...]:
-        """Show relative errors over [0, 1]."""
-        return pictures_of(self.programs(designs), names)
