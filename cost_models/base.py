@@ -83,6 +83,30 @@ class Draws(Protocol):
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why one evaluation failed. reason: one line; log: what the simulator said last, as text."""
+
+    reason: str
+    log: str = ""
+
+
+@runtime_checkable
+class ReportsFailures(Protocol):
+    """A cost model that runs something which may fail, and can say of each design how it went."""
+
+    def evaluate_reporting(self, designs: Columns) -> tuple[Columns, tuple[Failure | None, ...]]:
+        """Return what `evaluate` returns, and for each design why its evaluation failed, None where it did not."""
+
+
+@runtime_checkable
+class Features(Protocol):
+    """A cost model that knows more of a design than its parameters say, at no cost: counts, remainders, bounds."""
+
+    def features(self, designs: Columns) -> Columns:
+        """Return further columns for a learned model, each float64 (n,), finite for every design; never a metric."""
+
+
+@dataclass(frozen=True)
 class ColumnSpec:
     """What a learned model may know of one column of a design space.
 

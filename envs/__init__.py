@@ -1,6 +1,7 @@
 """Design spaces, objectives, problems and their Gymnasium faces."""
 
 from designgym.envs.choice_features import ChoiceFeatures
+from designgym.envs.cost_model_files import register_cost_model_file
 from designgym.envs.design_env import DesignEnv
 from designgym.envs.endings import BudgetSpent, OnlyRepeats, ReplayDiffers, RunOver, SpaceExhausted
 from designgym.envs.episodes import MeteredEpisodes
@@ -65,6 +66,7 @@ __all__ = [
     "problem_ids",
     "problem_options",
     "reason_of",
+    "register_cost_model_file",
     "register_problem",
     "register_sequential",
     "sequential_ids",
@@ -117,3 +119,7 @@ register_problem(
 )
 register_problem("ExpProgram-v0", "designgym.envs.quantization.exp_program:exp_program")
 register_problem("ExpStraightLine-v0", "designgym.envs.quantization.exp_straight_line:exp_straight_line")
+
+register_cost_model_file("command", "designgym.envs.command:priced_by_command")
+register_cost_model_file("dataset", "designgym.envs.offline:priced_by_dataset")
+register_cost_model_file("surrogate", "designgym.envs.surrogate:priced_by_surrogate")

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
-from designgym.cost_models.base import Metric
 from designgym.cost_models.plugins import undo_if_plugin_fails
 from designgym.cost_models.registry import (
     OptionError,
@@ -25,7 +24,8 @@ from designgym.cost_models.registry import (
     nearest,
     options_of,
 )
-from designgym.envs.objective import Objective
+from designgym.envs.cost_model_files import is_cost_model_file, priced_by_file
+from designgym.envs.objective_options import objective_for, objective_of_fields, objective_of_text
 from designgym.envs.problem import DesignProblem
 
 if TYPE_CHECKING:
@@ -170,23 +170,55 @@ def make_problem(id: str, /, **options: Any) -> DesignProblem:
 
     objective: an `Objective`, a mapping of its fields, or metrics ("energy_j", "latency_s,energy_j"), each minimised or
     maximised as is better, under the constraints that the problem has by default.
-    cost_model: a `CostModel`, or the name of a registered one, made with those of the problem's options that it takes.
+    cost_model: a `CostModel`, or the name of a registered one, made with those of the problem's options that it takes;
+    or what a file holds, as "surrogate:model/" (`designgym.envs.cost_model_files`).
+    cheap: a second, less faithful cost model, given likewise; any problem that takes a cost_model takes it.
     """
     id = full_id(id)
     function = problem_function(id)
     options = taken_by(id, function, options)
+    if "cheap" in options and "cheap" not in options_of(function):
+        return _with_cheap(id, function, options)
     check_options(f"problem {id!r}", function, options)
+    if is_cost_model_file(options.get("cost_model")):
+        return _priced_by_file(id, function, options)
+    return _made(id, function, options)
+
+
+def _made(id: str, function: Callable[..., DesignProblem], options: dict[str, Any]) -> DesignProblem:
     if isinstance(options.get("cost_model"), str):
         options["cost_model"] = _named_cost_model(options["cost_model"], {**options_of(function), **options})
     wanted = options.get("objective")
     if isinstance(wanted, Mapping):
-        options["objective"] = _objective_of_fields(id, wanted)
+        options["objective"] = objective_of_fields(id, wanted)
     elif isinstance(wanted, str):
-        options["objective"] = _objective_of_text(wanted, function, options)
+        options["objective"] = objective_of_text(wanted, function, options)
     problem = function(**options)
     if not isinstance(problem, DesignProblem):
         raise ValueError(f"problem {id!r}: its function must return a DesignProblem, got {type(problem).__name__}.")
     return problem
+
+
+def _priced_by_file(id: str, function: Callable[..., DesignProblem], options: dict[str, Any]) -> DesignProblem:
+    """Make a problem whose cost model a file holds: it must fit what the problem is with its own."""
+    wanted = options.pop("objective", None)
+    problem = _made(id, function, {name: value for name, value in options.items() if name != "cost_model"})
+    space, model = priced_by_file(problem, options["cost_model"])
+    objective = problem.objective if wanted is None else objective_for(id, wanted, model.metrics, problem.objective)
+    return replace(problem, space=space, cost_model=model, objective=objective)
+
+
+def _with_cheap(id: str, function: Callable[..., DesignProblem], options: dict[str, Any]) -> DesignProblem:
+    """Make a problem of two fidelities."""
+    cheap = options.pop("cheap")
+    if "cost_model" not in options_of(function):
+        raise OptionError(f"cheap needs a problem that takes a cost_model, got {id}, which does not. Leave it out.")
+    problem = make_problem(id, **options)
+    if is_cost_model_file(cheap):
+        cheap = priced_by_file(problem, cheap)[1]
+    elif isinstance(cheap, str):
+        cheap = _named_cost_model(cheap, {**options_of(function), **options})
+    return problem if cheap is None else replace(problem, cheap=cheap)
 
 
 def make_sequential(id: str, /, **options: Any) -> SequentialEnv[Any, Any]:
@@ -244,51 +276,3 @@ def refuse_of_fixed_policies(id: str, options: Iterable[str]) -> None:
 def _named_cost_model(name: str, options: Mapping[str, Any]) -> Any:
     taken = cost_model_options(name).keys() - {"objective", "cost_model"}
     return make_cost_model(name, **{key: options[key] for key in taken & options.keys() if options[key] is not None})
-
-
-def _objective_of_fields(id: str, given: Mapping[str, Any]) -> Objective:
-    known = [field.name for field in fields(Objective)]
-    for name in given:
-        if name not in known:
-            raise ValueError(f"problem {id!r}: an objective has no field {name!r}. {nearest(str(name), known)}")
-    return Objective(**given)
-
-
-def _objective_of_text(text: str, function: Callable[..., DesignProblem], options: Mapping[str, Any]) -> Objective:
-    """Metrics separated by commas, with the constraints and, where it fits, the reward of the default objective."""
-    others = {name: value for name, value in options.items() if name != "objective"}
-    default = options_of(function).get("objective")
-    model = options.get("cost_model")
-    if model is None or not isinstance(default, Objective):
-        problem = function(**others)
-        model, default = problem.cost_model, problem.objective
-    better = _directions(model.metrics)
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not better.keys() >= set(names):
-        better |= _priced_when_asked(function, others, names)
-    for name in names:
-        if name not in better:
-            raise ValueError(f"objective {text!r}: the cost model has no metric {name!r}. {nearest(name, better)}")
-    return replace(
-        default,
-        minimize=tuple(name for name in names if better[name] == "lower"),
-        maximize=tuple(name for name in names if better[name] == "higher"),
-        reward=default.reward if default.reward in ("log", "product") else "log",
-        weights={},
-        targets={},
-    )
-
-
-def _priced_when_asked(
-    function: Callable[..., DesignProblem], options: Mapping[str, Any], names: list[str]
-) -> dict[str, str]:
-    """The directions of metrics that cost so much that a problem prices them only where its objective names them."""
-    try:
-        problem = function(**options, objective=Objective(minimize=tuple(dict.fromkeys(names))))
-    except ValueError:
-        return {}
-    return _directions(problem.cost_model.metrics)
-
-
-def _directions(metrics: tuple[Metric, ...]) -> dict[str, str]:
-    return {metric.name: metric.better for metric in metrics}

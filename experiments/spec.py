@@ -19,8 +19,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from designgym.cost_models.registry import nearest
+from designgym.cost_models.strict_yaml import YamlError, parse_yaml, read_text
 from designgym.experiments.checkpoints import EVERY_S
-from designgym.experiments.strict_yaml import YamlError, parse_yaml, read_text
 
 
 class SpecError(ValueError):

@@ -62,7 +62,7 @@ def plain(value: Any) -> Any:
 
 def assignments(texts: Iterable[str], what: str) -> dict[str, Any]:
     """Read OPTION=VALUE texts; a value is read as YAML reads a scalar, so 3 is a number and resnet50 a text."""
-    from designgym.experiments.strict_yaml import read_value
+    from designgym.cost_models.strict_yaml import read_value
 
     found: dict[str, Any] = {}
     for text in texts:

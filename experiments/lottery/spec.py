@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, StrictInt, ValidationError
 
 from designgym.agents.registry import agent_class
+from designgym.cost_models.strict_yaml import YamlError, parse_yaml, read_text
 from designgym.experiments.labels import labels_of
 from designgym.experiments.lottery.crossfit import LEAST_SEEDS
 from designgym.experiments.lottery.settings import Entrant, Setting, draw_settings
@@ -26,7 +27,6 @@ from designgym.experiments.spec import (
     make_spec,
     one_line,
 )  # fmt: skip
-from designgym.experiments.strict_yaml import YamlError, parse_yaml, read_text
 
 
 class LotterySpec(Strict):

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 import tiny_problems
 
+from designgym.cost_models.strict_yaml import parse_yaml
 from designgym.experiments.dry_run import dry_run
 from designgym.experiments.runs import runs
 from designgym.experiments.spec import SpecError, SweepSpec, load_spec, make_spec
-from designgym.experiments.strict_yaml import parse_yaml
 
 GOOD = {
     "name": "small",
