@@ -18,7 +18,8 @@ class Origin:
     """A problem whose designs a dataset holds. cost_model: class name and version that priced them.
 
     label: what distinguishes it from the other problems of the dataset. parameters: of its space, as the log writes
-    them. objective: its fields, as the log writes them.
+    them. objective: its fields, as the log writes them. cheap: version of the cost model of its cheap designs, "" where
+    it has none.
     """
 
     label: str
@@ -28,6 +29,7 @@ class Origin:
     version: str
     parameters: tuple[dict[str, Any], ...]
     objective: dict[str, Any]
+    cheap: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Dataset:
     specs: of the columns. designs: one column a spec, numbers as the space has them, (n,). metrics: float64 (n,), NaN
     where a design could not be built. violation: the model's own, (n,), 0 where it could, never inf. problem: (n,),
     index into origins. fidelity, agent, run: (n,) texts, how the design was found. declared: the metrics. sources:
-    what was read. sha256: of the file's content, "" where it is none.
+    what was read. sha256: of the file's content, "" where it is none. index: (n,), the place of the design among those
+    of its run, from 0; None where that is not known.
     """
 
     specs: tuple[ColumnSpec, ...]
@@ -52,6 +55,7 @@ class Dataset:
     origins: tuple[Origin, ...]
     sources: tuple[str, ...] = ()
     sha256: str = ""
+    index: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.violation)
@@ -65,6 +69,7 @@ class Dataset:
         return replace(
             self, designs=of(self.designs), metrics=of(self.metrics), violation=self.violation[rows],
             problem=self.problem[rows], fidelity=self.fidelity[rows], agent=self.agent[rows], run=self.run[rows],
+            index=None if self.index is None else self.index[rows],
         )  # fmt: skip
 
     @property

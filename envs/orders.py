@@ -15,29 +15,10 @@ from typing import Any
 import numpy as np
 
 from designgym.cost_models.base import ColumnSpec
+from designgym.cost_models.permutations import digits_of_picks, take_among_rest
 from designgym.envs.parameter_base import Array, Parameter, whole
 
 LARGEST_PERMUTATION = 20  # 20! is the last factorial below 2**63
-
-
-def take_among_rest(digits: Sequence[Array], n: int) -> Array:
-    """Pick for each row, one after another, the digit-th of the items 0 ... n - 1 not picked before.
-
-    digits: each int64 (rows,), digit j in range(n - j). Returns picks, int64 (rows, len(digits)).
-    """
-    picks = np.empty((len(digits[0]) if digits else 0, len(digits)), np.int64)
-    for j, digit in enumerate(digits):
-        pick = digit.astype(np.int64, copy=True)
-        # Every earlier pick at or below the candidate shifts it up by one, smallest first.
-        for earlier in np.sort(picks[:, :j], axis=1).T:
-            pick += pick >= earlier
-        picks[:, j] = pick
-    return picks
-
-
-def digits_of_picks(picks: Array) -> list[Array]:
-    """Inverse of take_among_rest: how many smaller items were still there when each was picked."""
-    return [pick - (picks[:, :j] < pick[:, None]).sum(axis=1) for j, pick in enumerate(picks.T)]
 
 
 @dataclass(frozen=True)
