@@ -1,0 +1,1 @@
+"""Design spaces whose cost model is somebody's program, described in a YAML file."""
