@@ -28,12 +28,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trials:
-    """Distinct designs of one run in the order priced. ended: why the run ended ("budget", "complete", "repeats")."""
+    """Distinct designs of one run in the order priced. ended: why the run ended ("budget", "complete", "repeats").
+
+    cheap: how many designs the problem's cheap cost model priced besides; they are not among these.
+    """
 
     space: DesignSpace
     designs: Columns
     evaluations: Evaluations
     ended: str = ""
+    cheap: int = 0
 
     def __len__(self) -> int:
         return len(self.evaluations)
@@ -63,7 +67,7 @@ class Trials:
     def take(self, rows: Any) -> "Trials":
         """Return the trials of an index, a mask or a slice."""
         designs = {name: column[rows] for name, column in self.designs.items()}
-        return Trials(self.space, designs, self.evaluations.take(rows), self.ended)
+        return Trials(self.space, designs, self.evaluations.take(rows), self.ended, self.cheap)
 
 
 def search(
@@ -85,7 +89,7 @@ def search(
     parts: list[tuple[Columns, Evaluations]] = [logged] if logged is not None else []
 
     def keep(answer: Answer) -> None:
-        if answer.fresh.any():
+        if answer.fidelity == "faithful" and answer.fresh.any():
             fresh = slice(None) if answer.fresh.all() else np.flatnonzero(answer.fresh)
             designs = {name: column[fresh] for name, column in answer.designs.items()}
             parts.append((designs, answer.evaluations.take(fresh)))
@@ -98,4 +102,6 @@ def search(
         nothing = {name: np.empty(0, dtype) for name, dtype in made.space.dtypes.items()}
         parts = [(nothing, made.evaluate(nothing))]
     designs = {name: np.concatenate([part[0][name] for part in parts]) for name in made.space.columns}
-    return Trials(made.space, designs, Evaluations.concatenate([part[1] for part in parts]), ended)
+    return Trials(
+        made.space, designs, Evaluations.concatenate([part[1] for part in parts]), ended, metered.spent("cheap")
+    )

@@ -23,6 +23,7 @@ from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.packets import packets
 from designgym.experiments.progress import Progress
+from designgym.experiments.results import Results
 from designgym.experiments.runs import RunSpec, runs
 from designgym.experiments.slow_driver import drive_slow, settle_in_flight
 from designgym.experiments.spec import SweepSpec
@@ -57,12 +58,18 @@ class SweepOutcome:
 
 
 def sweep(
-    spec: SweepSpec, out: Path | str, address: str | None = None, workers: int | None = None, silent: bool = False
+    spec: SweepSpec,
+    out: Path | str,
+    address: str | None = None,
+    workers: int | None = None,
+    silent: bool = False,
+    results: Results | None = None,
 ) -> SweepOutcome:
     """Run a sweep into the directory `out`; with an unfinished sweep there, go on with it.
 
     address: a Ray cluster to join; without it Ray starts on this machine. workers: runs at a time, by default one a
-    core. Ctrl-C stops cleanly. ValueError (one line) when the directory cannot be used or the cluster not joined, or
+    core. results: what simulators came to before, which is recalled and added to. Ctrl-C stops cleanly. ValueError
+    (one line) when the directory cannot be used or the cluster not joined, or
     where policies are to be kept and cannot be signed.
     """
     check_workers(workers)
@@ -76,7 +83,7 @@ def sweep(
         all_runs = runs(spec)
         index = index_of(spec, all_runs, directory.sessions(), workers, address)
         ledger = Ledger(directory, Progress(all_runs, workers or available_cores(), silent))
-        session = _Session(ledger, partial(directory.describe, spec.text, index))
+        session = _Session(ledger, partial(directory.describe, spec.text, index), results)
         interrupted = session.work(all_runs, address, workers)
     if interrupted:
         there = f"{ledger.finished} of {len(all_runs)} runs are finished, and {ledger.trials:,} trials are in {out}"
@@ -95,8 +102,8 @@ class _Session:
     counted: whether what earlier sessions left is all counted.
     """
 
-    def __init__(self, ledger: Ledger, describe: Callable[[], None]) -> None:
-        self._ledger, self._describe = ledger, describe
+    def __init__(self, ledger: Ledger, describe: Callable[[], None], results: Results | None) -> None:
+        self._ledger, self._describe, self._results = ledger, describe, results
         self._problems: dict[str, Any] = {}
         self._task: Any = None
         self.counted = False
@@ -119,7 +126,7 @@ class _Session:
                     most = slots if address is not None else slots + min(slots, 4)
                     self._loop(deque(one for one in waiting if not one.run.problem.slow), streams, most)
                     slow = [one for one in waiting if one.run.problem.slow]
-                    drive_slow(slow, self._ledger, slots)  # their agents take this process
+                    drive_slow(slow, self._ledger, slots, self._results)  # their agents take this process
         except KeyboardInterrupt:
             return True
         return False

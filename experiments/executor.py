@@ -1,11 +1,13 @@
 """Where the designs of a slow cost model are priced: here by threads, on Ray by `designgym.experiments.ray_workers`.
 
-An executor knows no run, no budget and no log. A model that raises has failed on that design: the violation is inf and
-every metric NaN. Whoever submits designs decides how many to submit.
+An executor knows no run, no budget and no log. A model that raises has failed on that design, and so has a simulator
+that says so: the violation is inf and every metric NaN. Whoever submits designs decides how many to submit.
+`designgym.experiments.results` keeps what has been priced on disk.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from designgym.cost_models.base import Columns, CostModel, batch_length
+from designgym.cost_models.base import Columns, CostModel, Failure, ReportsFailures, batch_length
 
 
 class Id(NamedTuple):
@@ -27,7 +29,7 @@ class Id(NamedTuple):
 class Executor(Protocol):
     """Prices designs elsewhere. errors: why evaluations failed; whoever reports one takes it out."""
 
-    errors: dict[Id, str]
+    errors: dict[Id, Failure]
 
     def submit(self, id: Id, designs: Columns) -> None:
         """Begin to price a batch, or put it in the queue. designs: columns of the problem's space, each (n,)."""
@@ -41,12 +43,16 @@ def failed(model: CostModel, n: int) -> Columns:
     return {metric.name: np.full(n, np.nan) for metric in model.metrics} | {"violation": np.full(n, np.inf)}
 
 
-def attempt(model: CostModel, designs: Columns) -> tuple[Columns, str]:
-    """Price designs; return what they came to, and why that failed, "" where it did not."""
+def attempt(model: CostModel, designs: Columns) -> tuple[Columns, Failure | None]:
+    """Price designs; return what they came to, and why the first of them failed, None where none did."""
     try:
-        return model.evaluate(designs), ""
+        if isinstance(model, ReportsFailures):
+            columns, failures = model.evaluate_reporting(designs)
+            return columns, next((failure for failure in failures if failure is not None), None)
+        return model.evaluate(designs), None
     except Exception as error:  # whatever a simulator's wrapper may raise is one failed trial
-        return failed(model, batch_length(designs)), line(error)
+        trace = "".join(traceback.format_exception(error))
+        return failed(model, batch_length(designs)), Failure(line(error), trace)
 
 
 def line(error: BaseException) -> str:
@@ -60,13 +66,13 @@ class Threads:
     def __init__(self, models: Mapping[str, CostModel], workers: int, wake: Callable[[], None]) -> None:
         self._models, self._wake = models, wake
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="evaluation")
-        self._done: deque[tuple[Id, Future[tuple[Columns, str]]]] = deque()
-        self.errors: dict[Id, str] = {}
+        self._done: deque[tuple[Id, Future[tuple[Columns, Failure | None]]]] = deque()
+        self.errors: dict[Id, Failure] = {}
 
     def submit(self, id: Id, designs: Columns) -> None:
         """Begin, or queue."""
 
-        def done(future: Future[tuple[Columns, str]]) -> None:
+        def done(future: Future[tuple[Columns, Failure | None]]) -> None:
             self._done.append((id, future))
             self._wake()
 
@@ -76,9 +82,9 @@ class Threads:
         """Yield what has finished."""
         while self._done:
             id, future = self._done.popleft()
-            columns, error = future.result()
-            if error:
-                self.errors[id] = error
+            columns, failure = future.result()
+            if failure is not None:
+                self.errors[id] = failure
             yield id, columns
 
     def close(self) -> None:

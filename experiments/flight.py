@@ -80,14 +80,23 @@ class Flight:
             self.add(number, design, self.problem.evaluate(design, fidelity), ask, fidelity)
         self._wake()
 
-    def repeat(self, design: Columns, number: int, evaluations: Evaluations, ask: int) -> None:
-        """Log a repeat, unless it is logged."""
+    def note(
+        self,
+        design: Columns,
+        number: int,
+        evaluations: Evaluations,
+        ask: int,
+        fidelity: Fidelity = "faithful",
+        fresh: bool = False,
+    ) -> None:
+        """Log a repeat, or what the cheap model priced, unless it is logged."""
         row = self._logged.get(number)
         if row is not None:
             check_same(design, self._logged_designs, slice(row, row + 1))
             return
         with self._changed:
-            heard = Heard(design, evaluations, "faithful", ask, self.elapsed(), np.zeros(1, bool))
+            told = None if fresh else np.zeros(1, bool)
+            heard = Heard(design, evaluations, fidelity, ask, self.elapsed(), told)
             self._rows.append((number, heard))
 
     def result(self, number: int) -> Evaluations:

@@ -36,17 +36,19 @@ def better_of(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[
 
 @dataclass
 class Sums:
-    """What a run's rows come to. trials: designs priced; best: the best of them."""
+    """What a run's rows come to. trials: designs priced; best: the best of them; cheap: priced by a cheap model."""
 
     run: RunSpec
     rows: int = 0
     trials: int = 0
     best: dict[str, Any] | None = None
+    cheap: int = 0
 
     def add(self, rows: pa.Table) -> None:
         """Take more rows in."""
         self.rows += rows.num_rows
         self.trials += priced_in(rows)
+        self.cheap += priced_in(rows, "cheap")
         self.best = better_of(self.best, best_of(rows, self.run))
 
 
@@ -206,7 +208,7 @@ class Ledger:
             for rows in one.files.logged():
                 file.write(rows)
                 sums.add(rows)
-            how = {**vars(ended), "trials": sums.trials, "best": sums.best}
+            how = {**vars(ended), "trials": sums.trials, "cheap": sums.cheap, "best": sums.best}
             how["ended"] = how.pop("reason")
             file.meta = self._meta(one.run) | how
 

@@ -36,8 +36,9 @@ class LoggedRun:
     """One run as the log knows it. problem, label: labels of problem and agent, with the settings that differ.
 
     state: "finished", "failed", "started", "waiting", or "damaged" where a file of it cannot be read; damage then says
-    which, in one line (a finished run's trials are not looked at for that: `load_trials` does). trials: designs priced.
-    ended: why it ended, "" while it has not. elapsed_s: time within the run up to its last trial, or to its end.
+    which, in one line (a finished run's trials are not looked at for that: `load_trials` does). trials: designs priced;
+    cheap: those that a cheap cost model priced besides. ended: why it ended, "" while it has not. elapsed_s: time
+    within the run up to its last trial, or to its end.
 
     Of a finished run, else 0: asked (designs, repeats included), repeats, agent_s (time in the agent's own ask and
     tell) and timed (designs asked meanwhile; fewer than asked where it was told its log, or had a checkpoint).
@@ -61,6 +62,7 @@ class LoggedRun:
     agent_s: float = 0.0
     timed: int = 0
     damage: str = ""
+    cheap: int = 0
 
 
 FIXED = ", fixed policies"  # ends the label of a sequential environment whose fixed policies were searched
@@ -244,28 +246,30 @@ def _problem(label: str, found: dict[str, Any]) -> LoggedProblem:
 
 
 def _run(directory: Path, found: dict[str, Any], problems: dict[str, LoggedProblem]) -> LoggedRun:
-    state, ended, trials, elapsed, damage = "waiting", "", 0, 0.0, ""
+    state, ended, trials, cheap, elapsed, damage = "waiting", "", 0, 0, 0.0, ""
     meta: dict[str, Any] = {}
     try:
-        state, ended, trials, elapsed, meta = _progress(RunFiles(directory, found["key"]))
+        state, ended, trials, cheap, elapsed, meta = _progress(RunFiles(directory, found["key"]))
     except LogError as error:
         state, damage = "damaged", str(error)
     return LoggedRun(
         found["key"], found["problem"], problems[found["problem"]].options, found["agent"], found["hyperparameters"],
         found["label"], found["seed"], found["budget"], found["definition"], state, ended, trials, elapsed,
         meta.get("asked", 0), meta.get("repeats", 0), meta.get("agent_s", 0.0), meta.get("timed", 0), damage,
+        cheap,
     )  # fmt: skip
 
 
-def _progress(files: RunFiles) -> tuple[str, str, int, float, dict[str, Any]]:
-    """Return state, why it ended, designs priced, time within the run, and the metadata of a finished one."""
+def _progress(files: RunFiles) -> tuple[str, str, int, int, float, dict[str, Any]]:
+    """Return state, why it ended, designs priced and cheaply priced, time within the run, metadata where finished."""
     import pyarrow.compute as pc
 
     if files.parquet.exists():
         trials, meta = read_meta(files.parquet)
-        return "finished", meta["ended"], meta.get("trials", trials), meta["elapsed_s"], meta
+        return "finished", meta["ended"], meta.get("trials", trials), meta.get("cheap", 0), meta["elapsed_s"], meta
     rows, _ = files.read()
     state = "failed" if files.error.exists() else "waiting" if rows is None else "started"
     if rows is None:
-        return state, "", 0, 0.0, {}
-    return state, "", priced_in(rows), float(pc.max(rows.column("elapsed_s")).as_py()), {}
+        return state, "", 0, 0, 0.0, {}
+    elapsed_s = float(pc.max(rows.column("elapsed_s")).as_py())
+    return state, "", priced_in(rows), priced_in(rows, "cheap"), elapsed_s, {}

@@ -4,7 +4,7 @@ DIR/runs/KEY/part-000.arrow, part-001.arrow, ... (each continuation opens the ne
 DIR/runs/KEY/checkpoint, the last one of an agent that can be taken up again (`designgym.experiments.checkpoints`),
 DIR/policies/KEY, what a finished training run has learned (`designgym.experiments.kept_policies`),
 DIR/runs/KEY.parquet (`designgym.experiments.finished`), DIR/runs/KEY.error.txt where the run failed, and
-DIR/runs/KEY.failures.txt where evaluations of a slow model did.
+DIR/runs/KEY.failures.txt where evaluations of a slow model did, with what each said last in DIR/runs/KEY.failures.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from designgym.cost_models.base import Failure
 from designgym.experiments.files import LogError, damaged, explained
 from designgym.experiments.finished import FinishedWriter, finished_file, read_meta, read_parquet, write_parquet
 from designgym.experiments.kept_policies import POLICIES
@@ -159,10 +160,18 @@ class RunFiles:
             raise damaged(self.folder)
         return rows.unify_dictionaries().take(np.argsort(index, kind="stable")).combine_chunks()
 
-    def note_failure(self, number: int, error: str) -> None:
-        """Write down why an evaluation failed, one line a trial."""
-        with explained(self.failures), open(self.failures, "a", encoding="utf-8") as file:
-            file.write(f"trial {number}: {error}\n")
+    def note_failure(self, number: int, failure: Failure) -> None:
+        """Write down why an evaluation failed, one line a trial, and what it said last in a file of its own."""
+        with explained(self.failures):
+            if failure.log:
+                self.failures.with_suffix("").mkdir(parents=True, exist_ok=True)
+                self.log_of(number).write_text(failure.log, encoding="utf-8")
+            with open(self.failures, "a", encoding="utf-8") as file:
+                file.write(f"trial {number}: {failure.reason}\n")
+
+    def log_of(self, number: int) -> Path:
+        """Return where what a failed trial said last lies, if it said anything."""
+        return self.failures.with_suffix("") / f"trial-{number}.txt"
 
     def note_error(self, text: str) -> None:
         """Write down why the run failed."""

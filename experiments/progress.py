@@ -190,8 +190,14 @@ class Progress:
 
 
 def best_of(rows: pa.RecordBatch | pa.Table, run: RunSpec) -> dict[str, Any] | None:
-    """Return reward and objectives of the feasible trial of highest reward; None where nothing is feasible."""
-    feasible = _numpy(rows, "feasible")
+    """Return reward and objectives of the feasible trial of highest reward; None where nothing is feasible.
+
+    What a cheap model says does not count.
+    """
+    import pyarrow.compute as pc
+
+    faithful = pc.equal(rows.column("fidelity").cast("string"), "faithful")
+    feasible = _numpy(rows, "feasible") & np.asarray(faithful)
     if not feasible.any():
         return None
     reward = np.where(feasible, _numpy(rows, "reward"), -np.inf)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from designgym.cost_models.base import Columns, CostModel, batch_length
+from designgym.cost_models.base import Columns, CostModel, Failure, batch_length
 from designgym.experiments.executor import Id, attempt, failed, line
 
 DEATHS = 3  # of its process or its machine, after which an evaluation has failed
@@ -43,7 +43,7 @@ class _Pricer:
     def ready(self) -> None:
         """Answer once the process has started."""
 
-    def price(self, label: str, designs: Columns) -> tuple[Columns, str]:
+    def price(self, label: str, designs: Columns) -> tuple[Columns, Failure | None]:
         """Return what designs came to, and why that failed."""
         return attempt(self._models[label], designs)
 
@@ -105,7 +105,7 @@ class RayWorkers:
         self._waiting: deque[_Call] = deque()
         self._done: deque[tuple[_Worker, _Call | None, Any]] = deque()
         self._sent = self._stillborn = 0
-        self.errors: dict[Id, str] = {}
+        self.errors: dict[Id, Failure] = {}
 
     def takes(self, waiting: int) -> bool:
         """Whether to submit another of so many designs that wait. Starts workers for them."""
@@ -133,18 +133,20 @@ class RayWorkers:
             try:
                 columns, error = future.result()
             except ray.exceptions.RayTaskError as fault:  # a result that does not pickle, or SystemExit
-                columns, error = failed(self._models[call.id.problem], batch_length(call.designs)), line(fault)
+                columns = failed(self._models[call.id.problem], batch_length(call.designs))
+                error = Failure(line(fault), str(fault))
             except ray.exceptions.RayError as death:
                 logging.getLogger(__name__).debug("%s: %s", call.id, death)
                 self._bury(worker)
                 self._ask_idle()
                 worker.lost.append(call)
-                columns, error = {}, _why(death)
+                columns, error = {}, Failure(_why(death), str(death))
             if columns:
                 yield self._told(call, columns, error)
             if worker.lost and not worker.calls and (given_up := self._settle(worker)) is not None:
                 columns = failed(self._models[given_up.id.problem], batch_length(given_up.designs))
-                yield self._told(given_up, columns, f"its process died {DEATHS} times: {error}")
+                why = "" if error is None else error.reason
+                yield self._told(given_up, columns, Failure(f"its process died {DEATHS} times: {why}"))
         self._send_off(1)
 
     def close(self) -> None:
@@ -153,8 +155,8 @@ class RayWorkers:
             self._kill(worker)
         self._workers.clear()
 
-    def _told(self, call: _Call, columns: Columns, error: str) -> tuple[Id, Columns]:
-        if error:
+    def _told(self, call: _Call, columns: Columns, error: Failure | None) -> tuple[Id, Columns]:
+        if error is not None:
             self.errors[call.id] = error
         return call.id, columns
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns
-from designgym.envs import Categorical, DesignProblem, DesignSpace, Evaluations, Parameter, Permutation
+from designgym.envs import Categorical, DesignProblem, DesignSpace, Evaluations, Fidelity, Parameter, Permutation
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -143,11 +143,12 @@ def evaluations_of(rows: pa.Table, problem: DesignProblem) -> Evaluations:
     return Evaluations(metrics, losses, column("violation"), column("feasible"), column("reward"))
 
 
-def priced_in(rows: pa.Table | pa.RecordBatch) -> int:
-    """Return how many of these rows are designs priced: the others are repeats that a told agent's log keeps."""
+def priced_in(rows: pa.Table | pa.RecordBatch, fidelity: Fidelity = "faithful") -> int:
+    """Return how many of these rows are designs priced at a fidelity: others are repeats in a told agent's log."""
     import pyarrow.compute as pc
 
-    return int(pc.sum(rows.column("fresh")).as_py() or 0)
+    chosen = pc.equal(rows.column("fidelity").cast("string"), fidelity)
+    return int(pc.sum(pc.and_(rows.column("fresh"), chosen)).as_py() or 0)
 
 
 def checksum(rows: pa.Table | pa.RecordBatch) -> int:

@@ -99,6 +99,8 @@ class _Numbers(_Door):
     """Sends a design off, and answers with its trial's number as a loss: the meter then knows repeats by number."""
 
     def evaluate(self, designs: Columns, fidelity: Fidelity = "faithful") -> Evaluations:
+        if fidelity != "faithful":
+            return self._flight.problem.evaluate(designs, fidelity)
         n = batch_length(designs)  # one, or none
         if n:
             self._flight.price(designs, self.number, self.ask)
@@ -208,7 +210,11 @@ class _Pilot:
             designs = start
             self._agent.asked += batch_length(start)
         else:
-            designs = self._timed(lambda: self._agent.ask_on(1))
+            try:
+                designs = self._timed(lambda: self._agent.ask_on(1))
+            except RunOver as over:  # of the cheap model's budget: the agent had nothing to ask without it
+                self._over = over.reason
+                return True
         n = batch_length(designs)
         try:
             for row in range(n):
@@ -220,10 +226,21 @@ class _Pilot:
 
     def _hear(self, answer: Answer) -> None:
         """Number a design that was asked: every one has a row where the agent is told its log, else the priced ones."""
+        if answer.fidelity != "faithful":
+            self._hear_cheap(answer)
+            return
         fresh = bool(answer.fresh[0])
         trial, number = int(answer.evaluations.losses[0, 0]), self._numbers.number
         self._asked.append(_Asked(answer.designs, trial, number, fresh, self._numbers.ask))
         self._numbers.number += int(fresh or self._task.agent.told)
+
+    def _hear_cheap(self, answer: Answer) -> None:
+        """Number what the cheap model priced while the agent was at work: it is answered already."""
+        for row in np.flatnonzero(answer.fresh).tolist():
+            one = slice(row, row + 1)
+            design, evaluations = rows_of(answer.designs, one), answer.evaluations.take(one)
+            self._flight.note(design, self._numbers.number, evaluations, self._numbers.ask, answer.fidelity, fresh=True)
+            self._numbers.number += 1
 
     # -- telling -------------------------------------------------------------------------------------------------------
 
@@ -243,7 +260,7 @@ class _Pilot:
     def _tell(self, one: _Asked) -> None:
         evaluations = self._flight.result(one.trial)
         if self._task.agent.told and not one.fresh:
-            self._flight.repeat(one.design, one.number, evaluations, one.ask)
+            self._flight.note(one.design, one.number, evaluations, one.ask)
         self._timed(lambda: self._agent.tell(one.design, evaluations))
         self._look(evaluations)
 
@@ -263,7 +280,7 @@ class _Pilot:
     def _go_on(self, logged: Any) -> None:
         """Take up what is logged: an agent that is asked again finds it by itself."""
         if not self._in_order:
-            self._feed(logged, logged.num_rows, logged.num_rows, int(logged.column("ask").to_numpy().max()) + 1)
+            self._feed(logged, logged.num_rows, 0, int(logged.column("ask").to_numpy().max()) + 1)
             self._flight.forget_finished()
             self._known.update(range(logged.num_rows))
         elif self._task.agent.told:
@@ -272,20 +289,27 @@ class _Pilot:
             if whole:
                 # The last ask may be incomplete: it is asked again, and the log answers what it holds of it.
                 asked = int(np.searchsorted(asks[:whole], asks[whole - 1]))
-                self._feed(logged, asked, max(0, asked - self._in_flight + 1), int(asks[whole - 1]))
+                self._feed(logged, asked, self._in_flight - 1, int(asks[whole - 1]))
 
-    def _feed(self, logged: Any, asked: int, told: int, ask: int) -> None:
-        """Have the first rows of the log asked, and the first of those told, at once."""
+    def _feed(self, logged: Any, rows: int, untold: int, ask: int) -> None:
+        """Have the first rows of the log asked, and all but the last of those told, at once.
+
+        What the cheap model priced is priced again: its meter starts anew.
+        """
         space = self._flight.problem.space
-        rows = logged[:asked]
-        designs, asks = designs_of(rows, space), rows.column("ask").to_numpy()
-        for row in range(asked):
+        first = logged[:rows]
+        designs, asks = designs_of(first, space), first.column("ask").to_numpy()
+        fidelities = first.column("fidelity").to_pylist()
+        for row in range(rows):
             self._numbers.ask = int(asks[row])
-            self._metered.evaluate(rows_of(designs, slice(row, row + 1)))
+            self._metered.evaluate(rows_of(designs, slice(row, row + 1)), fidelities[row])
+        faithful = np.flatnonzero(np.array(fidelities) == "faithful")
+        asked = len(faithful)
         self._numbers.ask, self._agent.asked, self._fed = ask, asked, asked
+        told = max(0, asked - untold)
         if told:
-            evaluations = evaluations_of(rows[:told], self._flight.problem)
-            self._agent.tell(rows_of(designs, slice(0, told)), evaluations)
+            evaluations = evaluations_of(first.take(faithful[:told]), self._flight.problem)
+            self._agent.tell(rows_of(designs, faithful[:told]), evaluations)
             self._look(evaluations)
         for _ in range(told):
             self._asked.popleft()

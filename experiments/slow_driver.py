@@ -22,6 +22,7 @@ from designgym.experiments.ledger import Active, Ledger
 from designgym.experiments.log import SweepDirectory, read_index
 from designgym.experiments.packets import joined
 from designgym.experiments.ray_workers import RayWorkers
+from designgym.experiments.results import Remembering, Results
 from designgym.experiments.rows import to_batch
 from designgym.experiments.runs import runs
 from designgym.experiments.slow import ORDERS, AgentThread
@@ -68,18 +69,20 @@ class _Run:
     begun: float
 
 
-def drive_slow(waiting: Sequence[Active], ledger: Ledger, slots: int) -> None:
-    """Do what is left of these runs. slots: evaluations that run at a time."""
+def drive_slow(waiting: Sequence[Active], ledger: Ledger, slots: int, results: Results | None) -> None:
+    """Do what is left of these runs. slots: evaluations that run at a time. results: what simulators came to before."""
     if waiting:
-        _SlowSession(waiting, ledger, slots).work()
+        _SlowSession(waiting, ledger, slots, results).work()
 
 
 class _SlowSession:
-    def __init__(self, waiting: Sequence[Active], ledger: Ledger, slots: int) -> None:
+    def __init__(self, waiting: Sequence[Active], ledger: Ledger, slots: int, results: Results | None) -> None:
         self._waiting, self._ledger, self._slots = deque(waiting), ledger, slots
         self._something = threading.Event()
-        problems = {one.run.problem.label: one.run.problem.problem.cost_model for one in waiting}
-        self._executor = RayWorkers(problems, slots, self._something.set)
+        problems = {one.run.problem.label: one.run.problem.problem for one in waiting}
+        models = {label: problem.cost_model for label, problem in problems.items()}
+        self._workers = RayWorkers(models, slots, self._something.set)
+        self._executor = Remembering(self._workers, problems, results, self._something.set)
         self._runs: dict[str, _Run] = {}
 
     def work(self) -> None:
@@ -99,7 +102,7 @@ class _SlowSession:
             for slow in self._runs.values():
                 slow.flight.abandon()
                 slow.active.close()
-            self._executor.close()
+            self._workers.close()
 
     def _start_runs(self) -> None:
         """Begin another run when there is less to hand out than there are workers, and nobody is about to ask more."""
@@ -123,7 +126,7 @@ class _SlowSession:
 
     def _hand_out(self) -> None:
         for key, slow in self._runs.items():
-            while self._executor.takes(self._unsent()) and (found := slow.flight.next_waiting()) is not None:
+            while self._workers.takes(self._unsent()) and (found := slow.flight.next_waiting()) is not None:
                 number, design = found
                 self._executor.submit(Id(slow.active.run.problem.label, key, number), design)
 
@@ -131,10 +134,10 @@ class _SlowSession:
         slow = self._runs.get(id.run)
         if slow is None:
             return  # the run broke meanwhile
-        error = self._executor.errors.pop(id, "")
-        if error:
-            slow.active.files.note_failure(id.number, error)
-            self._ledger.progress.note(f"failed trial {id.number} of {slow.active.run.title}: {error}")
+        failure = self._executor.errors.pop(id, None)
+        if failure is not None:
+            slow.active.files.note_failure(id.number, failure)
+            self._ledger.progress.note(f"failed trial {id.number} of {slow.active.run.title}: {failure.reason}")
         slow.flight.deliver(id.number, metrics)
 
     def _write(self, slow: _Run) -> None:

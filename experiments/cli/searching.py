@@ -87,7 +87,13 @@ def _run_result(problem: Any, trials: Any, optimum: Any) -> dict[str, Any]:
     from designgym.envs.optimum import regret
 
     best = trials.best
-    result: dict[str, Any] = {"trials": len(trials), "ended": trials.ended, "best": None, "optimum": None}
+    result: dict[str, Any] = {
+        "trials": len(trials),
+        "cheap": trials.cheap,
+        "ended": trials.ended,
+        "best": None,
+        "optimum": None,
+    }
     if best is not None:
         result["best"] = {"index": best.index, "design": best.design, "metrics": best.metrics, "reward": best.reward}
     if len(problem.objective.names) > 1:
@@ -105,7 +111,8 @@ def _print_run(problem: Any, trials: Any, result: dict[str, Any]) -> None:
     units = {metric.name: metric.unit for metric in problem.cost_model.metrics}
     seconds = result["seconds"]
     ended = ENDED.get(result["ended"], result["ended"])
-    out.print(f"{len(trials):,} designs in {duration(seconds)}; {ended}.", markup=False)
+    besides = f", and {trials.cheap:,} by the cheap model" if trials.cheap else ""
+    out.print(f"{len(trials):,} designs in {duration(seconds)}{besides}; {ended}.", markup=False)
     best = result["best"]
     if best is None:
         out.print("No feasible design was found. Raise --budget, or loosen the objective.", style="yellow")
@@ -154,7 +161,7 @@ class _Progress:
 
     def hear(self, answer: Any) -> None:
         """Follow one answered batch."""
-        if self._bar is None:
+        if self._bar is None or answer.fidelity != "faithful":
             return
         evaluations = answer.evaluations
         if evaluations.feasible.any():

@@ -22,7 +22,12 @@ def costs_table(problem: ProblemStudy) -> str:
     if not any(run.asked for run in problem.runs):
         return "<p>The log of these runs does not tell.</p>"
     agents = [*problem.ranked, *(agent for agent in problem.agents if not agent.counted)]
-    return table(head, [[agent_name(agent), *_costs(agent)] for agent in agents])
+    rows = [[agent_name(agent), *_costs(agent)] for agent in agents]
+    if any(run.cheap for run in problem.runs):
+        head.append("priced by the cheap model <small>besides, and counted apart</small>")
+        for row, agent in zip(rows, agents, strict=True):
+            row.append(f"{sum(run.cheap for run in agent.runs):,}")
+    return table(head, rows)
 
 
 def _costs(agent: AgentStudy) -> list[str]:
