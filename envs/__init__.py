@@ -121,5 +121,5 @@ register_problem("ExpProgram-v0", "designgym.envs.quantization.exp_program:exp_p
 register_problem("ExpStraightLine-v0", "designgym.envs.quantization.exp_straight_line:exp_straight_line")
 
 register_cost_model_file("command", "designgym.envs.command:priced_by_command")
-register_cost_model_file("dataset", "designgym.envs.offline:priced_by_dataset")
+register_cost_model_file("dataset", "designgym.envs.offline:priced_by_dataset", told=True)
 register_cost_model_file("surrogate", "designgym.envs.surrogate:priced_by_surrogate")

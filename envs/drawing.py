@@ -75,3 +75,13 @@ def _draw(space: DesignSpace, forest: Forest, n: int, rng: np.random.Generator) 
 
 def _valid(space: DesignSpace, designs: Columns) -> Columns:
     return rows_of(designs, space.constraint_violation(designs) == 0) if space.constraints else designs
+
+
+def rows_to_draw(space: DesignSpace, designs: Columns) -> Columns:
+    """Return designs for a space to draw from, canonical; ValueError for none, and for one that is not in the space."""
+    inside = space.contains(designs)
+    if not inside.size or not inside.all():
+        got = "none" if not inside.size else f"{int((~inside).sum())} of {inside.size} that are not"
+        raise ValueError(f"drawn_from must be designs of the space, got {got}. Leave those out.")
+    canonical = space.canonical(designs)
+    return {name: canonical[name].copy() for name in space.columns}

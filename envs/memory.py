@@ -118,7 +118,7 @@ class Memory:
 
 @functools.cache
 def _insert() -> Any:
-    from designgym.envs._memory_kernel import insert
+    from designgym.cost_models._memory_kernel import insert
 
     return insert
 

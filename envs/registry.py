@@ -203,7 +203,7 @@ def _priced_by_file(id: str, function: Callable[..., DesignProblem], options: di
     """Make a problem whose cost model a file holds: it must fit what the problem is with its own."""
     wanted = options.pop("objective", None)
     problem = _made(id, function, {name: value for name, value in options.items() if name != "cost_model"})
-    space, model = priced_by_file(problem, options["cost_model"])
+    space, model = priced_by_file(problem, options["cost_model"], id, options)
     objective = problem.objective if wanted is None else objective_for(id, wanted, model.metrics, problem.objective)
     return replace(problem, space=space, cost_model=model, objective=objective)
 
@@ -215,7 +215,7 @@ def _with_cheap(id: str, function: Callable[..., DesignProblem], options: dict[s
         raise OptionError(f"cheap needs a problem that takes a cost_model, got {id}, which does not. Leave it out.")
     problem = make_problem(id, **options)
     if is_cost_model_file(cheap):
-        cheap = priced_by_file(problem, cheap)[1]
+        cheap = priced_by_file(problem, cheap, id, options)[1]
     elif isinstance(cheap, str):
         cheap = _named_cost_model(cheap, {**options_of(function), **options})
     return problem if cheap is None else replace(problem, cheap=cheap)

@@ -36,7 +36,10 @@ class DesignSpace:
     constraints: short texts over column names ("tile_m * tile_n <= 4096"), or functions at module level that take
     columns and return where the constraint holds, bool (n,), or frozen objects that are called so, whose
     `reason(design)`, where they have one, says in words why one design breaks it. They see an idle parameter's default.
+    drawn_from: the designs that `sample` draws from, all valid ones if None; see `drawing_from`.
     """
+
+    drawn_from: Columns | None = None
 
     def __init__(self, *parameters: Parameter, constraints: tuple[str | Predicate, ...] = ()) -> None:
         self.parameters = parameters
@@ -54,12 +57,15 @@ class DesignSpace:
         self._forest = self._conditions.forest()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.parameters, self.constraints)
+        return _rebuild, (self.parameters, self.constraints, self.drawn_from)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DesignSpace):
             return NotImplemented
-        return (self.parameters, self.constraints) == (other.parameters, other.constraints)
+        same = (self.parameters, self.constraints) == (other.parameters, other.constraints)
+        if not same or self.drawn_from is None or other.drawn_from is None:
+            return same and self.drawn_from is other.drawn_from
+        return all(np.array_equal(column, other.drawn_from[name]) for name, column in self.drawn_from.items())
 
     def __hash__(self) -> int:
         return hash((self.columns, self.constraints))
@@ -145,11 +151,23 @@ class DesignSpace:
     def sample(self, n: int, rng: np.random.Generator) -> Columns:
         """Draw n independent designs, uniform over the valid canonical ones (a Float uniform over its range).
 
-        RuntimeError when fewer than about one draw in a million satisfies the constraints.
+        Uniform over `drawn_from`, where that is given. RuntimeError when fewer than about one draw in a million
+        satisfies the constraints.
         """
         from designgym.envs.drawing import sample_valid
 
+        if self.drawn_from is not None:
+            return rows_of(self.drawn_from, rng.integers(batch_length(self.drawn_from), size=n))
         return sample_valid(self, self._forest, n, rng)
+
+    def drawing_from(self, designs: Columns) -> DesignSpace:
+        """Return this space with `sample` drawing from these designs, each as likely; all else is as it is.
+
+        ValueError for none, and for one that is not in the space.
+        """
+        from designgym.envs.drawing import rows_to_draw
+
+        return _rebuild(self.parameters, self.constraints, rows_to_draw(self, designs))
 
     # -- encodings ------------------------------------------------------------------------------------------------
 
@@ -327,5 +345,9 @@ def _cast(column: Array, dtype: np.dtype[Any]) -> Array:
     return cast if (cast == column).all() else column
 
 
-def _rebuild(parameters: tuple[Parameter, ...], constraints: tuple[str | Predicate, ...]) -> DesignSpace:
-    return DesignSpace(*parameters, constraints=constraints)
+def _rebuild(
+    parameters: tuple[Parameter, ...], constraints: tuple[str | Predicate, ...], drawn_from: Columns | None = None
+) -> DesignSpace:
+    space = DesignSpace(*parameters, constraints=constraints)
+    space.drawn_from = drawn_from
+    return space

@@ -12,6 +12,7 @@ import pytest
 from priced_rows import SPACE, dataset, origin
 
 from designgym.cost_models.dataset_file import FILE, META, META_CRC, DatasetError, read_dataset, write_dataset
+from designgym.cost_models.dataset_rows import digest_of
 from designgym.cost_models.permutations import orders_of_ranks, ranks_of_orders
 
 
@@ -112,10 +113,18 @@ def test_what_cannot_be_written_leaves_everything_as_it_was(tmp_path, monkeypatc
     assert [path.name for path in (tmp_path / "data").iterdir()] == [FILE]
 
 
+def outcome(path) -> str:
+    """What reading comes to: the hash of the rows that are there, if they are taken."""
+    try:
+        return digest_of(read_dataset(path))
+    except DatasetError as error:
+        return "damaged" if "is damaged or no dataset" in str(error) else str(error)
+
+
 def test_missing_damaged_and_foreign_files_are_named_in_one_line(tmp_path) -> None:
-    with pytest.raises(DatasetError, match="holds no dataset: it has no data.parquet"):
+    with pytest.raises(DatasetError, match=r"holds no dataset: it has no data\.parquet"):
         read_dataset(tmp_path)
-    write_dataset(dataset(), tmp_path / "data")
+    whole = write_dataset(dataset(), tmp_path / "data")
     file = tmp_path / "data" / FILE
     sound = file.read_bytes()
     rng = np.random.default_rng(0)
@@ -125,13 +134,8 @@ def test_missing_damaged_and_foreign_files_are_named_in_one_line(tmp_path) -> No
             read_dataset(tmp_path / "data")
     for place in rng.integers(4, len(sound) - 8, 30).tolist():
         file.write_bytes(sound[:place] + bytes([sound[place] ^ 0x5A]) + sound[place + 1 :])
-        try:
-            read = read_dataset(tmp_path / "data")
-        except DatasetError as error:
-            assert "\n" not in str(error)
-        else:  # a byte that nothing depends on, such as a statistic
-            file.write_bytes(sound)
-            assert_same(read, read_dataset(tmp_path / "data"))
+        # A byte on which nothing depends, such as one of a statistic, may be another.
+        assert outcome(tmp_path / "data") in ("damaged", whole.sha256)
     pq.write_table(pa.table({"x": [1]}), file)
     with pytest.raises(DatasetError, match="is damaged or no dataset"):
         read_dataset(tmp_path / "data")

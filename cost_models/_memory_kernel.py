@@ -1,4 +1,4 @@
-"""Compiled insertion into the memory's hash table; Numba is imported only when a memory is first used."""
+"""Compiled insertion into a hash table of designs; Numba is imported only when one is first used."""
 
 import numpy as np
 from numba import njit
