@@ -31,6 +31,7 @@ register_cost_model(
     "designgym.cost_models.accelerator.systolic_array:SystolicArray",
     validate="designgym.cost_models.accelerator.systolic_validate:validate",
 )
+register_cost_model("ScaleSim", "designgym.cost_models.accelerator.scale_sim:ScaleSim")
 register_cost_model("NKLandscape", "designgym.cost_models.landscapes.nk:NKLandscape")
 register_cost_model("LABS", "designgym.cost_models.landscapes.labs:LABS")
 register_cost_model(

@@ -11,6 +11,8 @@ import secrets
 import stat
 from pathlib import Path
 
+from designgym.cost_models.simulators.installed import state_directory
+
 KEY_BYTE = 32
 
 
@@ -20,10 +22,7 @@ class TrustError(ValueError):
 
 def key_file() -> Path:
     """Return where this user's key lies, or will lie."""
-    if given := os.environ.get("DESIGNGYM_STATE_DIR"):
-        return Path(given) / "key"
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "designgym" / "key"
+    return state_directory() / "key"
 
 
 def sign(data: bytes) -> str:

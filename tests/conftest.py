@@ -16,10 +16,19 @@ import gymnasium
 import pytest
 
 from designgym.cost_models import registry as cost_models
+from designgym.cost_models.simulators.installed import (
+    SCALESIM,
+    STATE_VARIABLE,
+    condition,
+    environment_directory,
+    state_directory,
+)
 from designgym.envs import registry as problems
 
 ROOT = Path(__file__).parents[1]
 NOT_SHIPPED = ("__pycache__", ".ipynb_checkpoints", "*.egg-info", "build")
+
+OWN_STATE = state_directory()  # of whoever runs the tests
 
 collect_ignore = ["plugin_example"]  # a distribution of its own: test_plugin.py runs its tests where it is installed
 
@@ -30,6 +39,27 @@ def _own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DESIGNGYM_STATE_DIR", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session")
+def scalesim(_own_key: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the real SCALE-Sim is installed: the user's own, else one that all workers of this run share.
+
+    Without a package index that pip reaches there is none, and what needs it fails with pip's words.
+    """
+    from designgym.experiments.simulators import install
+
+    here = environment_directory(SCALESIM)
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "simulators-of-all-workers"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STATE_VARIABLE, str(OWN_STATE))
+        if condition(SCALESIM) != "ready":
+            patch.setenv(STATE_VARIABLE, str(shared))
+        made = install(SCALESIM)  # the first worker installs, the others wait for it
+    here.parent.mkdir(parents=True, exist_ok=True)
+    here.symlink_to(made)
+    return here
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,15 @@ def evaluate_layer_by_layer(model: SystolicArray, designs: Columns) -> Columns:
     """Return what `SystolicArray.evaluate` does, from counts per layer; row i depends on design i alone."""
     # Summed in the layers' order, one by one: NumPy's own sum takes another order for another shape.
     totals = {name: sum(column, np.zeros(column.shape[1])) for name, column in _counts(model, designs).items()}
+    return metrics_of_totals(model, designs, totals)
+
+
+def metrics_of_totals(model: SystolicArray, designs: Columns, totals: Columns) -> Columns:
+    """Return the metrics that a network's counts come to, and the violation of too fast a clock, each float64 (n,).
+
+    totals: macs, cycles, latency (cycles with all waiting), psum_reads, and words as sram_ifmap_words ...
+    dram_ofmap_words, each float64 (n,), of all layers together; of the model only its technology counts.
+    """
     priced = _price(model, designs, totals)
     metrics = {
         "cycles": totals["cycles"],

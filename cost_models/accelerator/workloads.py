@@ -1,4 +1,4 @@
-"""Finds a workload by its name: a published network, one matrix multiply, or a file of layers.
+"""Finds a workload by its name: a published network, one matrix multiply or convolution, or a file of layers.
 
 Sources of the networks are cited in `networks_cnn` and `networks_transformer`, of the file formats in `topology` and
 `onnx_import`.
@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 
-from designgym.cost_models.accelerator.layers import Layer, gemm_layer, merge_equal
+from designgym.cost_models.accelerator.layers import Layer, conv_layer, gemm_layer, merge_equal
 from designgym.cost_models.accelerator.networks_cnn import alexnet, mobilenetv2, resnet18, resnet50, vgg16
 from designgym.cost_models.accelerator.networks_transformer import bert_base, gpt2_decode, gpt2_prefill
 from designgym.cost_models.accelerator.topology import read_topology
@@ -26,7 +26,9 @@ NETWORKS: dict[str, Callable[..., tuple[Layer, ...]]] = {
     "gpt2-prefill": gpt2_prefill,
     "gpt2-decode": gpt2_decode,
 }
-OTHER_FORMS = "gemm:m=...,k=...,n=..., or a path that ends in .csv or .onnx"
+OTHER_FORMS = (
+    "gemm:m=...,k=...,n=..., conv:out=...,kernel=...,channels=...,filters=..., or a path that ends in .csv or .onnx"
+)
 
 
 def workload(name: str) -> tuple[Layer, ...]:
@@ -36,6 +38,8 @@ def workload(name: str) -> tuple[Layer, ...]:
     - a network of `workload_names()`, some with a length: `bert-base:sequence=384`, `gpt2-prefill:sequence=512`,
       `gpt2-decode:context=256`;
     - `gemm:m=...,k=...,n=...`, one multiply C[m, n] = A[m, k] @ B[k, n];
+    - `conv:out=...,kernel=...,channels=...,filters=...`, one convolution that makes out x out pixels, `stride=1` at a
+      time, of an input that is padded already;
     - a path ending in `.csv`: a SCALE-Sim topology file (`read_topology`);
     - a path ending in `.onnx`: a model (`read_onnx`, needs the extra `onnx`), whose named dynamic sizes can be given:
       `model.onnx:batch=1,sequence=128`.
@@ -45,7 +49,7 @@ def workload(name: str) -> tuple[Layer, ...]:
     if file:
         return _from_file(file[1], _options(name, file[2] or ""))
     base, _, text = name.partition(":")
-    builders = {**NETWORKS, "gemm": _gemm}
+    builders = {**NETWORKS, "gemm": _gemm, "conv": _conv}
     if base not in builders:
         raise ValueError(
             f"workload must be one of {', '.join(NETWORKS)}, {OTHER_FORMS}; got {name!r}.{_nearest(base, builders)}"
@@ -62,6 +66,10 @@ def workload_names() -> tuple[str, ...]:
 
 def _gemm(m: int, k: int, n: int) -> tuple[Layer, ...]:
     return (gemm_layer("gemm", m, k, n),)
+
+
+def _conv(out: int, kernel: int, channels: int, filters: int, stride: int = 1) -> tuple[Layer, ...]:
+    return (conv_layer("conv", (out, out), (kernel, kernel), channels, filters, (stride, stride)),)
 
 
 def _from_file(path: str, options: dict[str, int]) -> tuple[Layer, ...]:

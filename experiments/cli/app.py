@@ -15,6 +15,7 @@ from designgym.experiments.cli import (
     new,
     pricing,
     searching,
+    simulators,
     sweeping,
     training,
     verifying,
@@ -49,6 +50,7 @@ for command in (
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(benching.bench)
+app.add_typer(simulators.simulators)
 
 
 def _one_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:

@@ -16,6 +16,10 @@ PROBLEMS = problem_ids()  # those of the package; other tests register some of t
 DESIGNS = {"x": np.arange(300) % 7 + 1, "y": np.linspace(0.5, 2.0, 300)}
 
 
+# Simulators: the fixture that installs one, a problem that is priced by it, options that make it quick, designs.
+SIMULATED = {"ScaleSim": ("scalesim", "SystolicArray-v0", {"workload": "gemm:m=9,k=11,n=7"}, 2)}
+
+
 def designs_for(name: str) -> Columns:
     """Draw designs from a problem that takes the model."""
     kind = type(make_cost_model(name))
@@ -31,8 +35,15 @@ def designs_for(name: str) -> Columns:
 
 
 @pytest.mark.parametrize("name", cost_model_names())
-def test_registered_cost_models(name: str) -> None:
-    check_cost_model(make_cost_model(name), designs_for(name))
+def test_registered_cost_models(name: str, request: pytest.FixtureRequest) -> None:
+    if name not in SIMULATED:
+        check_cost_model(make_cost_model(name), designs_for(name))
+        return
+    installed, id, options, n = SIMULATED[name]
+    request.getfixturevalue(installed)
+    problem = make_problem(id, cost_model=name, **options)
+    assert type(problem.cost_model) is type(make_cost_model(name))
+    check_cost_model(problem.cost_model, problem.space.sample(n, np.random.default_rng(0)))
 
 
 Change = Callable[[Columns, Columns], Any]

@@ -1,0 +1,229 @@
+"""A systolic array priced by SCALE-Sim itself: the simulator in its own process, energy and area from our tables.
+
+Cycles and words: the `scalesim` package, version 3.0.0 (Samajdar et al., ISPASS 2020,
+doi:10.1109/ISPASS48437.2020.00016; Raj et al., ISPASS 2025, arXiv:2504.15377), unchanged.
+"""
+
+import difflib
+import hashlib
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from designgym.cost_models.accelerator import systolic_array
+from designgym.cost_models.accelerator.layers import GEOMETRY, Layer
+from designgym.cost_models.accelerator.systolic_array import DESIGN, SystolicArray
+from designgym.cost_models.accelerator.systolic_kernel import DATAFLOWS
+from designgym.cost_models.accelerator.systolic_layers import metrics_of_totals
+from designgym.cost_models.accelerator.technology import Technology
+from designgym.cost_models.base import Columns, Failure, batch_length
+from designgym.cost_models.simulators.installed import SCALESIM, ready_python
+from designgym.cost_models.simulators.process import Limits, Outcome, run_process
+
+MODEL = "1"  # raise it with any number that changes while package, script, layers and technology stay
+DRIVER = Path(__file__).with_name("scale_sim_driver.py")
+LOG_CHARACTERS = 4000
+TIME_LIMIT_S = 3600.0
+MEMORY_BYTE = 8 * 2**30
+
+WAITS = {
+    "cycles": "cycles of all layers, stalls included",
+    "utilization": "multiply-accumulates over those the array could do in `cycles`, stalls included",
+    "latency_s": "time of one inference: `cycles` over the clock",
+    "dram_words": "words to and from DRAM, as SCALE-Sim counts them",
+}
+METRICS = tuple(replace(metric, meaning=WAITS.get(metric.name, metric.meaning)) for metric in systolic_array.METRICS)
+
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True)
+class ScaleSim:
+    """One inference of a network, batch 1, on a rows x cols array of 8-bit multiply-accumulate units, simulated.
+
+    workload: a name, a file (see `workloads.workload`), or layers. Equal layers are simulated once and multiplied; a
+        depthwise layer is one of its channels times their number.
+    technology: a name or a .json file (see `technology.technology`), or a `Technology`.
+    bandwidth: "user": SCALE-Sim's USER mode, each of its three DRAM interfaces (ifmap, filter, ofmap) as wide as the
+        design's dram_words_per_cycle says, the array waiting where they are too slow. "calc": its CALC mode, whose
+        interfaces are as wide as it takes: no stalls, and each word fetched counts once.
+    time_limit_s, memory_byte: what one design may take; beyond it, its evaluation has failed.
+    """
+
+    workload: str | tuple[Layer, ...] = "resnet50"
+    technology: str | Technology = "horowitz45"
+    bandwidth: Literal["user", "calc"] = "user"
+    time_limit_s: float = TIME_LIMIT_S
+    memory_byte: int = MEMORY_BYTE
+
+    slow = True
+    stored = True
+
+    def __post_init__(self) -> None:
+        if self.bandwidth not in ("user", "calc"):
+            near = difflib.get_close_matches(str(self.bandwidth), ("user", "calc"), 1, 0.0)[0]
+            raise ValueError(f"bandwidth must be one of user, calc, got {self.bandwidth!r}. Did you mean {near!r}?")
+        self._limits  # noqa: B018  both, and the workload's kind, are wrong now rather than at the first design
+        self._closed  # noqa: B018
+
+    @property
+    def metrics(self) -> tuple[systolic_array.Metric, ...]:
+        """What `evaluate` returns, besides "violation"."""
+        return METRICS
+
+    @cached_property
+    def version(self) -> str:
+        """Changes with the package, the script that drives it, the layers' geometry, the technology and the mode."""
+        geometry = [[getattr(layer, field.name) for field in fields(layer)[1:]] for layer in self.layers]
+        told = (geometry, self._closed._technology, self.bandwidth, systolic_array.MODEL, DRIVER.read_text("utf-8"))
+        return f"{MODEL}-{SCALESIM.version}-{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The workload's layers, equal ones merged; reads the workload's file, if it is one."""
+        return self._closed.layers
+
+    @cached_property
+    def _closed(self) -> SystolicArray:
+        return SystolicArray(self.workload, psum="scalesim", technology=self.technology)
+
+    @cached_property
+    def _limits(self) -> Limits:
+        return Limits(seconds=self.time_limit_s, cpu_s=2 * self.time_limit_s, memory_byte=self.memory_byte)
+
+    def evaluate(self, designs: Columns) -> Columns:
+        """designs: the columns of `SystolicArray`, each (n,), whole numbers but for the clock.
+
+        Return every metric and "violation", float64 (n,); violation is inf where the simulation failed.
+        ValueError, in one line, where scalesim is not installed.
+        """
+        return self.evaluate_reporting(designs)[0]
+
+    def evaluate_reporting(self, designs: Columns) -> tuple[Columns, tuple[Failure | None, ...]]:
+        """Return what `evaluate` returns, and why each design's simulation failed, with its log; None where not."""
+        n = batch_length(checked(designs))
+        can_be_clocked = np.asarray(designs["clock_hz"]) <= self._closed._technology.supply_v[-1][0]
+        ran = [self._totals({name: int(designs[name][i]) for name in DESIGN[:7]}) if can_be_clocked[i] else None
+               for i in range(n)]  # fmt: skip
+        failures = tuple(found if isinstance(found, Failure) else None for found in ran)
+        failed = np.array([failure is not None for failure in failures], bool)
+        totals = {
+            name: np.array([found[name] if isinstance(found, dict) else np.nan for found in ran], np.float64)
+            for name in TOTALS
+        }
+        columns = metrics_of_totals(self._closed, designs, totals)
+        for name, column in columns.items():
+            columns[name] = np.where(failed, np.inf if name == "violation" else np.nan, column)
+        return columns, failures
+
+    def reason(self, design: Columns) -> str:
+        """design: a batch of one. Return why it cannot be built, "" where it can."""
+        return self._closed.reason(design)
+
+    def simulate(self, design: dict[str, int]) -> list[Counts] | Failure:
+        """Return what SCALE-Sim reports of one copy of each of `layers`: see `simulate_layers`."""
+        return simulate_layers(ready_python(SCALESIM), design, self.layers, self.bandwidth, self._limits)
+
+    def _totals(self, design: dict[str, int]) -> dict[str, float] | Failure:
+        found = self.simulate(design)
+        if isinstance(found, Failure):
+            return found
+        totals = dict.fromkeys(TOTALS, 0.0)
+        for layer, counts in zip(self.layers, found, strict=True):
+            cycles = counts["cycles"]
+            # Partial sums go to DRAM and never come back: the ofmap SRAM reads none.
+            told = counts | {"macs": layer.macs, "latency": cycles, "psum_reads": 0}
+            for name in TOTALS:
+                totals[name] += float(layer.count * told[name])
+        return totals
+
+
+WORDS = tuple(f"{memory}_{operand}_words" for memory in ("sram", "dram") for operand in ("ifmap", "filter", "ofmap"))
+TOTALS = ("macs", "cycles", "latency", "psum_reads", *WORDS)
+
+
+def simulate_layers(
+    python: Path, design: dict[str, int], layers: Sequence[Layer], bandwidth: str, limits: Limits
+) -> list[Counts] | Failure:
+    """Return what SCALE-Sim reports of one copy of each layer, all simulated in one process.
+
+    python: of an environment with scalesim. design: rows ... dram_words_per_cycle, as in `SystolicArray`.
+    cycles: the index of the last one, stalls included; stall_cycles; cycles_with_prefetch: from the first word fetched
+    to the last one written; words as sram_ifmap_words ... dram_ofmap_words.
+    """
+    sizes = [[getattr(layer, name) for name in GEOMETRY] for layer in layers]
+    job = {"config": configuration(design, bandwidth), "layers": sizes}
+    with tempfile.TemporaryDirectory(prefix="designgym-scalesim-") as made:
+        directory = Path(made)
+        (directory / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        # One thread: its matrices are indexed, not multiplied, and each thread would reserve memory of its own.
+        variables = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        outcome = run_process([str(python), "-I", str(DRIVER)], directory, limits, variables)
+    if outcome.exit_code != 0:
+        return _failure(outcome, outcome.reason)
+    try:
+        found: list[Counts] = json.loads(outcome.stdout)
+        complete = len(found) == len(layers) and all(counts.keys() >= {"cycles", *WORDS} for counts in found)
+    except (ValueError, TypeError, AttributeError):
+        complete = False
+    return found if complete else _failure(outcome, "it did not print a count of every kind for every layer")
+
+
+def _failure(outcome: Outcome, how: str) -> Failure:
+    log = outcome.stderr.decode("utf-8", "replace")[-LOG_CHARACTERS:]
+    said = log.strip().splitlines()
+    return Failure(f"SCALE-Sim: {how}{f', after: {said[-1][:200]}' if said else ''}", log)
+
+
+def configuration(design: dict[str, int], bandwidth: str) -> dict[str, dict[str, str]]:
+    """Return one design as SCALE-Sim's configuration file, section by section.
+
+    Version 3.0.0 takes the width of the read interfaces from its section on layouts, and from `Bandwidth` that of the
+    write interface alone.
+    """
+    width = design["dram_words_per_cycle"]
+    layout = {"CustomLayout": False, "SRAMBankBandwidth": width, "SRAMBankNum": 1, "SRAMBankPort": 2}
+    sections: dict[str, dict[str, object]] = {
+        "general": {"run_name": "designgym"},
+        "architecture_presets": {
+            "ArrayHeight": design["rows"],
+            "ArrayWidth": design["cols"],
+            "IfmapSramSzkB": design["ifmap_sram_kb"],
+            "FilterSramSzkB": design["filter_sram_kb"],
+            "OfmapSramSzkB": design["ofmap_sram_kb"],
+            # Where each operand's addresses begin. They meet in no buffer, so that any three would do.
+            "IfmapOffset": 0,
+            "FilterOffset": 10_000_000,
+            "OfmapOffset": 20_000_000,
+            "Dataflow": DATAFLOWS[design["dataflow"]],
+            "Bandwidth": width,
+            "ReadRequestBuffer": 32,  # of Ramulator's traces, which are off
+            "WriteRequestBuffer": 32,
+        },
+        "layout": {f"{of}{key}": value for of in ("Ifmap", "Filter") for key, value in layout.items()},
+        "sparsity": {"SparsitySupport": False},
+        "run_presets": {"InterfaceBandwidth": bandwidth.upper(), "UseRamulatorTrace": False},
+    }
+    return {name: {key: str(value) for key, value in keys.items()} for name, keys in sections.items()}
+
+
+def checked(designs: Columns) -> Columns:
+    """Return the designs. ValueError where a column is missing, or holds what SCALE-Sim cannot be given."""
+    for name in DESIGN:
+        if name not in designs:
+            raise ValueError(f"designs must have the columns {', '.join(DESIGN)}; {name!r} is missing.")
+    for name in DESIGN[:7]:
+        column = np.asarray(designs[name])
+        lowest, highest = (0, len(DATAFLOWS) - 1) if name == "dataflow" else (1, 2**31)
+        wrong = ~((column >= lowest) & (column <= highest) & (column == np.floor(column)))
+        if wrong.any():
+            raise ValueError(
+                f"{name} must be a whole number from {lowest} to {highest} for SCALE-Sim, got {column[wrong][0]}."
+            )
+    return designs
