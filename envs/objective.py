@@ -143,6 +143,16 @@ class Objective:
             violation += constraint.violation(metrics)
         return violation
 
+    def of_model(self, evaluations: Evaluations) -> NDArray[np.float64]:
+        """Return the cost model's own violation of what was evaluated, (n,): all but the excess over constraints.
+
+        Where it is above 0 it is exact but for rounding; where it was 0 it is 0.
+        """
+        none = np.zeros(len(evaluations))
+        excess = self.violation({**evaluations.metrics, "violation": none})
+        failed = np.isinf(evaluations.violation)
+        return np.where(failed, np.inf, np.maximum(np.where(failed, 0.0, evaluations.violation) - excess, 0.0))
+
     def feasible(self, metrics: Columns) -> NDArray[np.bool_]:
         """Where the violation is 0, bool (n,), without working it out."""
         feasible = metrics["violation"] == 0

@@ -64,13 +64,14 @@ def sweep(
     workers: int | None = None,
     silent: bool = False,
     results: Results | None = None,
+    retry_failed: bool = False,
 ) -> SweepOutcome:
     """Run a sweep into the directory `out`; with an unfinished sweep there, go on with it.
 
     address: a Ray cluster to join; without it Ray starts on this machine. workers: runs at a time, by default one a
-    core. results: what simulators came to before, which is recalled and added to. Ctrl-C stops cleanly. ValueError
-    (one line) when the directory cannot be used or the cluster not joined, or
-    where policies are to be kept and cannot be signed.
+    core. results: what simulators came to before, which is recalled and added to. retry_failed: runs with evaluations
+    that failed go on from before the first of them. Ctrl-C stops cleanly. ValueError (one line) when the directory
+    cannot be used or the cluster not joined, or where policies are to be kept and cannot be signed.
     """
     check_workers(workers)
     if spec.training:
@@ -82,7 +83,7 @@ def sweep(
         spec = settle_in_flight(spec, directory, address, workers, joined)
         all_runs = runs(spec)
         index = index_of(spec, all_runs, directory.sessions(), workers, address)
-        ledger = Ledger(directory, Progress(all_runs, workers or available_cores(), silent))
+        ledger = Ledger(directory, Progress(all_runs, workers or available_cores(), silent), retry_failed)
         session = _Session(ledger, partial(directory.describe, spec.text, index), results)
         interrupted = session.work(all_runs, address, workers)
     if interrupted:

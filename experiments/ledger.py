@@ -16,6 +16,7 @@ from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import RunFiles
 from designgym.experiments.plain import plain
 from designgym.experiments.progress import Progress, best_of
+from designgym.experiments.retrying import reopen
 from designgym.experiments.rows import empty_table, priced_in
 from designgym.experiments.runs import RunSpec
 from designgym.experiments.streams import PartWriter
@@ -78,14 +79,14 @@ class Active:
 
 
 class Ledger:
-    """One session's entries in the log of a sweep, and the sums of what it holds.
+    """One session's entries in the log of a sweep, and the sums of what it holds. retry_failed: whether to try again.
 
     finished: runs; trials: designs priced; both of all sessions, once `find` has seen every run. failed: titles of the
     runs that broke, with why. broken_model: whether a cost model broke its contract in one of them.
     """
 
-    def __init__(self, directory: SweepDirectory, progress: Progress) -> None:
-        self._directory, self.progress = directory, progress
+    def __init__(self, directory: SweepDirectory, progress: Progress, retry_failed: bool = False) -> None:
+        self._directory, self.progress, self._retry_failed = directory, progress, retry_failed
         self._versions = versions()
         self._keeps = True
         self.finished = 0
@@ -97,6 +98,9 @@ class Ledger:
         """Take in what earlier sessions left of a run; None where it is finished, or a file of it is damaged."""
         files = self._directory.run(run.key)
         try:
+            if self._retry_failed and (count := reopen(files)):
+                what = "1 failed trial is" if count == 1 else f"{count} failed trials are"
+                self.progress.note(f"{run.title}: {what} tried again, with what was asked since")
             return self._find(run, files)
         except LogError as error:  # the other runs go on
             self.failed[run.title] = str(error)

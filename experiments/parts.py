@@ -3,7 +3,8 @@
 DIR/runs/KEY/part-000.arrow, part-001.arrow, ... (each continuation opens the next, `designgym.experiments.streams`),
 DIR/runs/KEY/checkpoint, the last one of an agent that can be taken up again (`designgym.experiments.checkpoints`),
 DIR/policies/KEY, what a finished training run has learned (`designgym.experiments.kept_policies`),
-DIR/runs/KEY.parquet (`designgym.experiments.finished`), DIR/runs/KEY.error.txt where the run failed, and
+DIR/runs/KEY.parquet (`designgym.experiments.finished`), DIR/runs/KEY.error.txt where the run failed,
+DIR/runs/KEY.retried.parquet where its failed evaluations are tried again (`designgym.experiments.retrying`), and
 DIR/runs/KEY.failures.txt where evaluations of a slow model did, with what each said last in DIR/runs/KEY.failures.
 """
 
@@ -59,6 +60,11 @@ class RunFiles:
     def error(self) -> Path:
         """Why the run failed last time."""
         return self.directory / "runs" / f"{self.key}.error.txt"
+
+    @property
+    def retried(self) -> Path:
+        """What a run had priced that was opened again since evaluations of it had failed, while it is unfinished."""
+        return self.directory / "runs" / f"{self.key}.retried.parquet"
 
     @property
     def failures(self) -> Path:
@@ -192,6 +198,7 @@ class RunFiles:
             yield file
         self.error.unlink(missing_ok=True)
         self.drop_parts()
+        self.retried.unlink(missing_ok=True)
 
     def finish(self, rows: pa.Table, meta: dict[str, Any]) -> None:
         """Put rows into the one Parquet file, and drop the parts once it is safe."""

@@ -112,7 +112,8 @@ class Remembering:
     """An executor that answers what is kept, hands on the rest, each design once at a time, and keeps what it came to.
 
     problems: by label. results: None keeps nothing and recalls nothing. wake: called when something has finished.
-    recalled: designs answered without a process of their own.
+    known: further results, by key, such as what a run had priced that was opened again. recalled: designs answered
+    without a process of their own.
     """
 
     def __init__(
@@ -127,19 +128,21 @@ class Remembering:
         self._keys: dict[Id, str] = {}
         self._waiting: dict[str, list[Id]] = {}  # who else asked for a design that is under way
         self.errors: dict[Id, Failure] = {}
+        self.known: dict[str, Columns] = {}
         self.recalled = 0
 
     def submit(self, id: Id, designs: Columns) -> None:
         """Answer a batch of one from what is kept, or from the same design that is under way; else hand it on."""
         problem = self._problems[id.problem]
-        if self._results is None or not keeps_results(problem.cost_model):
+        kept = self._results is not None and keeps_results(problem.cost_model)
+        if not kept and not self.known:
             self._executor.submit(id, designs)
             return
         key = key_of(problem.cost_model, problem.space, designs)
         if key in self._waiting:
             self._waiting[key].append(id)
             self.recalled += 1
-        elif (found := self._results.find(key)) is not None:
+        elif (found := self._find(key, kept)) is not None:
             self._found.append((id, found))
             self.recalled += 1
             self._wake()
@@ -155,9 +158,17 @@ class Remembering:
             failure = self._executor.errors.pop(id, None)
             key = self._keys.pop(id, None)
             others = [] if key is None else self._waiting.pop(key)
-            if key is not None and self._results is not None and not np.isinf(columns["violation"]).any():
-                self._results.keep(key, self._problems[id.problem].cost_model, columns)
+            if key is not None and not np.isinf(columns["violation"]).any():
+                self._keep(key, self._problems[id.problem].cost_model, columns)
             for one in (id, *others):
                 if failure is not None:
                     self.errors[one] = failure
                 yield one, columns
+
+    def _find(self, key: str, kept: bool) -> Columns | None:
+        found = self.known.get(key)
+        return self._results.find(key) if found is None and kept and self._results is not None else found
+
+    def _keep(self, key: str, model: CostModel, columns: Columns) -> None:
+        if self._results is not None and keeps_results(model):
+            self._results.keep(key, model, columns)

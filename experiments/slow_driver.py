@@ -23,6 +23,7 @@ from designgym.experiments.log import SweepDirectory, read_index
 from designgym.experiments.packets import joined
 from designgym.experiments.ray_workers import RayWorkers
 from designgym.experiments.results import Remembering, Results
+from designgym.experiments.retrying import recalled
 from designgym.experiments.rows import to_batch
 from designgym.experiments.runs import runs
 from designgym.experiments.slow import ORDERS, AgentThread
@@ -112,6 +113,7 @@ class _SlowSession:
             if newest and not newest.flight.asleep and time.perf_counter() - newest.begun < ASKING_S:
                 return
             active = self._waiting.popleft()
+            self._executor.known |= recalled(active.files, active.run.problem.problem)
             run, logged = active.run, joined(self._ledger.begin(active))
             flight = Flight(run.problem.problem, logged, self._something.set, run.seconds)
             assert run.in_flight is not None

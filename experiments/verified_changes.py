@@ -79,15 +79,15 @@ def changes_of(table: pa.Table, one: Comparison, metrics: Sequence[Metric]) -> t
     table: that `comparisons` was given. metrics: of the problem.
     """
     sets, problems = (np.array(table.column(name).to_pylist(), object) for name in ("set", "problem"))
-    everything = _values(table, np.flatnonzero((sets == one.options) & (problems == one.problem)), metrics)
-    own = _values(table, one.rows, metrics)
+    everything = values_of(table, np.flatnonzero((sets == one.options) & (problems == one.problem)), metrics)
+    own = values_of(table, one.rows, metrics)
     changed = [m for m in metrics if m.name in own and _differs(*everything[m.name])]
     bases = _bases(everything, metrics)
     found = [Change(metric, *own[metric.name], bases.get(metric.name)) for metric in changed]
     return tuple(sorted(found, key=lambda change: change.base is None))
 
 
-def _values(table: pa.Table, rows: NDArray[np.int64], metrics: Sequence[Metric]) -> dict[str, tuple[Floats, Floats]]:
+def values_of(table: pa.Table, rows: NDArray[np.int64], metrics: Sequence[Metric]) -> dict[str, tuple[Floats, Floats]]:
     """Return each metric of some rows, in search and verified; those that the table lacks are left out."""
     some, found = table.take(rows), {}
     for metric in metrics:

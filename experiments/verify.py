@@ -18,6 +18,7 @@ from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import DesignProblem, Evaluations
 from designgym.envs.problem import checked
 from designgym.envs.ranking import rows_of
+from designgym.experiments.agreement import Agreement, agreements_of
 from designgym.experiments.executor import Id, Threads
 from designgym.experiments.log import Sweep, load_sweep
 from designgym.experiments.report.trials import Trials
@@ -37,7 +38,8 @@ class Verification:
     """What `verify` came to. options: the set, as text. skipped: why a problem was left out, by its label.
 
     comparisons: of this set, all agents together before each of them. changes: of each of these, the metrics that are
-    others then. failed: designs whose evaluation failed.
+    others then; agreements: how another cost model agrees with the sweep's, if the set names one. failed:
+    designs whose evaluation failed.
     """
 
     sweep: Sweep
@@ -45,6 +47,7 @@ class Verification:
     top: int
     comparisons: tuple[Comparison, ...]
     changes: tuple[tuple[Change, ...], ...]
+    agreements: tuple[tuple[Agreement, ...], ...]
     skipped: dict[str, str]
     failed: int
     path: Path
@@ -82,8 +85,11 @@ def verify(
         raise ValueError(f"nothing to verify in {directory}: {'; '.join(f'{k}: {v}' for k, v in skipped.items())}.")
     new = joined(tables)
     found_again = tuple(comparisons(new))
-    changes = tuple(changes_of(new, one, sweep.problems[one.problem].metrics) for one in found_again)
-    return Verification(sweep, text, top, found_again, changes, skipped, failed, add_verified(directory, new))
+    metrics = [sweep.problems[one.problem].metrics for one in found_again]
+    changes = tuple(changes_of(new, one, known) for one, known in zip(found_again, metrics, strict=True))
+    agreements = tuple(agreements_of(new, one, known) for one, known in zip(found_again, metrics, strict=True))
+    path = add_verified(directory, new)
+    return Verification(sweep, text, top, found_again, changes, agreements, skipped, failed, path)
 
 
 def _check(options: Mapping[str, Any], top: int, workers: int) -> None:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+ResultsFile = Annotated[
+    str | None,
+    typer.Option("--results", metavar="FILE", help="Where simulators' results are kept and recalled; off: nowhere."),
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Run commands that the log names and this command line does not.")]
 Set = Annotated[list[str], typer.Option("--set", metavar="OPTION=VALUE", help="An option of the problem; repeatable.")]
 
 

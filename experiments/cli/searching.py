@@ -4,7 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
-from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, problem_of, table
+from designgym.experiments.cli.console import (
+    Json,
+    ResultsFile,
+    Set,
+    assignments,
+    console,
+    print_json,
+    problem_of,
+    table,
+)
 from designgym.experiments.quantities import duration, quantity, share
 
 ENDED = {
@@ -27,6 +36,7 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Designs of a slow cost model that are priced at a time; 1 by default.")
     ] = None,
+    results: ResultsFile = None,
     json: Json = False,
 ) -> None:
     """Let one agent search one problem, or play one sequential environment, in this process."""
@@ -49,9 +59,13 @@ def run(
     with _Progress(problem, budget, silent=json) as progress:
         hyperparameters = assignments(agent_set, "--agent-set")
         if getattr(problem.cost_model, "slow", False):
+            from designgym.experiments.results import results_at
             from designgym.experiments.slow_here import search_here
 
-            trials = search_here(problem, agent, budget, seed, workers or 1, listener=progress.hear, **hyperparameters)
+            trials = search_here(
+                problem, agent, budget, seed, workers or 1, listener=progress.hear, results=results_at(results),
+                failed=progress.failed, **hyperparameters,
+            )  # fmt: skip
         else:
             trials = search(problem, agent, budget, seed, listener=progress.hear, **hyperparameters)
     seconds = time.perf_counter() - start
@@ -142,6 +156,7 @@ class _Progress:
     def __init__(self, problem: Any, budget: int, silent: bool) -> None:
         self._problem, self._budget, self._silent = problem, budget, silent
         self._bar: Any = None
+        self._logs: Any = None
         self._best: tuple[float, float] | None = None
 
     def __enter__(self) -> "_Progress":
@@ -158,6 +173,20 @@ class _Progress:
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def failed(self, number: int, failure: Any) -> None:
+        """Say why an evaluation failed, and where what it said last lies."""
+        import tempfile
+        from pathlib import Path
+
+        where = ""
+        if failure.log:
+            self._logs = self._logs or Path(tempfile.mkdtemp(prefix="designgym-failed-"))
+            path = self._logs / f"trial-{number}.txt"
+            path.write_text(failure.log, encoding="utf-8")
+            where = f" Its log: {path}"
+        out = self._bar.console if self._bar is not None else console(stderr=True)
+        out.print(f"failed design {number + 1}: {failure.reason.rstrip('.')}.{where}", markup=False, soft_wrap=True)
 
     def hear(self, answer: Any) -> None:
         """Follow one answered batch."""

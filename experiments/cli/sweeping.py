@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from designgym.experiments.cli.console import Json, console, print_json, table
+from designgym.experiments.cli.console import Json, ResultsFile, console, print_json, table
 from designgym.experiments.quantities import duration
 
 
@@ -19,6 +19,10 @@ def sweep(
     address: Annotated[str | None, typer.Option(help="A Ray cluster to join; without it one starts here.")] = None,
     workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print runs, designs and estimated time only.")] = False,
+    results: ResultsFile = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try evaluations that failed again, and what was asked since.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Run agents x problems x seeds on Ray; the same command again goes on where it was."""
@@ -29,7 +33,8 @@ def sweep(
     if dry_run:
         print_dry_run(estimate(spec, workers), json)
         return
-    swept(spec, out if out is not None else Path("runs") / spec.name, address, workers, json)
+    directory = out if out is not None else Path("runs") / spec.name
+    swept(spec, directory, address, workers, json, results=results, retry_failed=retry_failed)
 
 
 def swept(
@@ -39,14 +44,20 @@ def swept(
     workers: int | None = None,
     json: bool = False,
     after: Callable[[dict[str, Any]], None] = lambda told: None,
+    results: str | None = None,
+    retry_failed: bool = False,
 ) -> None:
     """Run a sweep, write its report, say what it came to, and leave with the exit code that says so too.
 
     after: adds what else there is to say, to what --json prints or on a line of its own.
     """
     from designgym.experiments.driver import sweep as run_sweep
+    from designgym.experiments.results import results_at
 
-    outcome = run_sweep(spec, directory, address=address, workers=workers, silent=json)
+    outcome = run_sweep(
+        spec, directory, address=address, workers=workers, silent=json, results=results_at(results),
+        retry_failed=retry_failed,
+    )  # fmt: skip
     page = None
     if outcome.trials:
         from designgym.experiments.report import write_report

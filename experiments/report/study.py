@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from designgym.cost_models.base import Metric
     from designgym.cost_models.pictures import Picture
     from designgym.envs.optimum import Optimum
+    from designgym.experiments.agreement import Agreement
     from designgym.experiments.log import LoggedProblem, LoggedRun
     from designgym.experiments.report.digest import Digest
     from designgym.experiments.verified import Comparison
@@ -139,12 +140,14 @@ class Verified:
     """What the best designs of a problem came to under options that search did not see, see `experiments.verified`.
 
     designs: those of all agents together, by the numbers of their rows. changes: of each comparison, the metrics that
-    are others then. damage: why it cannot be read, if it cannot.
+    are others then; agreements: how another cost model agrees, if one priced them. damage: why it
+    cannot be read, if it cannot.
     """
 
     comparisons: tuple[Comparison, ...] = ()
     designs: dict[int, BestDesign] = field(default_factory=dict)
     changes: tuple[tuple[Change, ...], ...] = ()
+    agreements: tuple[tuple[Agreement, ...], ...] = ()
     damage: str = ""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from designgym.experiments.agreement import agreements_of
 from designgym.experiments.files import LogError
 from designgym.experiments.report.frame import Part, card, figures
 from designgym.experiments.report.study import BestDesign, ProblemStudy, Verified
@@ -24,7 +25,7 @@ from designgym.experiments.report.text import (
     parameter_html,
     percent,
 )
-from designgym.experiments.report.verified_changes import agents_table, changes_card, overfitting
+from designgym.experiments.report.verified_changes import agents_table, agreement_card, changes_card, overfitting
 from designgym.experiments.report.verified_figure import Pairs, verified_figure
 from designgym.experiments.verified import Comparison, comparisons, ratio, read_verified
 from designgym.experiments.verified_changes import Change, changes_of
@@ -81,7 +82,8 @@ def verified_of(
         design = name({column: value for column, value in design.items() if value is not None})
         place = (values["agent"], values["seed"], values["number"])
         designs[row] = BestDesign(np.array([values["loss.searched"]]), design, {}, {}, place)
-    return Verified(ours, designs, tuple(changes_of(found, one, logged.metrics) for one in ours))
+    changes = tuple(changes_of(found, one, logged.metrics) for one in ours)
+    return Verified(ours, designs, changes, tuple(agreements_of(found, one, logged.metrics) for one in ours))
 
 
 # -- the section ------------------------------------------------------------------------------------------------------
@@ -116,7 +118,7 @@ def _of_a_set(metric: _Metric, told: list[tuple[Comparison, tuple[Change, ...]]]
     drawn, pairs = _drawn(metric, told)
     figure = verified_figure(metric.problem, drawn, pairs)
     designs = card(f"The best in search, under {escape(together.options)}", "", _designs_table(metric, together))
-    others = changes_card(metric.problem, together, changes)
+    others = changes_card(metric.problem, together, changes) + agreement_card(metric.problem, together)
     return figures(part.place(figure, heading, note), beside) + designs + others
 
 

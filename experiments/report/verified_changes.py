@@ -10,7 +10,7 @@ import numpy as np
 from designgym.experiments.report.frame import card
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.tables import agent_name, metric_head, table
-from designgym.experiments.report.text import NBSP, code, figure_only, metric_unit
+from designgym.experiments.report.text import NBSP, code, figure_only, metric_unit, number, percent
 from designgym.experiments.verified import Comparison
 from designgym.experiments.verified_changes import Change, in_words, worth_saying
 
@@ -101,6 +101,29 @@ def changes_card(problem: ProblemStudy, together: Comparison, changes: tuple[Cha
         rows.append([f"<b>{cell}</b>" if cell else "" for cell in means])
     heading = f"The same designs by the metrics that {escape(together.options)} changes"
     return card(heading, "", table(head, rows, left=(1,), css="dense"))
+
+
+def agreement_card(problem: ProblemStudy, together: Comparison) -> str:
+    """Return how another cost model agrees with the sweep's on the best designs; nothing where none priced them."""
+    assert problem.verified is not None
+    pairs = zip(problem.verified.comparisons, problem.verified.agreements, strict=True)
+    found = next(agreements for one, agreements in pairs if one is together)
+    if not found:
+        return ""
+    head = ["metric", "designs", "Kendall’s τ", "Spearman’s ρ", "verified / search <small>median</small>",
+            "error in search <small>root mean square, relative</small>"]  # fmt: skip
+    rows = [
+        [
+            metric_head(problem, one.metric.name), f"{one.n}", number(one.kendall, 2), number(one.spearman, 2),
+            number(one.ratio, 3), percent(one.error),
+        ]
+        for one in found
+    ]  # fmt: skip
+    note = (
+        f"The {len(together.rows)} best designs in search by both cost models. These are the hardest to tell apart: "
+        "over the whole space models agree more."
+    )
+    return card(f"How the cost models agree: {escape(together.options)}", note, table(head, rows))
 
 
 def _cells(problem: ProblemStudy, change: Change, searched: float, verified: float) -> list[str]:

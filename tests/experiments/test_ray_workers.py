@@ -119,7 +119,7 @@ def test_a_design_that_kills_its_process_is_the_one_that_fails(made, place) -> N
     bench.wait(lambda: bench.workers.takes(9) and len(bench.done) == 4)
     assert {number for number, metrics in bench.done.items() if np.isinf(metrics["violation"])} == {numbers[place]}
     assert list(bench.errors()) == [numbers[place]]
-    assert "its process died 3 times: The actor is dead because" in bench.errors()[numbers[place]]
+    assert "its process died 3 times: The actor is dead because" in bench.errors()[numbers[place]].reason
 
 
 def test_a_design_sent_to_processes_that_died_idle_is_not_what_killed_them(made, monkeypatch) -> None:

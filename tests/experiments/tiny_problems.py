@@ -73,12 +73,14 @@ class NanModel(TinyModel):
 class SlowModel(TinyModel):
     """Sleeps, leaves a line in a file for every design that it prices, fails for 2 designs in 67.
 
-    spread: sigma of the lognormal time, whose mean is design_s; the metric slept_s is that time.
+    spread: sigma of the lognormal time, whose mean is design_s; the metric slept_s is that time. flaky: a file; while
+    it exists every fifth design fails.
     """
 
     paid: str = ""
     spread: float = 0.0
     kills: int = -1
+    flaky: str = ""
 
     slow = True
 
@@ -90,6 +92,8 @@ class SlowModel(TinyModel):
         number = int(SPACE.rank(designs)[0])
         if self.trap and Path(self.trap).exists():
             raise ArithmeticError("the model fell into its trap")
+        if self.flaky and number % 5 == 0 and Path(self.flaky).exists():
+            raise ArithmeticError("no licence was free")
         if number == self.kills:
             os._exit(1)
         slept = self.design_s * np.random.default_rng(number).lognormal(-(self.spread**2) / 2, self.spread)
@@ -118,10 +122,11 @@ class CheapModel(TinyModel):
 
 
 def tiny_slow(
-    design_s: float = 0.0, paid: str = "", spread: float = 0.0, kills: int = -1, trap: str = "", cheap: bool = False
-) -> DesignProblem:
+    design_s: float = 0.0, paid: str = "", spread: float = 0.0, kills: int = -1, trap: str = "", cheap: bool = False,
+    flaky: str = "",
+) -> DesignProblem:  # fmt: skip
     objective = Objective(minimize=("latency_s",), subject_to=("area_mm2 <= 2.5",))
-    model = SlowModel(design_s, trap, False, paid, spread, kills)
+    model = SlowModel(design_s, trap, False, paid, spread, kills, flaky)
     return DesignProblem(SPACE, model, objective, cheap=CheapModel() if cheap else None)
 
 
