@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from designgym.experiments.cluster import available_cores, check_address, check_workers
+from designgym.experiments.commands import name_commands
 from designgym.experiments.handover import Checkpoint, Note, PolicyFiles
 from designgym.experiments.index import index_of
 from designgym.experiments.ledger import Active, Ledger
@@ -82,6 +83,8 @@ def sweep(
     with closing(SweepDirectory(Path(out))) as directory, ExitStack() as joined:
         spec = settle_in_flight(spec, directory, address, workers, joined)
         all_runs = runs(spec)
+        for run in all_runs:
+            name_commands(run.problem.id, run.problem.given)
         index = index_of(spec, all_runs, directory.sessions(), workers, address)
         ledger = Ledger(directory, Progress(all_runs, workers or available_cores(), silent), retry_failed)
         session = _Session(ledger, partial(directory.describe, spec.text, index), results)

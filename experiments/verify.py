@@ -1,4 +1,4 @@
-"""Price the best designs of a sweep again under options that search did not see, such as the seed of other noise.
+"""Price the best designs of a sweep again under options that search did not see: other noise, a more faithful model.
 
 What search found is the best of many under its own options, and so partly luck under them. The designs are those of
 the log; their numbers under the other options go into DIR/verified.parquet alone.
@@ -7,14 +7,14 @@ the log; their numbers under the other options go into DIR/verified.parquet alon
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from designgym.cost_models.base import Columns, batch_length
+from designgym.cost_models.base import Columns, Failure, batch_length
 from designgym.envs import DesignProblem, Evaluations
 from designgym.envs.problem import checked
 from designgym.envs.ranking import rows_of
@@ -22,10 +22,11 @@ from designgym.experiments.agreement import Agreement, agreements_of
 from designgym.experiments.executor import Id, Threads
 from designgym.experiments.log import Sweep, load_sweep
 from designgym.experiments.report.trials import Trials
+from designgym.experiments.results import Remembering, Results
 from designgym.experiments.verified import Comparison, add_verified, comparisons, joined, read_verified
 from designgym.experiments.verified_changes import Change, changes_of
 from designgym.experiments.verify_designs import Found, best_designs
-from designgym.experiments.verify_options import Again, options_text, problems_again
+from designgym.experiments.verify_options import OWN, Again, options_text, problems_again
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,28 +60,35 @@ def verify(
     top: int = 10,
     environments: Sequence[str] = (),
     workers: int = 1,
+    results: Results | None = None,
+    heard: Callable[[int, int], None] = lambda done, of: None,
+    failed: Callable[[int, Failure], None] = lambda number, why: None,
 ) -> Verification:
     """Price again the `top` best distinct feasible designs of each agent, by each objective, with options replaced.
 
-    environments: ids or labels of the problems meant, all if empty; problems without one of the options, or that were
-    searched with it, are skipped. workers: designs of a slow cost model that are priced at a time. ValueError, in one
-    line, where the options change the space, where nothing is left to verify, and where the sweep's cost model is
-    another by now.
+    options: cost_model names another one, `OWN` the problem's own where search had what a file holds. environments: ids
+    or labels of the problems meant, all if empty; problems without one of the options, or that were searched with it,
+    are skipped. workers: designs of a slow cost model that are priced at a time. results: what simulators came to
+    before, which is recalled and added to. heard: called with how many of a slow model's designs are priced, and of how
+    many; failed: with a design's number and why its evaluation failed. ValueError, in one line, where the options
+    change the space, where nothing is left to verify, and where the sweep's cost model is another by now.
     """
     _check(options, top, workers)
     directory, text = Path(directory), options_text(options)
+    options = {name: None if name == "cost_model" and v == OWN else v for name, v in options.items()}
     sweep = load_sweep(directory)
     read_verified(directory)  # what is damaged is said before anything is priced
     again, skipped = problems_again(sweep, options, environments)
     found = best_designs(sweep, {one.logged.label for one in again}, top)
-    tables, failed = [], 0
+    pricing = _Pricing(text, workers, results, heard, failed)
+    tables, failures = [], 0
     for one in again:
         if one.logged.label not in found:
             skipped[one.logged.label] = "none of its runs has found a feasible design yet"
             continue
-        table, failures = _verified(one, sweep, text, found[one.logged.label], workers)
+        table, count = _verified(one, sweep, found[one.logged.label], pricing)
         tables.append(table)
-        failed += failures
+        failures += count
     if not tables:
         raise ValueError(f"nothing to verify in {directory}: {'; '.join(f'{k}: {v}' for k, v in skipped.items())}.")
     new = joined(tables)
@@ -89,35 +97,48 @@ def verify(
     changes = tuple(changes_of(new, one, known) for one, known in zip(found_again, metrics, strict=True))
     agreements = tuple(agreements_of(new, one, known) for one, known in zip(found_again, metrics, strict=True))
     path = add_verified(directory, new)
-    return Verification(sweep, text, top, found_again, changes, agreements, skipped, failed, path)
+    return Verification(sweep, text, top, found_again, changes, agreements, skipped, failures, path)
 
 
 def _check(options: Mapping[str, Any], top: int, workers: int) -> None:
     if not options:
-        raise ValueError("--set must name an option that search did not see, got none. Give --set noise_seed=1, say.")
+        raise ValueError(
+            "--set must name an option that search did not see, got none. Give --set noise_seed=1, or --cost-model."
+        )
     for name, value in (("--top", top), ("--workers", workers)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}. Raise it.")
 
 
-def _verified(one: Again, sweep: Sweep, text: str, agents: Found, workers: int) -> tuple[pa.Table, int]:
+@dataclass(frozen=True)
+class _Pricing:
+    """How designs are priced again. text: under which options."""
+
+    text: str
+    workers: int
+    results: Results | None
+    heard: Callable[[int, int], None]
+    failed: Callable[[int, Failure], None]
+
+
+def _verified(one: Again, sweep: Sweep, agents: Found, pricing: _Pricing) -> tuple[pa.Table, int]:
     """Return one problem's rows, and of how many designs the evaluation failed."""
     space = one.problem.space
     parts = [_columns(one.problem, trials) for trials in agents.values()]
     designs = {name: np.concatenate([part[name] for part in parts]) for name in space.columns}
-    _refuse_outside(one, designs, text)
+    _refuse_outside(one, designs, pricing.text)
     # Agents may have found the same designs: each is priced once.
     places: dict[tuple[Any, ...], int] = {}
     back = [places.setdefault(key, len(places)) for key in zip(*(c.tolist() for c in designs.values()), strict=True)]
     once = np.unique(back, return_index=True)[1]
-    distinct = _priced(one, rows_of(designs, once), text, workers)
+    distinct = _priced(one, rows_of(designs, once), pricing)
     priced = distinct.take(np.array(back))
     tables, begun = [], 0
     for (agent, objective), trials in agents.items():
         own = priced.take(slice(begun, begun + len(trials)))
         begun += len(trials)
         sign = -1.0 if objective in (one.logged.objective.get("maximize") or ()) else 1.0
-        head = {"set": text, "problem": one.logged.label, "environment": one.logged.id, "agent": agent}
+        head = {"set": pricing.text, "problem": one.logged.label, "environment": one.logged.id, "agent": agent}
         tables.append(_rows(head | {"objective": objective}, sign, sweep, trials, own))
     return joined(tables), int(np.isinf(distinct.violation).sum())
 
@@ -140,21 +161,23 @@ def _refuse_outside(one: Again, designs: Columns, text: str) -> None:
         )
 
 
-def _priced(one: Again, designs: Columns, text: str, workers: int) -> Evaluations:
+def _priced(one: Again, designs: Columns, pricing: _Pricing) -> Evaluations:
     if getattr(one.problem.cost_model, "slow", False):
-        return _priced_slowly(one.problem, designs, workers)
+        return _priced_slowly(one.problem, designs, pricing)
     try:
         return one.problem.evaluate_inside(designs)
     except (ValueError, OSError):
         raise
     except Exception as error:  # as above, where a value shows only when it is used
-        raise ValueError(f"{one.logged.id} cannot price under {text}: {type(error).__name__}: {error}.") from error
+        text = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{one.logged.id} cannot price under {pricing.text}: {text}.") from error
 
 
-def _priced_slowly(problem: DesignProblem, designs: Columns, workers: int) -> Evaluations:
+def _priced_slowly(problem: DesignProblem, designs: Columns, pricing: _Pricing) -> Evaluations:
     """Price with a slow cost model, several designs at a time, in threads as `designgym run` does."""
     something, n = threading.Event(), batch_length(designs)
-    executor = Threads({"": problem.cost_model}, workers, something.set)
+    threads = Threads({"": problem.cost_model}, pricing.workers, something.set)
+    executor = Remembering(threads, {"": problem}, pricing.results, something.set)
     rows = [rows_of(designs, slice(row, row + 1)) for row in range(n)]
     found: dict[int, Evaluations] = {}
     try:
@@ -164,10 +187,13 @@ def _priced_slowly(problem: DesignProblem, designs: Columns, workers: int) -> Ev
             something.wait(WAIT_S)
             something.clear()
             for id, got in executor.finished():
+                if (why := executor.errors.pop(id, None)) is not None:
+                    pricing.failed(id.number, why)
                 sound = checked(problem.cost_model, got, rows[id.number], problem.space, 1)
                 found[id.number] = problem.objective(sound)
+                pricing.heard(len(found), n)
     finally:
-        executor.close()
+        threads.close()
     return Evaluations.concatenate([found[number] for number in range(n)])
 
 

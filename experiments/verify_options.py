@@ -9,11 +9,13 @@ from typing import Any
 
 from designgym.cost_models.registry import OptionError, check_options, nearest
 from designgym.envs import DesignProblem
-from designgym.envs.registry import make_problem, problem_function, taken_by
+from designgym.envs.registry import problem_function, taken_by
+from designgym.experiments.commands import problem_of_log
 from designgym.experiments.log import LoggedProblem, Sweep
 from designgym.experiments.plain import plain
 from designgym.experiments.report.truth import remake
 
+OWN = "own"  # the cost model that a problem has by default
 IN_WORDS_ONLY = ("unit", "meaning", "default")  # of a parameter: they change no design
 
 
@@ -95,7 +97,7 @@ def _remade(sweep: Sweep, logged: LoggedProblem, options: Mapping[str, Any]) -> 
         )
     text = options_text(options)
     try:
-        problem = make_problem(logged.id, **{**logged.given, **options})
+        problem = problem_of_log(logged, options)
     except (ValueError, OSError):
         raise
     except Exception as error:  # a problem's function may raise anything for a value that it did not foresee

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from designgym.envs.optimum import Optimum, known_optimum
-from designgym.envs.registry import make_problem
 from designgym.experiments import statistics as stats
+from designgym.experiments.commands import problem_of_log
 from designgym.experiments.comparison import (
     Floats,
     Interval,
@@ -168,7 +168,7 @@ def read_study(directory: Path, peers: Iterable[str] = (), marks: Sequence[int] 
 
 
 def _truth(logged: Any) -> Optimum:
-    problem = make_problem(logged.id, **logged.given)
+    problem = problem_of_log(logged)
     optimum = known_optimum(logged.id, dict(logged.given), problem)
     if optimum is None:
         raise ValueError(f"{logged.label} has no stored optimum to measure regret by. Find it: designgym optimum.")

@@ -23,7 +23,7 @@ from designgym.cost_models.solver_schedule.mixtures import mixture
 from designgym.cost_models.solver_schedule.paths import path_of
 from designgym.cost_models.solver_schedule.sampler import Schedule, errors, noises, reference, sampled, summary
 from designgym.cost_models.solver_schedule.stock import Sampler, stock, tuned
-from designgym.envs.registry import make_problem
+from designgym.experiments.commands import problem_of_log
 
 ID = "DiffusionSampling-v0"
 PATH = "vp"
@@ -212,7 +212,7 @@ def _searched(
         if not len(rows):
             continue
         best = int(rows[np.argmin(trials.losses[rows, 0])])
-        problem = make_problem(ID, **logged.problems[run.problem].given)
+        problem = problem_of_log(logged.problems[run.problem])
         model = problem.cost_model
         assert isinstance(model, DiffusionSampling)
         schedule = model.schedule(problem.space.parse(trials.design(best)))

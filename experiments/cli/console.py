@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -37,14 +38,26 @@ def fail(message: str, code: int = 2) -> NoReturn:
 
 def problem_of(name: str, options: dict[str, Any]) -> Any:
     """Make a problem; ValueError in one line for options that it did not foresee, too."""
-    from designgym.envs.registry import make_problem
+    from designgym.envs.registry import full_id, make_problem
+    from designgym.experiments.commands import name_commands
 
+    name_commands(full_id(name), options)
     try:
         return make_problem(name, **options)
     except (ValueError, OSError):
         raise
     except Exception as error:
         raise ValueError(f"{name} refused its options: {type(error).__name__}: {error}.") from error
+
+
+def trust_if(given: bool, directory: Path) -> None:
+    """Take the commands that a sweep's log names as named here, if the user said so, and print them."""
+    if given:
+        from designgym.experiments.commands import trust
+        from designgym.experiments.log import load_sweep
+
+        for line in trust(load_sweep(directory).problems.values()):
+            print(line, file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

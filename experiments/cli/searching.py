@@ -14,6 +14,7 @@ from designgym.experiments.cli.console import (
     problem_of,
     table,
 )
+from designgym.experiments.cli.slow import FailureNotes
 from designgym.experiments.quantities import duration, quantity, share
 
 ENDED = {
@@ -156,7 +157,7 @@ class _Progress:
     def __init__(self, problem: Any, budget: int, silent: bool) -> None:
         self._problem, self._budget, self._silent = problem, budget, silent
         self._bar: Any = None
-        self._logs: Any = None
+        self._notes = FailureNotes()
         self._best: tuple[float, float] | None = None
 
     def __enter__(self) -> "_Progress":
@@ -176,17 +177,7 @@ class _Progress:
 
     def failed(self, number: int, failure: Any) -> None:
         """Say why an evaluation failed, and where what it said last lies."""
-        import tempfile
-        from pathlib import Path
-
-        where = ""
-        if failure.log:
-            self._logs = self._logs or Path(tempfile.mkdtemp(prefix="designgym-failed-"))
-            path = self._logs / f"trial-{number}.txt"
-            path.write_text(failure.log, encoding="utf-8")
-            where = f" Its log: {path}"
-        out = self._bar.console if self._bar is not None else console(stderr=True)
-        out.print(f"failed design {number + 1}: {failure.reason.rstrip('.')}.{where}", markup=False, soft_wrap=True)
+        self._notes.say(number, failure, self._bar.console if self._bar is not None else console(stderr=True))
 
     def hear(self, answer: Any) -> None:
         """Follow one answered batch."""

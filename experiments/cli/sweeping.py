@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from designgym.experiments.cli.console import Json, ResultsFile, console, print_json, table
+from designgym.experiments.cli.console import Json, ResultsFile, Trust, console, print_json, table, trust_if
 from designgym.experiments.quantities import duration
 
 
@@ -113,11 +113,13 @@ def print_dry_run(estimate: Any, json: bool) -> None:
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where a sweep was run.")],
     out: Annotated[Path | None, typer.Option(help="The page; DIR/report.html by default.")] = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Write the report of a sweep as one page that opens without a network."""
     from designgym.experiments.report import write_report
 
+    trust_if(trust, directory)
     page = write_report(directory, out)
     if json:
         print_json({"report": page})

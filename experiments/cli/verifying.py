@@ -6,7 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from designgym.experiments.cli.console import Json, assignments, console, print_json, table
+from designgym.experiments.cli.console import (
+    Json,
+    ResultsFile,
+    Trust,
+    assignments,
+    console,
+    print_json,
+    table,
+    trust_if,
+)
+from designgym.experiments.cli.slow import SlowDesigns
 from designgym.experiments.quantities import quantity
 
 
@@ -19,15 +29,31 @@ def verify(
     environment: Annotated[
         list[str], typer.Option(metavar="ID", help="A problem of the sweep, all by default; repeatable.")
     ] = [],  # noqa: B006
+    cost_model: Annotated[
+        str | None,
+        typer.Option(
+            "--cost-model", metavar="NAME", help="Another cost model, such as ScaleSim; own: the problem's."
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Designs of a slow cost model that are priced at a time.")] = 1,
+    results: ResultsFile = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Price a sweep's best designs again under other options, and say what is lost."""
+    """Price a sweep's best designs again under other options or by another cost model, and say what is lost."""
+    from designgym.experiments.log import load_sweep
     from designgym.experiments.report import write_report
+    from designgym.experiments.results import results_at
     from designgym.experiments.verified_changes import in_words, worth_saying
     from designgym.experiments.verify import verify as verify_sweep
 
-    found = verify_sweep(directory, assignments(set_, "--set"), top, environment, workers)
+    sweep = load_sweep(directory)
+    trust_if(trust, directory)
+    options = _options(assignments(set_, "--set"), cost_model, sweep)
+    with SlowDesigns("verified", json) as watch:
+        found = verify_sweep(
+            directory, options, top, environment, workers, results_at(results), watch.heard, watch.failed
+        )
     page = write_report(directory)
     if json:
         print_json(_result(found) | {"report": page})
@@ -40,12 +66,43 @@ def verify(
             _print(out, found, problem, [one for one, _ in wanted])
             for change in worth_saying(wanted[0][1]):
                 out.print(f"{in_words(change, found.options)}\n", markup=False, soft_wrap=True)
+            _print_agreement(out, found, wanted[0][0])
     for label, why in found.skipped.items():
         out.print(f"left out: {label}: {why}", style="yellow", markup=False, soft_wrap=True)
     if found.failed:
         said = f"{found.failed} {'design' if found.failed == 1 else 'designs'} failed to evaluate, and count as worst"
         out.print(said, style="yellow", markup=False)
     out.print(f"all metrics: {found.path.resolve()}\nreport: {page.resolve()}", markup=False, soft_wrap=True)
+
+
+def _options(given: dict[str, Any], cost_model: str | None, sweep: Any) -> dict[str, Any]:
+    """Return what to verify under: without a word, a problem's own cost model where search had what a file holds."""
+    from designgym.envs.cost_model_files import is_cost_model_file
+    from designgym.experiments.verify_options import OWN
+
+    if cost_model is not None:
+        if "cost_model" in given:
+            raise ValueError(f"--cost-model {cost_model} and --set cost_model say the same. Drop one of them.")
+        return {**given, "cost_model": cost_model}
+    on_files = any(is_cost_model_file(one.given.get("cost_model")) for one in sweep.problems.values())
+    return given or ({"cost_model": OWN} if on_files else given)
+
+
+def _print_agreement(out: Any, found: Any, together: Any) -> None:
+    """Print how two cost models agree on the best designs, metric by metric."""
+    pairs = zip(found.comparisons, found.agreements, strict=True)
+    agreements = next(agreements for one, agreements in pairs if one is together)
+    if not agreements:
+        return
+    columns = "metric", "designs", "Kendall's tau", "Spearman's rho", "verified / search", "error in search"
+    rows = [
+        (
+            one.metric.name, one.n, _number(one.kendall, 2), _number(one.spearman, 2), _number(one.ratio, 3),
+            "–" if math.isnan(one.error) else f"{100 * one.error:.3g} %",
+        )
+        for one in agreements
+    ]  # fmt: skip
+    out.print(table(f"agreement on the {len(together.rows)} best in search", columns, rows, columns[1:]))
 
 
 def _print(out: Any, found: Any, problem: str, ours: list[Any]) -> None:
@@ -66,6 +123,10 @@ def _print(out: Any, found: Any, problem: str, ours: list[Any]) -> None:
             f"{one.place} of {len(one.rows)}", _number(one.correlation, 2), one.infeasible,
         ))  # fmt: skip
     out.print(table(f"{problem} under {found.options}", columns, rows, columns[1:]))
+
+
+def _agreement(one: Any) -> dict[str, Any]:
+    return {**vars(one), "metric": one.metric.name}
 
 
 def _change(change: Any) -> dict[str, Any]:
@@ -98,14 +159,15 @@ def _sign(logged: Any, objective: str) -> float:
 
 def _result(found: Any) -> dict[str, Any]:
     comparisons = []
-    for one, changes in zip(found.comparisons, found.changes, strict=True):
+    for one, changes, agreements in zip(found.comparisons, found.changes, found.agreements, strict=True):
         sign = _sign(found.sweep.problems[one.problem], one.objective)
         searched, verified = float(one.searched[0]), float(one.verified[0])
         comparisons.append({
             "problem": one.problem, "agent": one.agent or None, "objective": one.objective, "designs": len(one.rows),
             "searched": sign * searched, "verified": sign * verified if math.isfinite(verified) else None,
             "ratio": _ratio(searched, verified), "place": one.place, "kendall_tau": one.correlation,
-            "infeasible": one.infeasible, "changes": [_change(change) for change in changes],
+            "infeasible": one.infeasible, "agreement": [_agreement(each) for each in agreements],
+            "changes": [_change(change) for change in changes],
             "losses_searched": one.searched, "losses_verified": one.verified,
         })  # fmt: skip
     return {

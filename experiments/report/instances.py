@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.envs.episodes import APART
+from designgym.experiments.commands import refuse_unnamed
 from designgym.experiments.report.drawing import Figure, axis, layout, rounded, value_axis, with_legend, with_unit
 from designgym.experiments.report.frame import Part, figures
 from designgym.experiments.report.palette import colour_of, dash_of
@@ -94,6 +95,7 @@ def _made(logged: LoggedProblem) -> SequentialEnv[Any, Any] | None:
     from designgym.envs import Float, Integer, Ordinal, make_sequential
 
     try:
+        refuse_unnamed(logged.id, logged.given)
         env = make_sequential(logged.id, **logged.given)
     except (ValueError, ImportError):
         return None

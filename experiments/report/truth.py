@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from designgym.envs.optimum import Optimum
     from designgym.experiments.log import LoggedProblem
 
-
 Floats = NDArray[np.float64]
 
 
@@ -46,10 +45,10 @@ def remake(logged: LoggedProblem, cost_model: str) -> tuple[DesignProblem | None
 
     cost_model: the version that priced the trials.
     """
-    from designgym.envs.registry import make_problem
+    from designgym.experiments.commands import problem_of_log
 
     try:
-        problem = make_problem(logged.id, **logged.given)
+        problem = problem_of_log(logged)
     except Exception as error:  # a plug-in's function may raise anything, and the page must still be written
         said = " ".join(str(error).split()).rstrip(".")
         # A ValueError is a sentence for people; of any other error its name is half of what it says.

@@ -1,0 +1,58 @@
+"""What commands say of the designs of a slow cost model: how many are priced, and where a failed one's log lies."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from designgym.experiments.cli.console import console
+
+
+class FailureNotes:
+    """Prints why evaluations failed, a line each; what they said last lies in files of a folder made for it."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+
+    def say(self, number: int, failure: Any, out: Any) -> None:
+        """number: of the design, from 0. failure: a `Failure`. out: the console to print to."""
+        where = ""
+        if failure.log:
+            self._folder = self._folder or Path(tempfile.mkdtemp(prefix="designgym-failed-"))
+            path = self._folder / f"design-{number + 1}.txt"
+            path.write_text(failure.log, encoding="utf-8")
+            where = f" Its log: {path}"
+        out.print(f"failed design {number + 1}: {failure.reason.rstrip('.')}.{where}", markup=False, soft_wrap=True)
+
+
+class SlowDesigns:
+    """A bar with time left, from the first design priced on; nothing when piped or silent, but for failures."""
+
+    def __init__(self, what: str, silent: bool) -> None:
+        self._what, self._silent, self._notes = what, silent, FailureNotes()
+        self._bar: Any = None
+        self._out = console(stderr=True)
+
+    def __enter__(self) -> SlowDesigns:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        if not self._silent and self._out.is_terminal:
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            self._bar = Progress(*columns, console=self._out, transient=True)
+            self._task = self._bar.add_task(f"designs {self._what}", total=None)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def heard(self, done: int, of: int) -> None:
+        """Follow one design."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=of)
+
+    def failed(self, number: int, failure: Any) -> None:
+        """Say why an evaluation failed."""
+        self._notes.say(number, failure, self._out if self._bar is None else self._bar.console)

@@ -1,0 +1,76 @@
+"""Whose commands run: those of simulators' files that this command line names, and no others without a word of trust.
+
+A log, a dataset or a model can be someone else's, and says which file priced it. Making that problem anew would run
+what the file says, so it is refused until the user names the file, in an option or in a sweep that they run, or gives
+--trust, which prints what will run. Problems that a plug-in brings are code that its user installed, and are trusted.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from designgym.envs import DesignProblem, make_problem
+from designgym.envs.cost_model_files import is_cost_model_file
+
+if TYPE_CHECKING:
+    from designgym.experiments.log import LoggedProblem
+
+COMMAND = "command:"
+FILES = {"Simulator-v0": ("file",)}  # options of problems that are simulators' files themselves
+
+_named: set[Path] = set()  # by this command line: a process is one
+
+
+class UntrustedCommand(ValueError):
+    """A log names a command that this command line does not. One line."""
+
+
+def command_files(id: str, options: Mapping[str, Any]) -> list[Path]:
+    """Return the simulators' files that a problem's options name. id: full."""
+    written = [value for value in options.values() if is_cost_model_file(value) and value.startswith(COMMAND)]
+    files = [value.removeprefix(COMMAND) for value in written]
+    files += [options[name] for name in FILES.get(id, ()) if isinstance(options.get(name), str)]
+    return [Path(file).absolute() for file in files]
+
+
+def name_commands(id: str, options: Mapping[str, Any]) -> None:
+    """Take these options as what the user's own command line says. id: full."""
+    _named.update(path.resolve() for path in command_files(id, options))
+
+
+def refuse_unnamed(id: str, options: Mapping[str, Any]) -> None:
+    """UntrustedCommand where options, as a log has them, name a simulator's file that the user has not."""
+    for path in command_files(id, options):
+        if path.resolve() not in _named:
+            raise UntrustedCommand(
+                f"{path} says which command prices {id}, and only the log names it. Look at it, and give --trust to "
+                "run it."
+            )
+
+
+def trust(problems: Iterable[LoggedProblem]) -> list[str]:
+    """Take the simulators' files of a log as if the user had named them; return what they run, a line each."""
+    lines = []
+    for logged in problems:
+        for path in command_files(logged.id, logged.given):
+            if path.resolve() not in _named:
+                lines.append(f"trusted: {_command_of(path)} (from {path}, which prices {logged.label})")
+        name_commands(logged.id, logged.given)
+    return list(dict.fromkeys(lines))
+
+
+def problem_of_log(logged: LoggedProblem, options: Mapping[str, Any] = {}) -> DesignProblem:
+    """Make a problem as a log has it, with options of the user's own in place of some. UntrustedCommand."""
+    given = {name: value for name, value in logged.given.items() if name not in options}
+    refuse_unnamed(logged.id, given)
+    name_commands(logged.id, options)
+    return make_problem(logged.id, **given, **options)
+
+
+def _command_of(path: Path) -> str:
+    from designgym.cost_models.simulators.spec import load_spec
+
+    return shlex.join(load_spec(path).command)
