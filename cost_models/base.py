@@ -106,6 +106,18 @@ class Features(Protocol):
         """Return further columns for a learned model, each float64 (n,), finite for every design; never a metric."""
 
 
+@runtime_checkable
+class Bounds(Protocol):
+    """A cost model with closed forms of some of its metrics that are not above them, and cost nothing beside them.
+
+    What a learned model is then fitted to is log(metric / bound). A bound that equals its metric on a part of the space
+    says so: there is little left to learn there.
+    """
+
+    def bounds(self, designs: Columns) -> Columns:
+        """Return lower bounds by the metric's name, each float64 (n,), finite and above 0 for every design."""
+
+
 @dataclass(frozen=True)
 class ColumnSpec:
     """What a learned model may know of one column of a design space.

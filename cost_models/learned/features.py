@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, ColumnSpec, batch_length
 
+FEW = 16  # a number of at most so many values has an indicator each, beside its share
+
 Floats = NDArray[np.float64]
 
 
@@ -18,12 +20,37 @@ def features(specs: Sequence[ColumnSpec], designs: Columns) -> Floats:
     indicator a choice, or one for both of two. A permutation, whose column is its lexicographic rank, has for each item
     the place that it stands at, as a share. ValueError where a column is missing.
     """
+    n = _checked(specs, designs)
+    parts = [_features(spec, np.asarray(designs[spec.name])) for spec in specs]
+    return np.concatenate(parts, axis=1) if parts else np.empty((n, 0))
+
+
+def further_features(specs: Sequence[ColumnSpec], designs: Columns) -> Floats:
+    """Return what smooth models see of the numbers besides `features`, float64 (n, f), each within [0, 1].
+
+    Per number above 0: its share on the other scale (linear where the spec says log, else in logarithms), and that of
+    its inverse, since work is divided among units. Per number of 3 to FEW values: an indicator for each of them.
+    """
+    n = _checked(specs, designs)
+    parts: list[Floats] = []
+    for spec in specs:
+        if spec.kind in ("categorical", "permutation"):
+            continue
+        values = np.asarray(designs[spec.name], np.float64)
+        if spec.low > 0:
+            other = values if spec.log else np.log(values)
+            ends = (spec.low, spec.high) if spec.log else (math.log(spec.low), math.log(spec.high))
+            parts += [_share(other, *ends), _share(-1.0 / values, -1.0 / spec.low, -1.0 / spec.high)]
+        if 2 < spec.choices <= FEW:
+            parts.append(_indicators(spec, values))
+    return np.concatenate(parts, axis=1) if parts else np.empty((n, 0))
+
+
+def _checked(specs: Sequence[ColumnSpec], designs: Columns) -> int:
     missing = [spec.name for spec in specs if spec.name not in designs]
     if missing:
         raise ValueError(f"designs must have the columns of the specs, got none named {', '.join(missing)}.")
-    n = batch_length({spec.name: designs[spec.name] for spec in specs})
-    parts = [_features(spec, np.asarray(designs[spec.name])) for spec in specs]
-    return np.concatenate(parts, axis=1) if parts else np.empty((n, 0))
+    return batch_length({spec.name: designs[spec.name] for spec in specs})
 
 
 def _features(spec: ColumnSpec, column: NDArray[np.float64]) -> Floats:
@@ -33,8 +60,23 @@ def _features(spec: ColumnSpec, column: NDArray[np.float64]) -> Floats:
         return (column[:, None] == np.arange(spec.choices)).astype(np.float64)
     values = column.astype(np.float64)
     low, high = (math.log(spec.low), math.log(spec.high)) if spec.log else (spec.low, spec.high)
-    share = ((np.log(values) if spec.log else values) - low) / (high - low if high > low else 1.0)
-    return np.asarray(share)[:, None]
+    return _share(np.log(values) if spec.log else values, low, high)
+
+
+def _share(values: Floats, low: float, high: float) -> Floats:
+    return np.asarray((values - low) / (high - low if high > low else 1.0))[:, None]
+
+
+def _indicators(spec: ColumnSpec, values: Floats) -> Floats:
+    """Return which step of its range each value is nearest to, in logarithms where the spec says so, (n, choices).
+
+    The values of an ordinal are not in its spec: two that share a step share an indicator.
+    """
+    place = _share(np.log(values), math.log(spec.low), math.log(spec.high)) if spec.log else _share(
+        values, spec.low, spec.high
+    )  # fmt: skip
+    steps = np.rint(place * (spec.choices - 1))
+    return (steps == np.arange(spec.choices)).astype(np.float64)
 
 
 def _places(ranks: NDArray[np.float64], orders: int) -> Floats:
