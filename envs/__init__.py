@@ -119,6 +119,7 @@ register_problem(
 )
 register_problem("ExpProgram-v0", "designgym.envs.quantization.exp_program:exp_program")
 register_problem("ExpStraightLine-v0", "designgym.envs.quantization.exp_straight_line:exp_straight_line")
+register_problem("Simulator-v0", "designgym.envs.simulated.simulator:simulator", needs=("file",))
 
 register_cost_model_file("command", "designgym.envs.command:priced_by_command")
 register_cost_model_file("dataset", "designgym.envs.offline:priced_by_dataset", told=True)

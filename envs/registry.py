@@ -39,16 +39,18 @@ OF_FACES = ("id", "problem_id", "horizon", "bins", "num_envs", "render_mode", "m
 
 _PROBLEMS = Registry("problem")
 _STEPWISE: set[str] = set()  # ids of problems that are meant to be designed choice by choice
+_NEEDY: dict[str, tuple[str, ...]] = {}  # ids of problems that cannot be made without these options
 _SEQUENTIAL = Registry("sequential environment")  # ids of problems that are the fixed policies of one
 _VECTORS = Registry("sequential vector environment")
 
 
-def register_problem(id: str, entry_point: str, stepwise: bool = False) -> None:
+def register_problem(id: str, entry_point: str, stepwise: bool = False, needs: tuple[str, ...] = ()) -> None:
     """Make a problem known under an id such as "GemmTiling-v0", and its environments to Gymnasium.
 
     entry_point: "module:function", which returns a `DesignProblem`; its arguments are the problem's options, each with
     a default. Gymnasium gets designgym/GemmTiling-v0 and designgym/GemmTilingStepwise-v0; stepwise: the first is the
-    stepwise face, and the other is designgym/GemmTilingDesign-v0. ValueError when the id is taken.
+    stepwise face, and the other is designgym/GemmTilingDesign-v0. needs: options without a default, such as a file;
+    `problem_ids` leaves out such an id. ValueError when the id is taken.
     """
     if not ID.fullmatch(id):
         raise ValueError(f"a problem's id must be letters and digits and a version, as in 'GemmTiling-v0', got {id!r}.")
@@ -63,6 +65,9 @@ def register_problem(id: str, entry_point: str, stepwise: bool = False) -> None:
     if stepwise:
         _STEPWISE.add(id)
         undo_if_plugin_fails(entry_point, partial(_STEPWISE.discard, id))
+    if needs:
+        _NEEDY[id] = needs
+        undo_if_plugin_fails(entry_point, partial(_NEEDY.pop, id, None))
     for name in names:
         undo_if_plugin_fails(entry_point, partial(gymnasium.registry.pop, name, None))
     gymnasium.register(
@@ -117,8 +122,13 @@ def _check_free(id: str, names: tuple[str, ...]) -> None:
 
 
 def problem_ids() -> tuple[str, ...]:
-    """Return the ids of all registered problems, those that are fixed policies of a sequential environment apart."""
-    return tuple(name for name in _PROBLEMS.names() if name not in _SEQUENTIAL.names())
+    """Return the ids of all problems that need no option, those that are fixed policies of a sequential one apart."""
+    return tuple(name for name in _PROBLEMS.names() if name not in _SEQUENTIAL.names() and name not in _NEEDY)
+
+
+def needed_options(id: str) -> tuple[str, ...]:
+    """Return the options without which a problem cannot be made: () of those in `problem_ids`."""
+    return _NEEDY.get(full_id(id), ())
 
 
 def sequential_ids() -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import Any
 
-from designgym.cost_models.simulators.reading import MEMORY_BYTE, answer
+from designgym.cost_models.simulators.reading import answer
 
 FEW_BYTE = 1 << 16  # JSON and CSV up to which are read at once: milliseconds, and less than 10 MB of memory
 START_S = 20.0  # beyond the time limit, in which a Python on a busy machine must have started
@@ -34,11 +34,13 @@ def read_all(jobs: list[dict[str, Any]], texts: dict[str, bytes], seconds: float
         done = subprocess.run(command, input=data, capture_output=True, timeout=seconds + START_S)
     except subprocess.TimeoutExpired:
         return [_out_of_time(seconds)] * len(jobs)
-    if done.returncode:
+    if done.returncode < 0:  # SIGALRM or SIGXCPU, or whatever else has killed it
         return [_out_of_time(seconds)] * len(jobs)
+    if done.returncode:
+        return [f"its output could not be read: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}"] * len(jobs)
     found: list[float | bool | str] = marshal.loads(done.stdout)
     return found
 
 
 def _out_of_time(seconds: float) -> str:
-    return f"its output could not be read in {seconds:g} s and {MEMORY_BYTE >> 30} GiB. Simplify the pattern"
+    return f"its output could not be read within {seconds:g} s; simplify the pattern, or raise parse_seconds"

@@ -17,9 +17,9 @@ EXAMPLE = Path(__file__).parent / "data" / "tiled_gemm.yaml"  # a file to start 
 def simulator(file: str, objective: Objective | None = None, cost_model: CostModel | None = None) -> DesignProblem:
     """Search the parameters of somebody's program for what its YAML file wants: `parameters`, `metrics`, `objective`.
 
-    file: its path; `designgym.cost_models.simulators.spec` shows all its keys, `EXAMPLE` is one. Each design is a run of
-    the program. Without an objective there the first metric is wanted low, or high if that is better. ValueError, in
-    one line, where the file is wrong.
+    file: its path; `designgym.cost_models.simulators.spec` shows all its keys, `EXAMPLE` is one. Each design is a run
+    of the program. Without an objective there the first metric is wanted low, or high if that is better. ValueError,
+    in one line, where the file is wrong.
     """
     spec = load_spec(file)
     try:
