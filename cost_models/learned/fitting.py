@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from designgym.cost_models.base import Metric
 from designgym.cost_models.dataset import Dataset
-from designgym.cost_models.learned.conformal import FEWEST, LEVEL, calibrate
+from designgym.cost_models.learned.card import card_of, origins_of, with_card
+from designgym.cost_models.learned.conformal import FEWEST, calibrate
 from designgym.cost_models.learned.curve import Curve, learning_curve
 from designgym.cost_models.learned.domain import fit_domain
 from designgym.cost_models.learned.feasibility import fit_feasibility
 from designgym.cost_models.learned.known import USES, Known, of_dataset
 from designgym.cost_models.learned.regression import fit_metrics
-from designgym.cost_models.learned.scoring import Scored, finite, score_rows
+from designgym.cost_models.learned.scoring import Scored, score_rows
 from designgym.cost_models.learned.seen import Keys, keys_of
 from designgym.cost_models.learned.splits import CALIBRATION, TEST, Split, split_dataset
 from designgym.cost_models.learned.surrogate import Surrogate
@@ -85,7 +84,7 @@ def fit_surrogate(
     made = None
     if curve if curve is not None else len(parts.train) <= CURVE_UP_TO:
         made = learning_curve(dataset, known, parts, learned, model, seed, scored[0], tell)
-    card = _card(dataset, fidelity, surrogate, scored, made, model, seed, (test, calibration))
+    card = card_of(dataset, fidelity, surrogate, scored, made, model, seed, (test, calibration))
     seen = np.sort(keys_of(dataset)[np.concatenate([parts.train, parts.calibration])])
     return FittedSurrogate(with_card(surrogate, card), tuple(scored), made, seen)
 
@@ -122,14 +121,6 @@ def refuse_other_data(surrogate: Surrogate, dataset: Dataset) -> None:
             raise ValueError(f"the dataset must have {metric.name} in {metric.unit}, got {has}.")
 
 
-def with_card(surrogate: Surrogate, card: dict[str, Any]) -> Surrogate:
-    """Return a surrogate with its card, whose hash is its version."""
-    from dataclasses import replace
-
-    text = json.dumps(card, sort_keys=True, allow_nan=False)
-    return replace(surrogate, card=card, version=f"surrogate-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
-
-
 # -- parts ------------------------------------------------------------------------------------------------------------
 
 
@@ -160,7 +151,7 @@ def _fit(
     one = int(dataset.problem[0]) if len(np.unique(dataset.problem)) == 1 else None
     surrogate = Surrogate(
         dataset.specs, learned, regressors, feasibility, {}, fit_domain(dataset.specs, train.designs, seed),
-        beside[one] if known.uses and one is not None else None, known.uses, {"origins": _origins(dataset)}, "",
+        beside[one] if known.uses and one is not None else None, known.uses, {"origins": origins_of(dataset)}, "",
     )  # fmt: skip
     calibration = far.take(can_far)
     predicted = surrogate.predict(calibration.designs, of_far.features, of_far.bounds)
@@ -204,53 +195,3 @@ def _refuse_mixture(dataset: Dataset, known: Known) -> None:
             f"a surrogate cannot tell {len(labels)} problems apart by their parameters alone, got {', '.join(labels)}. "
             "Give it one of them, or cost models that have features."
         )
-
-
-def _origins(dataset: Dataset) -> list[dict[str, Any]]:
-    """Return the problems that rows are of, as the card tells them."""
-    kept = [dataset.origins[int(i)] for i in np.unique(dataset.problem)]
-    names = ("label", "id", "options", "cost_model", "version")
-    return [{name: getattr(origin, name) for name in names} for origin in kept]
-
-
-def _card(
-    dataset: Dataset, fidelity: str, surrogate: Surrogate, scored: Sequence[Scored], curve: Curve | None, model: str,
-    seed: int, shares: tuple[float, float],
-) -> dict[str, Any]:  # fmt: skip
-    domain, regressors = surrogate.domain, surrogate.regressors
-    decided = {
-        target.name: {
-            "learned_as": target.kind, "because": target.rule, "range_learned": [target.lowest, target.highest],
-            "models": {m.model: m.weights[m.metrics.index(target.name)] for m in regressors.members
-                       if target.name in m.metrics and m.weights[m.metrics.index(target.name)]},
-            "errors_in_choosing": regressors.errors.get(target.name, {}),
-            "interval": "ratio" if surrogate.intervals[target.name].multiplicative else "difference",
-            "fitted_exactly": surrogate.intervals[target.name].exact,
-        }
-        for target in regressors.targets
-    }  # fmt: skip
-    card = {
-        "data": {
-            "sha256": dataset.sha256, "sources": list(dataset.sources), "designs": len(dataset),
-            "could_be_built": int(dataset.feasible.sum()), "fidelity": fidelity,
-        },
-        "origins": _origins(dataset),
-        "space": {
-            "columns": [asdict(spec) for spec in dataset.specs],
-            "parameters": list(dataset.origins[int(dataset.problem[0])].parameters),
-        },
-        "metrics": [asdict(metric) for metric in surrogate.learned],
-        "fit": {
-            "model": model, "seed": seed, "uses": list(surrogate.uses), "level": LEVEL,
-            "shares": {"test": shares[0], "calibration": shares[1]}, "decided": decided,
-            "feasibility": None if surrogate.feasibility is None else surrogate.feasibility.model,
-        },
-        "domain": {
-            "low": domain.low, "high": domain.high, "categories": domain.categories, "reach": domain.reach,
-            "references": len(domain.references),
-        },
-        "scores": [one.as_card() for one in scored],
-        "curve": None if curve is None else curve.as_card(),
-    }  # fmt: skip
-    told: dict[str, Any] = finite(card)
-    return told

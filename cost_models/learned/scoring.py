@@ -1,4 +1,4 @@
-"""What a surrogate came to on designs that it had not seen: scores by metric, and whether its coverage is as promised."""
+"""What a surrogate came to on designs that it had not seen: scores by metric, and whether coverage is as promised."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Scored:
     """Scores on designs held out. name: of the split, or of the data; meaning: which designs, a clause.
 
     trained, calibrated: designs that could be built in either; n: all that are scored. promised: whether coverage is
-    (they were drawn as those in calibration were). bands: by metric, where coverage is then to lie. exact: metrics fitted
-    exactly, whose intervals have next to no width: they are exempt. inside: share of designs within the domain.
+    (they were drawn as those in calibration were). bands: by metric, where coverage is then to lie. exact: metrics
+    fitted exactly, whose intervals have next to no width: they are exempt. inside: share of designs in the domain.
     """
 
     name: str

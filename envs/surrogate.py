@@ -1,0 +1,111 @@
+"""`cost_model="surrogate:PATH"`: a problem priced by a learned model, if that was learned in such a space and units."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from designgym.cost_models.base import CostModel
+from designgym.envs.cost_model_files import is_cost_model_file
+from designgym.envs.space import DesignSpace
+
+if TYPE_CHECKING:
+    from designgym.envs.problem import DesignProblem
+
+
+def priced_by_surrogate(problem: DesignProblem, path: str) -> tuple[DesignSpace, CostModel]:
+    """Return the problem's space, and the surrogate that a directory holds.
+
+    Where it needs features or bounds, they come from the problem's own cost model, if the surrogate was learned beside
+    its like or beside several, else from the one that it was learned beside. ValueError says what does not fit:
+    columns, their values, metrics or units. A warning says where the problem's own cost model is of another version.
+    """
+    from designgym.cost_models.learned.model_file import read_card, read_surrogate
+
+    card = read_card(path)
+    refuse_other_space(problem, card, path)
+    refuse_other_metrics(problem, card, path)
+    origins = card["origins"]
+    own = f"{type(problem.cost_model).__name__} {problem.cost_model.version}"
+    learned = [f"{origin['cost_model']} {origin['version']}" for origin in origins]
+    if own not in learned:
+        warnings.warn(
+            f"{path} was learned from {' and '.join(learned)}, and this problem's cost model is {own}: its numbers are "
+            "those of what it was learned from.",
+            UserWarning,
+            stacklevel=4,
+        )
+    beside: Any = None
+    if card["fit"]["uses"]:
+        beside = problem.cost_model if own in learned or len(origins) > 1 else cost_model_of(origins[0], path)
+    return problem.space, read_surrogate(path, beside)[0]
+
+
+def cost_model_of(origin: Mapping[str, Any], path: str) -> Any:
+    """Return the cost model of a problem that a card or a dataset names, for its features and bounds alone.
+
+    ValueError where it cannot be made here. What a file holds is never made from a name in another file: it could be a
+    command.
+    """
+    from designgym.envs.registry import make_problem
+
+    options = dict(origin["options"])
+    held = [name for name in ("cost_model", "cheap") if is_cost_model_file(options.get(name))]
+    if held:
+        raise ValueError(f"{path} needs the features of {options[held[0]]}, which is not run from there. Fit without.")
+    try:
+        return make_problem(origin["id"], **options).cost_model
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise ValueError(
+            f"{path} needs what {origin['cost_model']} of {origin['id']} knows of a design, which cannot be made here: "
+            f"{said}"
+        ) from error
+
+
+def refuse_other_space(problem: DesignProblem, card: Mapping[str, Any], path: str) -> None:
+    """ValueError says in what a problem's space differs from the one that a model was learned in."""
+    from dataclasses import asdict
+
+    from designgym.cost_models.plain import plain
+
+    ours = {spec.name: plain(asdict(spec)) for spec in problem.space.specs()}
+    theirs = {one["name"]: one for one in card["space"]["columns"]}
+    if list(ours) != list(theirs):
+        raise ValueError(
+            f"{path} was learned in another space: of columns {', '.join(theirs)}, and this problem has "
+            f"{', '.join(ours)}. Use it in the problem that it was learned from."
+        )
+    for name, own in ours.items():
+        for key, value in own.items():
+            if theirs[name].get(key) != value:
+                raise ValueError(
+                    f"{path} was learned in another space: {name} has {key} {theirs[name].get(key)!r} there and "
+                    f"{value!r} in this problem. Fit it again to designs of this one."
+                )
+    kept = {one["name"]: one for one in card["space"]["parameters"]}
+    for parameter in problem.space.parameters:
+        there, here = kept.get(parameter.name, {}), json.loads(json.dumps(plain(parameter)))
+        for key in ("kind", "values", "choices", "items", "step", "unit"):
+            if key in here and key in there and there[key] != here[key]:
+                raise ValueError(
+                    f"{path} was learned in another space: the {key} of {parameter.name} are {there[key]} there and "
+                    f"{here[key]} in this problem. Fit it again to designs of this one."
+                )
+
+
+def refuse_other_metrics(problem: DesignProblem, card: Mapping[str, Any], path: str) -> None:
+    """ValueError says which metric a problem lacks, or has in another unit or direction."""
+    ours = {metric.name: metric for metric in problem.cost_model.metrics}
+    for metric in card["metrics"]:
+        name = metric["name"]
+        if name not in ours:
+            raise ValueError(f"{path} predicts {name}, which this problem does not have. It has {', '.join(ours)}.")
+        for key in ("unit", "better"):
+            if metric[key] != getattr(ours[name], key):
+                raise ValueError(
+                    f"{path} predicts {name} with {key} {metric[key]!r}, and this problem has it with "
+                    f"{getattr(ours[name], key)!r}. Fit it again to designs of this one."
+                )
