@@ -70,7 +70,7 @@ def verify(
     for label, why in found.skipped.items():
         out.print(f"left out: {label}: {why}", style="yellow", markup=False, soft_wrap=True)
     if found.failed:
-        said = f"{found.failed} {'design' if found.failed == 1 else 'designs'} failed to evaluate, and count as worst"
+        said = f"{found.failed} {'design' if found.failed == 1 else 'designs'} failed to evaluate, and stand last"
         out.print(said, style="yellow", markup=False)
     out.print(f"all metrics: {found.path.resolve()}\nreport: {page.resolve()}", markup=False, soft_wrap=True)
 
