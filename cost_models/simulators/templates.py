@@ -132,13 +132,17 @@ def _parts(where: str, text: str, knobs: Sequence[Knob]) -> tuple[str, ...]:
             )
         elif found[1] not in known:
             raise SimulatorError(
-                f"{where}: {found[0]!r} must be a parameter, got none of that name. {nearest(found[1], known)} "
+                f"{where}: {_short(found[0])} must be a parameter, got none of that name. {nearest(found[1], known)} "
                 "Write {{ and }} for braces."
             )
         else:
             parts += [found[1], ""]
     parts[-1] += text[at:]
     return tuple(parts)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
 def _near(text: str, at: int) -> str:
