@@ -11,6 +11,7 @@ from designgym.experiments.report.frame import Entry, Part, card, figures
 from designgym.experiments.report.headline import goal, headline, name_of, title
 from designgym.experiments.report.parallel import axes_of, parallel_figure
 from designgym.experiments.report.pictures import pictures_block
+from designgym.experiments.report.stand_ins import stand_in
 from designgym.experiments.report.study import ProblemStudy
 from designgym.experiments.report.text import NBSP, WITHIN_1, code, listed, percent
 from designgym.experiments.report.tradeoff import tradeoff_block
@@ -43,7 +44,7 @@ def problem_section(problem: ProblemStudy, place: int, part: Part) -> tuple[str,
 
 
 def _blocks(problem: ProblemStudy, part: Part) -> list[Block]:
-    texts = [*headline(problem), in_the_headline(problem)]
+    texts = [stand_in(problem), *headline(problem), in_the_headline(problem)]
     sentences = "".join(f"<p>{text}</p>" for text in texts if text)
     ended = card("How runs ended", "", tables.endings_table(problem) + failures(problem))
     last = Block("ended", "How runs ended", ended)
