@@ -65,13 +65,15 @@ def _problem(problem: SweepProblem) -> dict[str, Any]:
         "given": plain(problem.given),
         "options": plain(problem.options),
         "objective": plain(problem.problem.objective),
+        "cost_model": type(problem.problem.cost_model).__name__,
         "metrics": [vars(metric) for metric in problem.problem.cost_model.metrics],
-        "parameters": [_parameter(parameter) for parameter in space.parameters],
+        "parameters": [parameter_fields(parameter) for parameter in space.parameters],
         "size": None if math.isinf(space.size) else int(space.size),
         "start": start,
         "played": problem.played,
     }
 
 
-def _parameter(parameter: Parameter) -> dict[str, Any]:
+def parameter_fields(parameter: Parameter) -> dict[str, Any]:
+    """Return a parameter as the log writes it: its kind, its fields, its columns."""
     return {**plain(parameter), "columns": list(parameter.columns)}

@@ -72,7 +72,8 @@ FIXED = ", fixed policies"  # ends the label of a sequential environment whose f
 class LoggedProblem:
     """One problem as the log knows it. parameters: each with kind, name, unit, meaning, columns and its values.
 
-    played: whether it is a sequential environment whose trials an agent played.
+    played: whether it is a sequential environment whose trials an agent played. cost_model: the name of its class, ""
+    in a log that does not say.
     """
 
     label: str
@@ -85,6 +86,7 @@ class LoggedProblem:
     size: int | float
     start: dict[str, list[Any]] | None
     played: bool = False
+    cost_model: str = ""
 
     @property
     def fixed(self) -> bool:
@@ -242,6 +244,7 @@ def _problem(label: str, found: dict[str, Any]) -> LoggedProblem:
     return LoggedProblem(
         label, found["id"], found["given"], found["options"], found["objective"], metrics,
         tuple(found["parameters"]), size, found["start"], found.get("played", False),
+        found.get("cost_model", ""),
     )  # fmt: skip
 
 

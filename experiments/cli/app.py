@@ -10,12 +10,14 @@ import typer
 from designgym.experiments.cli import (
     benching,
     catalog,
+    dataset,
     evaluating,
     lottery,
     new,
     pricing,
     searching,
     simulators,
+    surrogate,
     sweeping,
     training,
     verifying,
@@ -50,7 +52,9 @@ for command in (
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(benching.bench)
+app.add_typer(dataset.dataset)
 app.add_typer(simulators.simulators)
+app.add_typer(surrogate.surrogate)
 
 
 def _one_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:

@@ -1,0 +1,297 @@
+"""A dataset made directly: distinct designs of a problem, spread evenly, drawn at random or gone to by agents, priced.
+
+Spread and drawn designs go to the cost model in large batches, unmetered and unlogged: this is no search. The designs
+that agents go to are priced as the agents ask for them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.agents import make_agent, search
+from designgym.agents.seen import Seen
+from designgym.cost_models.base import Columns, batch_length
+from designgym.cost_models.dataset import Dataset, Origin
+from designgym.envs import DesignProblem
+from designgym.envs.problem import checked, priced
+from designgym.envs.ranking import rows_of
+from designgym.envs.registry import full_id, make_problem, problem_options
+from designgym.experiments.dataset_found import own_violation
+from designgym.experiments.executor import Id, Threads
+from designgym.experiments.index import parameter_fields
+from designgym.experiments.plain import plain
+
+HOW = ("sobol", "random", "from-agents")
+ASKED = {"sobol": "quasi_random", "random": "random"}  # whose designs these are; neither learns from what it is told
+# Who goes where, and the share of the designs of each: wide, local, and two populations and walks in between.
+MIX = {"random": 0.25, "local_search": 0.25, "genetic": 0.25, "simulated_annealing": 0.25}
+RUN = 1000  # designs of one run of an agent, as of a sweep
+ENOUGH_NEW = 0.1  # share of a run's designs: with less, an agent's further runs would bring little
+CHUNK = 100_000  # designs priced at a time
+LISTED = 10_000_000  # designs of a space that is walked through for the last of them
+BARREN = 4  # batches in a row without a new design, after which chance is taken to find no more
+FIRST, WORTH_S = 1024, 0.2
+WAIT_S = 0.5
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What `sample` came to. failed: designs whose evaluation failed, left out; error: why the first of them did.
+
+    missing: how many designs fewer there are than were asked for, since the space has no more. shares: designs by
+    agent; refused: agents of the mix that the space is not for, and why.
+    """
+
+    dataset: Dataset
+    failed: int
+    error: str
+    missing: int
+    shares: dict[str, int]
+    refused: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Distinct designs with what they came to, and who found them in which run at which place."""
+
+    designs: Columns
+    metrics: Columns
+    violation: NDArray[np.float64]
+    agent: str
+    run: str
+    index: NDArray[np.int64]
+
+
+def sample(
+    id: str,
+    n: int,
+    how: str = "sobol",
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Sampled:
+    """Return n distinct designs of a problem, priced; fewer where its space has no more.
+
+    how: "sobol", evenly over the choices of each parameter (scrambled Sobol' points); "random", uniformly over the
+    designs; "from-agents", a quarter each from runs of 1,000 designs of random, local_search, genetic and
+    simulated_annealing with the seeds seed, seed + 1, ..., so that designs are dense where searches go. workers:
+    designs of a slow cost model that are priced at a time. progress: called with designs priced and in all.
+    """
+    for name, value in (("-n", n), ("--workers", workers)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}. Raise it.")
+    if how not in HOW or seed < 0:
+        what = ("--seed", "at least 0", seed) if how in HOW else ("--how", f"one of {', '.join(HOW)}", how)
+        raise ValueError(f"{what[0]} must be {what[1]}, got {what[2]!r}.")
+    given = dict(options or {})
+    if str(given.get("cost_model")).startswith("dataset:"):
+        raise ValueError(f"designs must be priced anew, got cost_model={given['cost_model']}. Leave it out.")
+    problem = make_problem(id, **given)
+    if how == "from-agents":
+        sampling = _Mixing(problem, n, seed, workers, progress)
+        parts, failed, error, refused = sampling.parts(), sampling.failed, "", sampling.refused
+        tried = sum(len(part.violation) for part in parts)
+    else:
+        parts, failed, error = _spread(problem, n, how, seed, workers, progress)
+        tried, refused = failed + sum(len(part.violation) for part in parts), {}
+    dataset = _dataset(problem, _origin(full_id(id), given, problem), parts, f"{how}, n={n}, seed={seed}")
+    shares = {name: int((dataset.agent == name).sum()) for name in dict.fromkeys(part.agent for part in parts)}
+    return Sampled(dataset, failed, error, n - tried, shares, refused)
+
+
+def _origin(id: str, given: Mapping[str, Any], problem: DesignProblem) -> Origin:
+    told = {name: plain(value) for name, value in given.items() if name not in ("objective", "cheap")}
+    texts = [f"{name}={value}" for name, value in told.items()]
+    options = {name: value for name, value in {**problem_options(id), **given}.items() if name != "objective"}
+    return Origin(
+        f"{id}({', '.join(texts)})" if texts else id, id, plain({k: v for k, v in options.items() if k != "cheap"}),
+        type(problem.cost_model).__name__, problem.cost_model.version,
+        tuple(parameter_fields(one) for one in problem.space.parameters), plain(problem.objective),
+    )  # fmt: skip
+
+
+def _dataset(problem: DesignProblem, origin: Origin, parts: list[_Part], source: str) -> Dataset:
+    space, declared = problem.space, problem.cost_model.metrics
+    counts = [len(part.violation) for part in parts]
+    n = sum(counts)
+    if not n:
+        raise ValueError(f"{origin.label}: no design of the space could be priced. A dataset needs one that can.")
+    return Dataset(
+        space.specs(), declared,
+        {name: np.concatenate([part.designs[name] for part in parts]) for name in space.columns},
+        {one.name: np.concatenate([part.metrics[one.name] for part in parts]) for one in declared},
+        np.concatenate([part.violation for part in parts]), np.zeros(n, np.int64), np.full(n, "faithful"),
+        np.repeat(np.array([part.agent for part in parts]), counts),
+        np.repeat(np.array([part.run for part in parts]), counts),
+        (origin,), (source,), index=np.concatenate([part.index for part in parts]),
+    )  # fmt: skip
+
+
+# -- spread evenly, or drawn ------------------------------------------------------------------------------------------
+
+
+def _spread(
+    problem: DesignProblem, n: int, how: str, seed: int, workers: int, progress: Progress | None
+) -> tuple[list[_Part], int, str]:
+    """Return designs of `sobol` or `random` with what they came to, how many failed, and why the first did."""
+    parts, done, failed, error = list[_Part](), 0, 0, ""
+    slow = bool(getattr(problem.cost_model, "slow", False))
+    for designs in _chunks(problem, ASKED[how], n, seed):
+        count = batch_length(designs)
+        report = (lambda some, done=done: progress(done + some, n)) if progress is not None else (lambda _: None)
+        if slow:
+            metrics, said = _priced_slowly(problem, designs, workers, report)
+        else:
+            metrics, said = _priced_at_once(problem, designs, report), ""
+        whole = np.isfinite(metrics["violation"])
+        violation = metrics.pop("violation")[whole]
+        index = np.arange(done, done + count)[whole]
+        kept = rows_of(designs, whole), rows_of(metrics, whole)
+        parts.append(_Part(*kept, violation, how, f"seed {seed}", index))
+        done, failed, error = done + count, failed + int((~whole).sum()), error or said
+    return parts, failed, error
+
+
+def _chunks(problem: DesignProblem, agent: str, n: int, seed: int) -> Iterator[Columns]:
+    """Yield distinct valid designs, at most n, chunk by chunk, as an agent that learns nothing asks for them."""
+    asking = make_agent(agent, problem, seed)
+    seen, left, barren = Seen(problem.space), n, 0
+    held: list[Columns] = []
+    while left and barren < BARREN:
+        designs = asking.ask(min(max(asking.batch, 256), left))
+        new = seen.add(designs)
+        barren = 0 if new.any() else barren + 1
+        held.append(rows_of(designs, new))
+        left -= int(new.sum())
+        if sum(map(batch_length, held)) >= CHUNK:
+            yield _joined(held)
+            held = []
+    # Chance comes late to the last designs of a small space: what is left of it is taken in its order.
+    if left and problem.space.size <= LISTED:
+        for designs in problem.space.enumerate(CHUNK):
+            new = np.flatnonzero(seen.add(designs))[:left]
+            held.append(rows_of(designs, new))
+            left -= len(new)
+    if any(map(batch_length, held)):
+        yield _joined(held)
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _priced_at_once(problem: DesignProblem, designs: Columns, report: Callable[[int], None]) -> Columns:
+    """Price with a model that takes batches, in slices that grow until one takes long enough to be worth a report."""
+    parts, done, size = list[Columns](), 0, FIRST
+    while done < batch_length(designs):
+        begun, rows = time.perf_counter(), rows_of(designs, slice(done, done + size))
+        parts.append(priced(problem.cost_model, rows, problem.space, batch_length(rows)))
+        done += batch_length(rows)
+        size *= 2 if time.perf_counter() - begun < WORTH_S else 1
+        report(done)
+    return _joined(parts)
+
+
+def _priced_slowly(
+    problem: DesignProblem, designs: Columns, workers: int, report: Callable[[int], None]
+) -> tuple[Columns, str]:
+    """Price with a slow cost model, several designs at a time, in threads; return also why the first failure was."""
+    something, n = threading.Event(), batch_length(designs)
+    executor = Threads({"": problem.cost_model}, workers, something.set)
+    found: dict[int, Columns] = {}
+    try:
+        for row in range(n):
+            executor.submit(Id("", "", row), rows_of(designs, slice(row, row + 1)))
+        while len(found) < n:
+            something.wait(WAIT_S)
+            something.clear()
+            for id, got in executor.finished():
+                row = rows_of(designs, slice(id.number, id.number + 1))
+                found[id.number] = checked(problem.cost_model, got, row, problem.space, 1)
+            report(len(found))
+    finally:
+        executor.close()
+    names = [*(metric.name for metric in problem.cost_model.metrics), "violation"]
+    error = next((executor.errors[id].reason for id in sorted(executor.errors)), "")
+    return {name: np.concatenate([found[row][name] for row in range(n)]) for name in names}, error
+
+
+# -- gone to by agents ------------------------------------------------------------------------------------------------
+
+
+class _Mixing:
+    """Runs of a mix of agents until each has its share of n distinct designs, or brings nothing new."""
+
+    def __init__(self, problem: DesignProblem, n: int, seed: int, workers: int, progress: Progress | None) -> None:
+        self._problem, self._n, self._seed, self._workers = problem, n, seed, workers
+        self._progress, self._seen = progress, Seen(problem.space)
+        self._parts: list[_Part] = []
+        self._done = self.failed = 0
+        self.refused: dict[str, str] = {}
+
+    def parts(self) -> list[_Part]:
+        """Return what the agents found, run after run."""
+        mix = {name: share for name, share in MIX.items() if self._takes(name)}
+        taken, wanted, share = 0, 0, sum(mix.values())
+        for place, name in enumerate(mix):
+            # What others leave of their shares goes to the last, and what that one leaves to who draws at random.
+            wanted = self._n - taken if place == len(mix) - 1 else round(self._n * mix[name] / share)
+            taken += self._runs(name, wanted, self._seed)
+        if taken < self._n:
+            self._runs("random", self._n - taken, self._seed + self._n)
+        return self._parts
+
+    def _takes(self, agent: str) -> bool:
+        try:
+            make_agent(agent, self._problem, 0)
+        except ValueError as error:
+            self.refused[agent] = str(error)
+        return agent not in self.refused
+
+    def _runs(self, agent: str, wanted: int, seed: int) -> int:
+        """Let an agent run, seed after seed, until `wanted` designs are new; return how many are."""
+        have, new = 0, 0
+        while have < wanted:
+            budget = min(RUN, wanted)
+            new = self._run(agent, seed, budget, wanted - have)
+            have, seed = have + new, seed + 1
+            if new < max(1, ENOUGH_NEW * budget):
+                break
+        return have
+
+    def _run(self, agent: str, seed: int, budget: int, most: int) -> int:
+        problem, start = self._problem, self._done
+
+        def hear(answer: Any) -> None:
+            self._done += int(answer.fresh.sum())
+            if self._progress is not None:
+                self._progress(min(self._done, self._n), self._n)
+
+        if getattr(problem.cost_model, "slow", False):
+            from designgym.experiments.slow_here import search_here
+
+            trials = search_here(problem, agent, budget, seed, self._workers, listener=hear)
+        else:
+            trials = search(problem, agent, budget, seed, listener=hear)
+        got = trials.evaluations
+        failed = np.isinf(got.violation)
+        inside = ~failed & problem.space.contains(trials.designs)
+        fresh = np.zeros(len(trials), bool)
+        fresh[inside] = self._seen.add(rows_of(trials.designs, inside))
+        rows = np.flatnonzero(fresh)[:most]
+        self.failed += int(failed.sum())
+        self._done = start + len(rows)
+        metrics = {name: column[rows] for name, column in got.metrics.items() if name != "violation"}
+        own = own_violation(problem.objective, metrics, got.violation[rows])
+        self._parts.append(_Part(rows_of(trials.designs, rows), metrics, own, agent, f"{agent} seed {seed}", rows))
+        return len(rows)
