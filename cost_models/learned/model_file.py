@@ -46,7 +46,7 @@ def write_surrogate(fitted: FittedSurrogate, directory: Path | str) -> Surrogate
     ModelFileError where the directory holds something else, cannot be written, or the model is of classes not kept.
     """
     directory, surrogate = Path(directory), fitted.surrogate
-    _refuse_foreign(directory)
+    refuse_foreign(directory)
     arrays = {"references": surrogate.domain.references, "seen": fitted.seen}
     feasibility = surrogate.feasibility
     try:
@@ -164,7 +164,8 @@ def _warn_of_versions(directory: Path, card: Mapping[str, Any]) -> None:
         )
 
 
-def _refuse_foreign(directory: Path) -> None:
+def refuse_foreign(directory: Path) -> None:
+    """ModelFileError where a directory holds something else, which a model would take the place of."""
     if directory.exists() and not directory.is_dir():
         raise ModelFileError(f"{directory} is a file. Choose a directory for the model.")
     names = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
