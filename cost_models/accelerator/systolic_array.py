@@ -136,6 +136,18 @@ class SystolicArray:
         """design: a batch of one. Return why it cannot be built, "" where it can."""
         return self._technology.clock_reason(float(design["clock_hz"][0]))
 
+    def features(self, designs: Columns) -> Columns:
+        """Return counts over the network's layers that a learned model is helped by: see `systolic_features`."""
+        from designgym.cost_models.accelerator.systolic_features import features
+
+        return features(self, designs)
+
+    def bounds(self, designs: Columns) -> Columns:
+        """Return closed-form lower bounds of latency_s and energy_j: see `systolic_features`."""
+        from designgym.cost_models.accelerator.systolic_features import bounds
+
+        return bounds(self, designs)
+
     def price_layers(self, design: Columns) -> dict[str, Any]:
         """Return what each of `layers` costs on one design: see `systolic_layers.price_layers`."""
         from designgym.cost_models.accelerator.systolic_layers import price_layers
