@@ -50,7 +50,7 @@ def answer(job: dict[str, Any], texts: dict[str, bytes]) -> float | bool | str:
         return by_csv(text, job["csv"], job["row"], job["delimiter"])
     except Unread as error:
         return f"{job['source']}: {error}"
-    except (RecursionError, MemoryError) as error:
+    except (RecursionError, MemoryError, OverflowError) as error:
         return f"{job['source']}: reading it ended in a {type(error).__name__}"
 
 
@@ -107,14 +107,13 @@ def by_csv(text: str, column: str, row: int | str, delimiter: str) -> float:
     if header.count(column) != 1:
         raise Unread(f"{'no' if column not in header else 'more than one'} column {column!r} in its header")
     at, below = header.index(column), rows[1:]
-    if row in ("first", "last"):
-        row = 0 if row == "first" else -1
-    wanted = below if isinstance(row, str) else below[row:][:1]
+    index = {"first": 0, "last": -1}.get(row, row)
+    wanted = below if isinstance(index, str) else below[index : index + 1 or None]
     if not wanted or any(len(cells) <= at for cells in wanted):
         raise Unread(f"column {column!r} has no row {row!r}")
     values = [number(cells[at]) for cells in wanted]
     whole = {"sum": math.fsum, "min": min, "max": max, "mean": lambda all_: math.fsum(all_) / len(all_)}
-    return float(whole[row](values)) if isinstance(row, str) else values[0]
+    return float(whole[index](values)) if isinstance(index, str) else values[0]
 
 
 def number(found: Any) -> float:

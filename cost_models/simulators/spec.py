@@ -51,14 +51,15 @@ class SimulatorError(ValueError):
     """A simulator's YAML file is wrong. One line: the key, what is allowed, what was given, the nearest valid name."""
 
 
-def _number(given: Any) -> Any:
+def number(given: Any) -> Any:
+    """Return a finite int or float, as it is; ValueError for anything else."""
     if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
         raise ValueError("not a number")
     return given
 
 
 def _count(given: Any) -> Any:
-    if _number(given) != int(given):
+    if number(given) != int(given):
         raise ValueError("not a whole number")
     return int(given)
 
@@ -69,7 +70,7 @@ def _row(given: Any) -> Any:
     return given
 
 
-Number = Annotated[float, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(number)]
 Count = Annotated[int, BeforeValidator(_count)]
 Code = Annotated[StrictInt, Field(ge=0, le=255, description="an exit code, from 0 to 255")]
 Text = Annotated[StrictStr, Field(min_length=1, description="a text, in quotes where YAML reads something else")]

@@ -93,13 +93,16 @@ def read_inside(directory: Path, name: str) -> bytes:
         finally:
             os.close(here)
         here = below
-    with open(here, "rb") as opened:
-        state = os.fstat(opened.fileno())
+    try:
+        state = os.fstat(here)
         if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
             raise Unreadable(f"{name} must be a file of the simulator's own, got another kind or a second name of one")
         if state.st_size > MOST_READ_BYTE:
             raise Unreadable(f"{name} must have at most {MOST_READ_BYTE} bytes, got {state.st_size}")
-        return opened.read(MOST_READ_BYTE)
+        with open(here, "rb", closefd=False) as opened:
+            return opened.read(MOST_READ_BYTE)
+    finally:
+        os.close(here)
 
 
 def _why(here: int, part: str, error: OSError) -> str:

@@ -14,10 +14,10 @@ constraints: ["rows * ways <= 256"]
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from designgym.cost_models.registry import nearest
-from designgym.cost_models.simulators.spec import Number, SimulatorError, SimulatorSpec, Strict, one_line
+from designgym.cost_models.simulators.spec import Number, SimulatorError, SimulatorSpec, Strict, number, one_line
 from designgym.envs.orders import Permutation, Subset
 from designgym.envs.parameters import Categorical, Float, Integer, Ordinal, Parameter
 from designgym.envs.space import DesignSpace
@@ -52,7 +52,7 @@ class IntegerEntry(Entry):
 class OrdinalEntry(Entry):
     """See `Ordinal`."""
 
-    values: list[StrictInt | Number] = Field(description="a list of increasing numbers")
+    values: list[Annotated[Any, BeforeValidator(number)]] = Field(description="a list of increasing numbers")
 
 
 class CategoricalEntry(Entry):
