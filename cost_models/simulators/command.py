@@ -25,7 +25,7 @@ from designgym.cost_models.simulators.templates import Structure, Template
 from designgym.cost_models.simulators.trial_directory import Unreadable, put, read_inside, trial_directory
 from designgym.cost_models.simulators.written import Value
 
-LOG_BYTE = 32 << 10  # kept of the end of standard output, and of standard error
+LOG_BYTE = 64 << 10  # kept of the ends of standard output and standard error together
 PRINTED = ("stdout", "stderr")
 Values = Callable[[Columns], Sequence[dict[str, Value]]]
 
@@ -174,11 +174,13 @@ def _read(jobs: list[dict[str, Any]], outcome: Outcome, directory: Path, seconds
 
 
 def log_of(outcome: Outcome) -> str:
-    """Return the end of what a program printed, at most 64 kB of text."""
-    parts = []
-    for name in PRINTED:
-        text = getattr(outcome, name)
-        cut = "... " if len(text) > LOG_BYTE else ""
-        if text:
-            parts.append(f"{name}:\n{cut}{text[-LOG_BYTE:].decode('utf-8', 'replace').rstrip()}")
-    return "\n".join(parts)
+    """Return the ends of what a program printed, together at most 64 kB in UTF-8."""
+    printed = [(name, getattr(outcome, name)) for name in PRINTED if getattr(outcome, name)]
+    room = LOG_BYTE // max(1, len(printed)) - 32  # for the heads
+    return "\n".join(f"{name}:\n{_end(data, room)}" for name, data in printed)
+
+
+def _end(data: bytes, room: int) -> str:
+    # What is no UTF-8 takes more bytes once it is replaced.
+    text = data[-room:].decode("utf-8", "replace").encode()
+    return f"{'... ' if len(data) > room else ''}{text[-room:].decode('utf-8', 'ignore').rstrip()}"

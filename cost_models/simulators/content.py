@@ -50,6 +50,14 @@ def stamp(path: Path) -> Stamp:
     return Stamp(str(path), digest, state.st_size, state.st_mtime_ns)
 
 
+def stamped(where: str, path: Path) -> Stamp:
+    """Read a file; SimulatorError where that cannot be done."""
+    try:
+        return stamp(path)
+    except OSError as error:
+        raise SimulatorError(f"{where}: {str(path)!r} cannot be read: {(error.strerror or '').lower()}.") from None
+
+
 def files_below(where: str, path: Path) -> dict[str, Path]:
     """Return the files of a folder by their names in it, a file itself by the name ''. SimulatorError where none is."""
     if path.is_file():
@@ -59,10 +67,12 @@ def files_below(where: str, path: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for root, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
-        for name in sorted(names):
-            one = Path(root, name)
+        for one in (Path(root, name) for name in sorted([*names, *folders])):
             if one.is_file():
                 found[one.relative_to(path).as_posix()] = one
+            elif one.is_symlink() or not one.is_dir():
+                raise SimulatorError(f"{where}: {str(one)!r} must be a file or a folder, got a link or a device. Name "
+                                     "what counts by itself.")  # fmt: skip
         if len(found) > MOST_FILES:
             raise SimulatorError(f"{where}: {str(path)!r} holds more than {MOST_FILES} files. Name a smaller folder.")
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from designgym.cost_models.base import Metric
 from designgym.cost_models.simulators.command import PRINTED, CommandCostModel, Values
-from designgym.cost_models.simulators.content import Stamp, files_below, stamp, version_of
+from designgym.cost_models.simulators.content import Stamp, files_below, stamped, version_of
 from designgym.cost_models.simulators.process import environment_of, find_program
 from designgym.cost_models.simulators.spec import FileEntry, ReadEntry, SimulatorError, SimulatorSpec, load_spec
 from designgym.cost_models.simulators.templates import Knob, Structure, Template, argument, file_content, file_text
@@ -45,8 +45,9 @@ def _made(spec: SimulatorSpec, folder: Path, knobs: Sequence[Knob], values: Valu
     inputs = _inputs(spec, folder, {name for name, _ in files}, stamps)
     arguments = _arguments(spec, folder, knobs, {name for name, _ in (*files, *inputs)}, stamps)
     for i, given in enumerate(spec.depends):
-        for name, source in files_below(f"depends[{i}]", folder / given).items():
-            stamps.append((f"depends[{i}]/{name}", stamp(source)))
+        where = f"depends[{i}]"
+        for name, source in files_below(where, folder / given).items():
+            stamps.append((f"{where}/{name}", stamped(where, source)))
     spec = _with_plain_sources(spec)
     names = {knob.name: [knob.many, *knob.texts] for knob in knobs}
     return CommandCostModel(
@@ -106,7 +107,7 @@ def _inputs(spec: SimulatorSpec, folder: Path, written: set[str], stamps: Stamps
             if whole in written or whole in found:
                 raise SimulatorError(f"{where}: a file must be given once, got {whole!r} twice. Drop one.")
             found[whole] = path.absolute()
-            stamps.append((f"inputs/{whole}", stamp(path)))
+            stamps.append((f"inputs/{whole}", stamped(where, path)))
     return tuple(found.items())
 
 
@@ -125,7 +126,7 @@ def _arguments(
             f"command[0] must be a program on PATH, or a path that begins with ./, ../ or /, got {spec.command[0]!r}, "
             "which is none that can be run. Check the name, or chmod +x it."
         )
-    stamps.append(("command[0]", stamp(Path(found))))
+    stamps.append(("command[0]", stamped("command[0]", Path(found))))
     made = [Template("command[0]", "text", (found,))]
     for i, text in enumerate(spec.command[1:], 1):
         where = f"command[{i}]"
@@ -143,7 +144,7 @@ def _argument(where: str, made: Template, folder: Path, inside: set[str], stamps
     if _beside(start) or (start.startswith("/") and os.path.isfile(start)):
         path = Path(os.path.abspath(folder / start))
         for name, source in files_below(where, path).items():
-            stamps.append((f"{where}/{name}", stamp(source)))
+            stamps.append((f"{where}/{name}", stamped(where, source)))
         return Template(made.where, made.format, (str(path),), made.separator)
     if start and start not in inside and not start.startswith("-") and (folder / start).is_file():
         raise SimulatorError(

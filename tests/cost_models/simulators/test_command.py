@@ -106,6 +106,20 @@ def test_what_goes_wrong_is_a_failure_with_a_reason_of_one_line_and_a_log(
     assert len(failure.log.encode()) <= 64 << 10
 
 
+def test_the_log_keeps_the_ends(one) -> None:
+    text = (
+        "import os; os.write(1, b'first' + 200_000 * b'\\xff' + b'last'); "
+        "os.write(2, b'began' + 70_000 * b'x' + b'end')"
+    )
+    _, failure = one(command=[sys.executable, "-S", "-c", text])
+    out, _, err = failure.log.partition("stderr:\n")
+    assert out.startswith("stdout:\n... \ufffd")
+    assert out.endswith("\ufffdlast\n")
+    assert err.startswith("... x")
+    assert err.endswith("xend")
+    assert (60 << 10) < len(failure.log.encode()) <= 64 << 10
+
+
 def test_a_failure_leaves_the_other_designs_alone(make) -> None:
     model = make("exits", "5", success=[0, 5])
     designs = model.values.space.parse({"rows": [8, 9], "policy": ["lru", "fifo-2"]})

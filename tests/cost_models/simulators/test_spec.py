@@ -176,6 +176,17 @@ def test_what_a_model_cannot_be_made_of_is_said_when_it_is_made(make, tmp_path: 
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_of_inputs_holds_nothing_but_files_and_folders(make, tmp_path: Path) -> None:
+    (tmp_path / "traces" / "deep").mkdir(parents=True)
+    (tmp_path / "traces" / "deep" / "a").write_text("1")
+    (tmp_path / "traces" / "link").symlink_to("deep/a")
+    assert [name for name, _ in make(inputs={"t": "traces"}).inputs] == ["t/link", "t/deep/a"]
+    (tmp_path / "traces" / "away").symlink_to(tmp_path)
+    for key in ({"inputs": {"t": "traces"}}, {"depends": ["traces"]}):
+        with pytest.raises(SimulatorError, match="traces/away' must be a file or a folder, got a link or a device"):
+            make(**key)
+
+
 # -- the version ------------------------------------------------------------------------------------------------------
 
 
