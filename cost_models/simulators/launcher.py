@@ -8,7 +8,6 @@ It imports little, for its start is most of what a run costs, and nothing of des
 
 from __future__ import annotations
 
-import _signal as signal  # what `signal` wraps in enumerations, whose import would double the start
 import ctypes
 import marshal
 import os
@@ -17,9 +16,12 @@ import select
 import sys
 import time
 
-TYPE_CHECKING = False  # as in typing, which is as dear
+TYPE_CHECKING = False  # as in typing, whose import would double the start
 if TYPE_CHECKING:
+    import signal
     from typing import Any
+else:
+    import _signal as signal  # what `signal` wraps in enumerations, which is as dear
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 CHUNK_BYTE = 1 << 16
@@ -227,7 +229,7 @@ def main() -> None:
     if ended == WORKER_GONE:
         return
     code = 0 if watch.status is None else os.waitstatus_to_exitcode(watch.status)
-    blobs = [error.encode(), *watch.kept]
+    blobs: list[bytes | bytearray] = [error.encode(), *watch.kept]
     head = " ".join(map(str, [ended, code, elapsed_ns, *map(len, blobs)]))
     sys.stdout.buffer.write(b"".join([head.encode(), b"\n", *blobs]))
     sys.stdout.buffer.flush()

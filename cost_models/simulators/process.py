@@ -211,8 +211,8 @@ def _read_all(pipe: Any, until: float) -> bytes:
 def _outcome(answer: bytes, limits: Limits) -> Outcome:
     if answer.startswith(b"\0"):
         said = answer[1:].decode("utf-8", "replace").strip().splitlines()
-        error = f"its launcher died{f': {said[-1]}' if said else ''}"
-        return Outcome(None, None, False, b"", b"", 0.0, error=error, limits=limits)
+        why = f"its launcher died{f': {said[-1]}' if said else ''}"
+        return Outcome(None, None, False, b"", b"", 0.0, error=why, limits=limits)
     head, _, rest = answer.partition(b"\n")
     ended, code, elapsed_ns, *lengths = map(int, head.split())
     error, stdout, stderr = _split(rest, lengths)

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
-import _signal as signal  # see `launcher`
 import marshal
 import math
 import re
 import resource
 import sys
 
-TYPE_CHECKING = False  # as in typing
+TYPE_CHECKING = False  # see `launcher`
 if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
     from typing import Any
+else:
+    import _signal as signal
 
 MEMORY_BYTE = 2 << 30
 STEP = re.compile(r"\[(-?\d+)\]|(?:^|\.)([^.\[\]]+)")
@@ -107,13 +110,15 @@ def by_csv(text: str, column: str, row: int | str, delimiter: str) -> float:
     if header.count(column) != 1:
         raise Unread(f"{'no' if column not in header else 'more than one'} column {column!r} in its header")
     at, below = header.index(column), rows[1:]
-    index = {"first": 0, "last": -1}.get(row, row)
+    index = 0 if row == "first" else -1 if row == "last" else row
     wanted = below if isinstance(index, str) else below[index : index + 1 or None]
     if not wanted or any(len(cells) <= at for cells in wanted):
         raise Unread(f"column {column!r} has no row {row!r}")
     values = [number(cells[at]) for cells in wanted]
-    whole = {"sum": math.fsum, "min": min, "max": max, "mean": lambda all_: math.fsum(all_) / len(all_)}
-    return float(whole[index](values)) if isinstance(index, str) else values[0]
+    whole: dict[str, Callable[[list[float]], float]] = {
+        "sum": math.fsum, "mean": lambda all_: math.fsum(all_) / len(all_), "min": min, "max": max,
+    }  # fmt: skip
+    return whole[index](values) if isinstance(index, str) else values[0]
 
 
 def number(found: Any) -> float:

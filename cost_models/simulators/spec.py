@@ -125,20 +125,20 @@ class MetricEntry(ReadEntry):
 class InfeasibleEntry(Strict):
     """By what a design that cannot be built is known."""
 
-    exit_codes: list[Code] = Field([], description="a list of exit codes")
-    patterns: list[Text] = Field([], description="a list of regular expressions")
-    violation: ReadEntry | None = Field(None, description="a mapping with from, and one of regex, json and csv")
+    exit_codes: list[Code] = Field(default=[], description="a list of exit codes")
+    patterns: list[Text] = Field(default=[], description="a list of regular expressions")
+    violation: ReadEntry | None = Field(default=None, description="a mapping with from, and one of regex, json and csv")
 
 
 class LimitsEntry(Strict):
     """What one process of an evaluation may use; see `designgym.cost_models.simulators.process.Limits`."""
 
-    cpu_s: Number = Field(Limits.cpu_s, gt=0, description="a number of seconds above 0")
-    memory_byte: Count = Field(Limits.memory_byte, gt=0, description="a whole number above 0")
-    open_files: Count = Field(Limits.open_files, gt=3, description="a whole number above 3")
-    file_byte: Count = Field(Limits.file_byte, gt=0, description="a whole number above 0")
+    cpu_s: Number = Field(default=Limits.cpu_s, gt=0, description="a number of seconds above 0")
+    memory_byte: Count = Field(default=Limits.memory_byte, gt=0, description="a whole number above 0")
+    open_files: Count = Field(default=Limits.open_files, gt=3, description="a whole number above 3")
+    file_byte: Count = Field(default=Limits.file_byte, gt=0, description="a whole number above 0")
     output_byte: Count = Field(
-        Limits.output_byte, gt=0, le=MOST_READ_BYTE, description=f"a whole number from 1 to {MOST_READ_BYTE}"
+        default=Limits.output_byte, gt=0, le=MOST_READ_BYTE, description=f"a whole number from 1 to {MOST_READ_BYTE}"
     )
 
 
@@ -146,10 +146,10 @@ class EnvironmentEntry(Strict):
     """Variables that the command has besides the usual ones."""
 
     from_user: list[Annotated[StrictStr, Field(pattern=VARIABLE, description="a variable's name")]] = Field(
-        [], description="a list of variables' names"
+        default=[], description="a list of variables' names"
     )
     set: dict[Annotated[StrictStr, Field(pattern=VARIABLE)], StrictStr] = Field(
-        {}, description="a mapping of variables' names to texts"
+        default={}, description="a mapping of variables' names to texts"
     )
 
 
@@ -166,12 +166,14 @@ class SimulatorSpec(Strict):
         min_length=1, description="a mapping of metrics' names to mappings"
     )
     success: list[Code] = Field([0], min_length=1, description="a list of exit codes")
-    infeasible: InfeasibleEntry = Field(InfeasibleEntry(), description="a mapping")
+    infeasible: InfeasibleEntry = Field(default_factory=InfeasibleEntry, description="a mapping")
     seconds: Number = Field(60.0, gt=0, description="a number above 0")
     parse_seconds: Number = Field(5.0, gt=0, le=600, description="a number above 0, up to 600")
     retries: StrictInt = Field(0, ge=0, le=100, description="an integer from 0 to 100")
-    limits: LimitsEntry = Field(LimitsEntry(), description="a mapping")
-    environment: EnvironmentEntry = Field(EnvironmentEntry(), description="a mapping with from_user and set")
+    limits: LimitsEntry = Field(default_factory=LimitsEntry, description="a mapping")
+    environment: EnvironmentEntry = Field(
+        default_factory=EnvironmentEntry, description="a mapping with from_user and set"
+    )
     separator: StrictStr = Field(",", pattern=r"^[ ,:;/|_.+-]$", description="one of the characters ' ,:;/|_.+-'")
     keep: Literal["never", "failed", "all"] = Field("never", description="never, failed or all")
     parameters: list[dict[str, Any]] | None = Field(None, min_length=1, description="a list of mappings")
