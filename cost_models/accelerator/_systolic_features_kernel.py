@@ -1,7 +1,7 @@
-"""Count what a systolic array's layers come to before any of them is simulated: folds, remainders, what fits where.
+"""Count what a systolic array's layers come to, network by network: folds, remainders, words, and a roofline.
 
-Folds and fits: as in `systolic_kernel`. Lower bounds: every word crosses the DRAM interface once (compulsory traffic:
-Hill and Smith, IEEE Transactions on Computers 38(12), 1989, doi:10.1109/12.40842).
+Folds and fits: as in `systolic_kernel`. Roofline: Williams, Waterman and Patterson, CACM 52(4), 2009,
+doi:10.1145/1498765.1498785, of the network as a whole and not layer by layer.
 """
 
 from numpy import ceil
@@ -34,18 +34,32 @@ def sides(dataflow, m, k, n):
     return k, m, n
 
 
+def fetched(dataflow, ifmap_c, filter_c, psum_words, width, down, across, wide, time, k, n, kn, mn, ifmap, touches):
+    """Return words of a layer that cross the DRAM interface again, after their first time: ifmap, filter, partial sums.
+
+    An operand that half of its SRAM holds never does; one that it does not hold does so a fold. psum_words: partial sums
+    that stay on chip, -1 for none.
+    """
+    passes = 1.0 if dataflow == IS else across
+    ifmap_again = 0.0 if ifmap < ifmap_c else touches * passes - ifmap
+    if dataflow == OS:
+        return ifmap_again, (0.0 if k * min(width, n) < filter_c else kn * (down - 1.0)), 0.0
+    filter_again = kn * (across - 1.0) if dataflow == IS and kn >= filter_c else 0.0
+    return ifmap_again, filter_again, (0.0 if time * min(width, wide) <= psum_words else mn * (down - 1.0))
+
+
 @over_designs
 def count_features(
-    rows, cols, dataflow, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, layers, macs, buffered
-):
-    """Return row_folds, col_folds, tiles, row_idle, col_idle, streamed_vectors, ifmap_overflow, filter_overflow,
-    psum_overflow, and memory_bound: see `systolic_features`.
-    """
-    height, width = float(rows), float(cols)
+    rows, cols, dataflow, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz,
+    layers, macs, buffered, index_of_last, tech, per_kb, curve,
+):  # fmt: skip
+    """Return what `systolic_features.NAMES` name, then the bounds of latency_s and energy_j."""
+    height, width, cycles_per_word = float(rows), float(cols), 1.0 / dram_words_per_cycle
     ifmap_c, filter_c = capacity_words(ifmap_sram_kb), capacity_words(filter_sram_kb)
-    psum_words = 512.0 * ofmap_sram_kb if buffered else -1.0
-    row_folds = col_folds = tiles = row_idle = col_idle = vectors = 0.0
-    ifmap_overflow = filter_overflow = psum_overflow = compute = waiting = 0.0
+    psum_words, back = (512.0 * ofmap_sram_kb, 1.0) if buffered else (-1.0, 0.0)
+    fill = (height if dataflow == OS else 2.0 * height) + width - 2.0
+    row_folds = col_folds = tiles = row_idle = col_idle = vectors = cycles = once = waiting = starved = 0.0
+    ifmap_again = filter_again = psum_again = ifmap_words = filter_words = ofmap_words = psum_reads = 0.0
     for i in range(layers.shape[0]):
         m, k, n, count = layers[i, M], layers[i, K], layers[i, N], layers[i, COUNT]
         tall, wide, time = sides(dataflow, m, k, n)
@@ -57,47 +71,33 @@ def count_features(
         row_idle += share * (1.0 - tall / (down * height))
         col_idle += share * (1.0 - wide / (across * width))
         vectors += count * down * across * time
-        if layers[i, IFMAP] >= ifmap_c:
-            ifmap_overflow += count * layers[i, TOUCHES]
-        held = k * min(width, n) if dataflow == OS else layers[i, KN] if dataflow == IS else 0.0
-        if held >= filter_c:
-            filter_overflow += count * layers[i, KN]
-        if dataflow != OS and time * min(width, wide) > psum_words:
-            psum_overflow += count * layers[i, MN]
-        cycles = down * across * time
-        compute += count * cycles
-        if (layers[i, IFMAP] + layers[i, KN] + layers[i, MN]) > cycles * dram_words_per_cycle:
-            waiting += count * cycles
-    return (
-        row_folds, col_folds, tiles, row_idle, col_idle, vectors, ifmap_overflow, filter_overflow, psum_overflow,
-        waiting / compute,
-    )  # fmt: skip
-
-
-@over_designs
-def count_bounds(
-    rows, cols, dataflow, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz,
-    layers, macs, index_of_last, tech, per_kb, curve,
-):  # fmt: skip
-    """Return lower bounds of latency_s and energy_j: what they are where every word crosses the interface once."""
-    height, width = float(rows), float(cols)
-    cycles = latency = ifmap_words = filter_words = ofmap_words = dram_words = 0.0
-    for i in range(layers.shape[0]):
-        count = layers[i, COUNT]
-        tall, wide, time = sides(dataflow, layers[i, M], layers[i, K], layers[i, N])
-        down, across = ceil(tall / height), ceil(wide / width)
-        fill = height + width if dataflow == OS else 2.0 * height + width
-        took = down * across * (fill + time - 2.0) - index_of_last
-        dram = layers[i, IFMAP] + layers[i, KN] + layers[i, MN]
+        words = layers[i, IFMAP] + layers[i, KN] + layers[i, MN]
+        took = down * across * (fill + time) - index_of_last
+        once += count * words
         cycles += count * took
-        latency += count * max(took, dram / dram_words_per_cycle)
-        dram_words += count * dram
+        waiting += count * max(took, words * cycles_per_word)
+        starved += count * took if words * cycles_per_word > took else 0.0
+        ifmap, filter_, psum = fetched(
+            dataflow, ifmap_c, filter_c, psum_words, width, down, across, wide, time, k, n, layers[i, KN],
+            layers[i, MN], layers[i, IFMAP], layers[i, TOUCHES],
+        )  # fmt: skip
+        ifmap_again += count * ifmap
+        filter_again += count * filter_
+        psum_again += count * psum * (1.0 + back)
         # Each operand streams through the array once a fold that does not hold it.
         ifmap_words += count * layers[i, MK] * (1.0 if dataflow == IS else across)
         filter_words += count * layers[i, KN] * (down if dataflow == OS else across if dataflow == IS else 1.0)
-        ofmap_words += count * layers[i, MN] * (1.0 if dataflow == OS else down)
+        folds = down * across * (height + width) if dataflow == OS else layers[i, MN] * (down - 1.0)
+        ofmap_words += count * (layers[i, MN] + folds)
+        psum_reads += 0.0 if dataflow == OS else back * count * layers[i, MN] * (down - 1.0)
+    words = once + ifmap_again + filter_again + psum_again
+    latency = max(waiting, words * cycles_per_word)
     _, latency_s, _, mac_j, sram_j, dram_j, idle_j = price(
         height, width, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz, macs, cycles,
-        latency, ifmap_words, filter_words, ofmap_words, 0.0, dram_words, 1.0, 1.0, tech, per_kb, curve,
+        latency, ifmap_words, filter_words, ofmap_words, psum_reads, words, 1.0, 1.0, tech, per_kb, curve,
     )  # fmt: skip
-    return latency_s, mac_j + sram_j + dram_j + idle_j
+    return (
+        row_folds, col_folds, tiles, row_idle, col_idle, vectors, ifmap_again, filter_again, psum_again,
+        starved / cycles, words * cycles_per_word / cycles, waiting / cycles, idle_j / (mac_j + sram_j + dram_j),
+        latency_s, mac_j + sram_j + dram_j + idle_j,
+    )  # fmt: skip

@@ -5,24 +5,17 @@ A learned model is helped by them; see `Features` and `Bounds`. None of them is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from designgym.cost_models.accelerator import _systolic_features_kernel as kernel
+from designgym.cost_models.accelerator.systolic_array import DESIGN, SystolicArray
 from designgym.cost_models.base import Columns
 
-if TYPE_CHECKING:
-    from designgym.cost_models.accelerator.systolic_array import SystolicArray
-
 NAMES = (
-    "row_folds", "col_folds", "tiles", "row_idle", "col_idle", "streamed_vectors", "ifmap_overflow",
-    "filter_overflow", "psum_overflow", "memory_bound",
+    "row_folds", "col_folds", "tiles", "row_idle", "col_idle", "streamed_vectors", "ifmap_again", "filter_again",
+    "psum_again", "starved", "words_over_cycles", "waiting", "idle_over_rest",
 )  # fmt: skip
 BOUNDED = ("latency_s", "energy_j")
-COUNTED_ON = (
-    "rows", "cols", "dataflow", "ifmap_sram_kb", "filter_sram_kb", "ofmap_sram_kb", "dram_words_per_cycle",
-)  # fmt: skip
 
 
 def features(model: SystolicArray, designs: Columns) -> Columns:
@@ -30,25 +23,32 @@ def features(model: SystolicArray, designs: Columns) -> Columns:
 
     row_folds, col_folds, tiles: in how many pieces the layers' matrices are cut along rows and columns of the array,
     and into both; row_idle, col_idle: share of the rows and columns left idle by the last piece, by
-    multiply-accumulates; streamed_vectors: tiles times the length of what streams through each (cycles less filling and
-    draining). ifmap_overflow, filter_overflow, psum_overflow: words of the layers whose input, weights or partial sums
-    do not fit into half of their SRAM, each counted once however often it is fetched. memory_bound: share of the
-    streaming time in layers that each word's crossing of the DRAM interface once takes longer than.
+    multiply-accumulates; streamed_vectors: tiles times the length of what streams through each. ifmap_again,
+    filter_again, psum_again: words fetched, or spilled and read back, beyond their first crossing of the DRAM interface,
+    since half of their SRAM does not hold them. words_over_cycles: time of all DRAM words over that of all compute;
+    starved: share of compute in layers that take longer to move each word once; waiting: the time of all layers if each
+    word moved once, over that of compute; idle_over_rest: the share of idle power in the bound of energy_j, over the
+    rest's. None is a metric, but whole-network counts follow from them: cycles, sram_words and dram_words are no more
+    to be learned. What is left is how layers that compute and layers that wait add up to latency_s and energy_j.
     """
-    columns = [np.asarray(designs[name], np.float64) for name in COUNTED_ON]
-    layers, macs, buffered, _ = model._network
-    return dict(zip(NAMES, kernel.count_features(*columns, layers, macs, buffered), strict=True))
+    counted = _counted(model, designs)
+    return {name: counted[name] for name in NAMES}
 
 
 def bounds(model: SystolicArray, designs: Columns) -> Columns:
     """Return lower bounds of latency_s and energy_j, each float64 (n,), finite and above 0.
 
-    They are what the two come to where the SRAMs hold whatever is used again: every word crosses the DRAM interface
-    once, and no partial sum is read back. A layer takes at least its compute cycles. Each equals its metric on designs
-    whose SRAMs are that large (and, for energy_j, whose partial sums are never summed up in SRAM), and is far below it
-    on the rest; a clock beyond the last of the voltage curve goes on along its last slope.
+    A roofline of the whole network: the longer of all compute and all DRAM traffic, as if compute and traffic of
+    different layers overlapped, or of each layer's compute and its words moved once, whichever is higher; and the
+    energy at that latency. Each equals its metric where every layer computes longer than it moves words, or every one
+    moves longer: on 70 % of `SystolicArray-v0`, ResNet-50. Alone it is 5.3 and 2.0 % off (relative RMSE, 100,000
+    uniform designs). A clock beyond the last of the voltage curve goes on along its last slope.
     """
-    columns = [np.asarray(designs[name], np.float64) for name in (*COUNTED_ON, "clock_hz")]
-    layers, macs, _, index_of_last = model._network
-    found = kernel.count_bounds(*columns, layers, macs, index_of_last, *model._tables)
-    return dict(zip(BOUNDED, found, strict=True))
+    counted = _counted(model, designs)
+    return {name: counted[name] for name in BOUNDED}
+
+
+def _counted(model: SystolicArray, designs: Columns) -> Columns:
+    columns = [np.asarray(designs[name], np.float64) for name in DESIGN]
+    found = kernel.count_features(*columns, *model._network, *model._tables)
+    return dict(zip((*NAMES, *BOUNDED), found, strict=True))

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, ColumnSpec, batch_length
 
+PRODUCTS = 64
 FEW = 16  # a number of at most so many values has an indicator each, beside its share
 
 Floats = NDArray[np.float64]
@@ -26,13 +28,15 @@ def features(specs: Sequence[ColumnSpec], designs: Columns) -> Floats:
 
 
 def further_features(specs: Sequence[ColumnSpec], designs: Columns) -> Floats:
-    """Return what smooth models see of the numbers besides `features`, float64 (n, f), each within [0, 1].
+    """Return what smooth models see of the numbers besides `features`, float64 (n, f), each within [-1, 1].
 
     Per number above 0: its share on the other scale (linear where the spec says log, else in logarithms), and that of
-    its inverse, since work is divided among units. Per number of 3 to FEW values: an indicator for each of them.
+    its inverse, since work is divided among units. Per number of 3 to FEW values: an indicator for each of them. Where
+    they come to at most PRODUCTS columns: per choice of a category, its indicator times the share of each number, in
+    logarithms where it is above 0, so that a choice may have slopes of its own.
     """
     n = _checked(specs, designs)
-    parts: list[Floats] = []
+    parts: list[Floats] = _slopes(specs, designs)
     for spec in specs:
         if spec.kind in ("categorical", "permutation"):
             continue
@@ -44,6 +48,20 @@ def further_features(specs: Sequence[ColumnSpec], designs: Columns) -> Floats:
         if 2 < spec.choices <= FEW:
             parts.append(_indicators(spec, values))
     return np.concatenate(parts, axis=1) if parts else np.empty((n, 0))
+
+
+def _slopes(specs: Sequence[ColumnSpec], designs: Columns) -> list[Floats]:
+    numbers = [spec for spec in specs if spec.kind not in ("categorical", "permutation")]
+    choices = [spec for spec in specs if spec.kind == "categorical"]
+    if len(numbers) * sum(spec.choices for spec in choices) > PRODUCTS or not (numbers and choices):
+        return []
+    shares = [_features(replace(spec, log=spec.low > 0), np.asarray(designs[spec.name])) for spec in numbers]
+    slopes = np.concatenate(shares, axis=1) - 0.5
+    return [
+        slopes * (np.asarray(designs[spec.name]) == choice)[:, None]
+        for spec in choices
+        for choice in range(spec.choices)
+    ]
 
 
 def _checked(specs: Sequence[ColumnSpec], designs: Columns) -> int:
