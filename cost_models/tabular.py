@@ -67,10 +67,10 @@ class PricedRows:
 
     def find(self, designs: Columns) -> NDArray[np.int64]:
         """Return each design's row, int64 (n,), -1 where it is not among them."""
-        from designgym.cost_models._memory_kernel import insert
+        from designgym.cost_models._memory_kernel import find
 
         keys, whole = self._keys_of(designs)
-        rows, _ = insert(self._slots, self._keys, len(self), keys, len(self))  # at its limit it adds nothing
+        rows = find(self._slots, self._keys, keys)
         return rows if whole is None else np.where(whole, rows, -1)
 
     def come_to(self, rows: NDArray[np.int64]) -> Columns:

@@ -179,9 +179,9 @@ def _chunks(problem: DesignProblem, agent: str, n: int, seed: int) -> Iterator[C
     # Chance comes late to the last designs of a small space: what is left of it is taken in its order.
     if left and problem.space.size <= LISTED:
         for designs in problem.space.enumerate(CHUNK):
-            new = np.flatnonzero(seen.add(designs))[:left]
-            held.append(rows_of(designs, new))
-            left -= len(new)
+            rest = np.flatnonzero(seen.add(designs))[:left]
+            held.append(rows_of(designs, rest))
+            left -= len(rest)
     if any(map(batch_length, held)):
         yield _joined(held)
 
@@ -216,8 +216,8 @@ def _priced_slowly(
             something.wait(WAIT_S)
             something.clear()
             for id, got in executor.finished():
-                row = rows_of(designs, slice(id.number, id.number + 1))
-                found[id.number] = checked(problem.cost_model, got, row, problem.space, 1)
+                one = rows_of(designs, slice(id.number, id.number + 1))
+                found[id.number] = checked(problem.cost_model, got, one, problem.space, 1)
             report(len(found))
     finally:
         executor.close()

@@ -78,6 +78,16 @@ def test_the_contract_of_a_cost_model_and_its_digest(rows) -> None:
     assert fewer != model
 
 
+def test_a_copy_whose_memory_may_not_be_written_to_prices_alike(rows) -> None:
+    # So a worker gets it, which shares the memory with others.
+    buffers: list[pickle.PickleBuffer] = []
+    text = pickle.dumps(dataset_cost_model(rows), protocol=5, buffer_callback=buffers.append)
+    copy = pickle.loads(text, buffers=[bytes(one.raw()) for one in buffers])
+    got = copy.evaluate(rows.designs)
+    assert np.array_equal(got["violation"], rows.violation)
+    assert np.array_equal(got["latency_s"], rows.metrics["latency_s"], equal_nan=True)
+
+
 def test_no_rows_and_doubles_are_refused(rows) -> None:
     with pytest.raises(ValueError, match="must hold a design to be a cost model, got none"):
         dataset_cost_model(rows.take(slice(0)))
