@@ -96,10 +96,14 @@ def check_metrics(model: CostModel) -> None:
 
 
 def check_suffix(model: str, metric: Metric) -> None:
-    """Check that a metric's name ends in its unit: latency_s, edp_js, sram_words; one without unit needs no ending."""
+    """Check that a metric's name ends in its unit: latency_s, edp_js, sram_words; one without unit needs no ending.
+
+    After the unit there may be which end of an interval it is: latency_s_lo90, latency_s_hi90.
+    """
+    stem = re.sub(r"_(lo|hi)\d+$", "", metric.name)
     suffix = re.sub(r"\W+", "", metric.unit.replace("/", "_per_")).lower()
     if metric.unit not in DIMENSIONLESS:
-        fits = any(f"_{metric.name}".endswith(f"_{ending}") for ending in (suffix, f"{suffix}s"))
+        fits = any(f"_{stem}".endswith(f"_{ending}") for ending in (suffix, f"{suffix}s"))
         require(
             fits,
             f"{model}: the name of a metric in {metric.unit} must end in its unit, got {metric.name!r}. "

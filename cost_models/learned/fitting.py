@@ -47,6 +47,7 @@ def fit_surrogate(
     dataset: Dataset,
     *,
     model: str = "ensemble",
+    classifier: str = "ensemble",
     targets: Sequence[str] = (),
     split: str = "random",
     further: Sequence[str] = (),
@@ -60,7 +61,8 @@ def fit_surrogate(
 ) -> FittedSurrogate:
     """Learn what designs cost from those priced.
 
-    model: one of `regressors.regressor_names()`. targets: metrics, all by default. split: what is held out, see
+    model: one of `regressors.regressor_names()`. classifier: of which designs can be built, one of
+    `feasibility.CLASSIFIERS`. targets: metrics, all by default. split: what is held out, see
     `split_dataset`; further: splits by which other models are fitted, to score them alone. beside: the cost model of
     each problem of the dataset, whose features and bounds are then used, those in `uses`. curve: whether to make a
     learning curve; by default up to CURVE_UP_TO training designs. Faithful rows alone are learned from, if there are
@@ -76,7 +78,7 @@ def fit_surrogate(
     for how in (split, *further):
         parts = split_dataset(dataset, how, seed, test, calibration)
         tell(f"split by {parts.name}")
-        fits.append(_fit(dataset, known, parts, learned, model, seed, beside, tell))
+        fits.append(_fit(dataset, known, parts, learned, (model, classifier), seed, beside, tell))
         held = dataset.take(parts.test), known.take(parts.test)
         scored.append(score_rows(fits[-1], *held, how, parts.meaning, parts.name == "random"))
     parts = split_dataset(dataset, split, seed, test, calibration)
@@ -125,7 +127,7 @@ def refuse_other_data(surrogate: Surrogate, dataset: Dataset) -> None:
 
 
 def _fit(
-    dataset: Dataset, known: Known, parts: Split, learned: tuple[Metric, ...], model: str, seed: int,
+    dataset: Dataset, known: Known, parts: Split, learned: tuple[Metric, ...], models: tuple[str, str], seed: int,
     beside: Sequence[Any], tell: Progress,
 ) -> Surrogate:  # fmt: skip
     """Fit to the training rows of a split and calibrate on its calibration rows."""
@@ -140,13 +142,15 @@ def _fit(
     good, of_good = train.take(can), of_train.take(can)
     values = {metric.name: good.metrics[metric.name] for metric in learned}
     regressors = fit_metrics(
-        dataset.specs, good.designs, values, features=of_good.features, bounds=of_good.bounds, model=model, seed=seed,
-        progress=tell,
+        dataset.specs, good.designs, values, features=of_good.features, bounds=of_good.bounds, model=models[0],
+        seed=seed, progress=tell,
     )  # fmt: skip
     feasibility = None
     if not can.all():
         tell(f"feasibility: {len(train):,} designs")
-        feasibility = fit_feasibility(dataset.specs, train.designs, can, features=of_train.features, seed=seed)
+        feasibility = fit_feasibility(
+            dataset.specs, train.designs, can, features=of_train.features, model=models[1], seed=seed
+        )
     tell("intervals and domain")
     one = int(dataset.problem[0]) if len(np.unique(dataset.problem)) == 1 else None
     surrogate = Surrogate(

@@ -107,7 +107,7 @@ def _held_out(kind: str, labels: NDArray[np.str_], which: str) -> str:
 
 def _of(name: str, held: NDArray[np.bool_], rng: np.random.Generator, calibration: int, meaning: str) -> Split:
     test, rest = np.flatnonzero(held), np.flatnonzero(~held)
-    # What agents hold out may leave few: calibration never takes more than a third of what is left.
+    # What an agent holds out may leave few: calibration never takes more than half of what is left.
     order = rng.permutation(rest)
-    cut = min(calibration, len(rest) // 3)
+    cut = min(calibration, len(rest) // 2)
     return Split(name, np.sort(order[cut:]), np.sort(order[:cut]), test, meaning)

@@ -44,7 +44,7 @@ def true_figure(metric: Metric, held: Held) -> Figure:
         "line": {"color": "@muted", "width": 1.4, "dash": "dash"}, "hoverinfo": "skip",
     }]  # fmt: skip
     for name, which, colour, symbol in (
-        ("true value inside its interval", inside, "@agent-0/0.55", "circle"),
+        ("inside its interval", inside, "@agent-0/0.55", "circle"),
         ("outside", ~inside, "@agent-1", "diamond-open"),
     ):
         told = f"true %{{x:.4g}}, predicted %{{y:.4g}} {plain_text(unit)}<extra></extra>"

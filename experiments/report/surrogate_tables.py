@@ -33,7 +33,7 @@ def errors_table(scored: Scored) -> str:
     tops = list(next(iter(scored.metrics.values())).regret)
     head = [
         "metric", "relative RMSE", "RMSE / mean", "RMSE / range", "R²", "Spearman", "Kendall",
-        *(f"regret, best of {k}" for k in tops),
+        *(f"regret<small>best of {k}</small>" for k in tops),
     ]  # fmt: skip
     rows = []
     for name, one in scored.metrics.items():
