@@ -28,7 +28,10 @@ for _ in range(2):
             os.setsid()
             os.execv(sleeper[0], sleeper)
         os._exit(0)
+for _ in range(2):
+    os.wait()
 subprocess.Popen(sleeper)
+open("started", "w").close()
 print("started", flush=True)
 """
 
@@ -62,11 +65,11 @@ def marked(word: str) -> list[int]:
     return found
 
 
-def gone(word: str, within_s: float = 5.0) -> bool:
-    until = time.monotonic() + within_s
-    while marked(word) and time.monotonic() < until:
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
         time.sleep(0.02)
-    return not marked(word)
+    return condition()
 
 
 def test_a_command_that_ends_well(run) -> None:
@@ -146,33 +149,34 @@ threading.Thread(target=run).start()
 def test_a_dead_worker_takes_it_along(number: signal.Signals, mark: str, tmp_path: Path) -> None:
     text = SESSIONS + "time.sleep(60)"
     worker = subprocess.Popen([sys.executable, "-c", WORKER, text, mark, str(tmp_path)])
-    until = time.monotonic() + 20
-    while len(marked(mark)) < 7 and time.monotonic() < until:  # it, five sleepers, and the worker
-        time.sleep(0.02)
-    assert len(marked(mark)) >= 7
+    assert within(30, (tmp_path / "started").exists)
+    assert within(5, lambda: len(marked(mark)) == 7)  # it, five sleepers, and the worker
     worker.send_signal(number)
     worker.wait()
-    assert gone(mark)
+    assert within(5, lambda: not marked(mark))
 
 
-FORKED = WORKER.replace(
-    "threading.Thread(target=run).start()",
-    "threading.Thread(target=run).start()\nimport os, time\ntime.sleep(1)\nif os.fork() == 0: time.sleep(9)",
+FORKED = (
+    WORKER
+    + """
+import os, time
+while not os.path.exists(directory + "/started"):
+    time.sleep(0.02)
+if os.fork() == 0:
+    open(directory + "/forked", "w").close()
+    time.sleep(60)
+"""
 )
 
 
 def test_a_process_that_the_worker_forked_does_not_hide_its_death(mark: str, tmp_path: Path) -> None:
     """A fork without exec, as multiprocessing makes, holds the pipe whose end says that the worker is gone."""
-    worker = subprocess.Popen([sys.executable, "-c", FORKED, "import time; time.sleep(60)", mark, str(tmp_path)])
-    until = time.monotonic() + 20
-    while len(marked(mark)) < 3 and time.monotonic() < until:  # it, the worker, and the worker's fork
-        time.sleep(0.02)
+    worker = subprocess.Popen([sys.executable, "-c", FORKED, SESSIONS + "time.sleep(60)", mark, str(tmp_path)])
+    assert within(30, (tmp_path / "forked").exists)
+    assert within(5, lambda: len(marked(mark)) == 8)
     worker.kill()
     worker.wait()
-    time.sleep(1.5)
-    assert len(marked(mark)) == 1  # the fork
-    (fork,) = marked(mark)
-    os.kill(fork, signal.SIGKILL)
+    assert within(5, lambda: len(marked(mark)) == 1)  # the fork, which is none of the command's
 
 
 def test_an_interrupted_worker_takes_it_along(mark: str, tmp_path: Path) -> None:
@@ -181,12 +185,10 @@ def test_an_interrupted_worker_takes_it_along(mark: str, tmp_path: Path) -> None
     worker = subprocess.Popen(
         [sys.executable, "-c", text, SESSIONS + "time.sleep(60)", mark, str(tmp_path)], stderr=subprocess.PIPE
     )
-    until = time.monotonic() + 20
-    while len(marked(mark)) < 7 and time.monotonic() < until:
-        time.sleep(0.02)
+    assert within(30, (tmp_path / "started").exists)
     worker.send_signal(signal.SIGINT)
     assert b"KeyboardInterrupt" in worker.communicate(timeout=20)[1]
-    assert gone(mark, within_s=0.5)
+    assert marked(mark) == []  # by the time that it ends
 
 
 def test_processors_are_limited(run) -> None:
@@ -254,7 +256,7 @@ def test_a_command_that_cannot_start_is_an_outcome(tmp_path: Path) -> None:
 def test_a_launcher_that_dies_is_an_outcome_and_leaves_no_command(run, mark) -> None:
     outcome = run("import os, sys, time; os.kill(os.getppid(), 9); time.sleep(60)", mark)
     assert outcome.error == "its launcher died"
-    assert gone(mark)
+    assert within(5, lambda: not marked(mark))
 
 
 @pytest.mark.parametrize("given", [{"seconds": 0}, {"memory_byte": -1}, {"cpu_s": float("nan")}])
