@@ -4,6 +4,10 @@ The file is one of `designgym.cost_models.simulators.spec`, whose placeholders a
 """
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, CostModel
 from designgym.cost_models.simulators.command import CommandCostModel
@@ -12,7 +16,7 @@ from designgym.cost_models.simulators.spec import SimulatorError
 from designgym.cost_models.simulators.templates import Knob
 from designgym.cost_models.simulators.written import Value
 from designgym.envs.orders import Permutation, Subset
-from designgym.envs.parameters import Categorical
+from designgym.envs.parameters import Categorical, Parameter
 from designgym.envs.problem import DesignProblem
 from designgym.envs.space import DesignSpace
 
@@ -48,12 +52,16 @@ def knobs_of(space: DesignSpace) -> tuple[Knob, ...]:
     """What templates may know of a space's parameters: their names, and the names that they take."""
     knobs = []
     for parameter in space.parameters:
+        texts: tuple[str, ...] = ()
         if isinstance(parameter, Categorical):
-            knobs.append(Knob(parameter.name, parameter.choices))
+            texts = parameter.choices
         elif isinstance(parameter, Permutation):
-            knobs.append(Knob(parameter.name, parameter.items, many=True))
-        else:
-            knobs.append(Knob(parameter.name, many=isinstance(parameter, Subset)))
+            texts = parameter.items
+        many = isinstance(parameter, Permutation | Subset)
+        idle = None
+        if parameter.when is not None:
+            (idle,) = _values_of(parameter, [np.array([value]) for value in parameter.default_columns])
+        knobs.append(Knob(parameter.name, texts, many, idle))
     return tuple(knobs)
 
 
@@ -66,13 +74,13 @@ class DesignValues:
     def __call__(self, designs: Columns) -> list[dict[str, Value]]:
         """Return one mapping for each design."""
         designs = self.space.canonical(designs)
-        lists: dict[str, list[Value]] = {}
-        for parameter in self.space.parameters:
-            columns = parameter.describe([designs[name] for name in parameter.columns])
-            if isinstance(parameter, Permutation):
-                lists[parameter.name] = [tuple(text.split(",")) for text in columns[0]]
-            elif isinstance(parameter, Subset):
-                lists[parameter.name] = list(zip(*columns, strict=True))
-            else:
-                lists[parameter.name] = columns[0]
+        lists = {p.name: _values_of(p, [designs[name] for name in p.columns]) for p in self.space.parameters}
         return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+
+
+def _values_of(parameter: Parameter, columns: list[NDArray[Any]]) -> list[Value]:
+    """Return a parameter's values, one a design, from its columns."""
+    described = parameter.describe(columns)
+    if isinstance(parameter, Permutation):
+        return [tuple(text.split(",")) for text in described[0]]
+    return list(zip(*described, strict=True)) if isinstance(parameter, Subset) else described[0]

@@ -4,7 +4,7 @@ Each design is run in a directory of its own under limits (`process`), with noth
 files but numbers and names that were checked or escaped (`templates`). What goes wrong is a failed evaluation with a
 reason of one line and the end of what the program printed; what the file calls infeasible is a result.
 
-Error: the program's own. Cost: about 20 ms a design beside the program, 25 more where regular expressions are read.
+Error: the program's own. Cost: about 20 ms a design beside the program, 30 more where regular expressions are read.
 """
 
 import math

@@ -49,7 +49,7 @@ def _made(spec: SimulatorSpec, folder: Path, knobs: Sequence[Knob], values: Valu
         for name, source in files_below(where, folder / given).items():
             stamps.append((f"{where}/{name}", stamped(where, source)))
     spec = _with_plain_sources(spec)
-    names = {knob.name: [knob.many, *knob.texts] for knob in knobs}
+    names = {knob.name: [knob.many, knob.idle, *knob.texts] for knob in knobs}
     return CommandCostModel(
         spec,
         tuple(Metric(name, one.unit, one.better, one.meaning) for name, one in spec.metrics.items()),

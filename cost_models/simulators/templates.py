@@ -31,11 +31,15 @@ BARE = re.compile(r"(?!-)[A-Za-z0-9_.+-]+")
 
 @dataclass(frozen=True)
 class Knob:
-    """A parameter as templates see it. texts: the names that it may take, or whose order it is; none for numbers."""
+    """A parameter as templates see it. texts: the names that it may take, or whose order it is; none for numbers.
+
+    many: its value is a tuple. idle: what is written of it where it does not matter, None where it always does.
+    """
 
     name: str
     texts: tuple[str, ...] = ()
-    many: bool = False  # its value is a tuple
+    many: bool = False
+    idle: Value | None = None
 
 
 @dataclass(frozen=True)

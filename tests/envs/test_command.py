@@ -25,7 +25,7 @@ from designgym.envs import (
     Subset,
     register_problem,
 )
-from designgym.envs.command import DesignValues, knobs_of, priced_by_command
+from designgym.envs.command import DesignValues, knobs_of, priced_by_command, simulator_of
 from designgym.envs.registry import make_problem
 
 SPACE = DesignSpace(
@@ -92,8 +92,9 @@ def test_columns_become_values() -> None:
     as_floats = {name: column.astype(np.float64) for name, column in designs.items()}
     assert DesignValues(SPACE)(as_floats) == values
     assert pickle.loads(pickle.dumps(DesignValues(SPACE))) == DesignValues(SPACE)
-    assert [(knob.name, knob.texts, knob.many) for knob in knobs_of(SPACE)][4:7] == [
-        ("kind", ("a", "b"), False), ("loops", ("m", "n", "k"), True), ("banks", (), True),
+    assert [(knob.name, knob.texts, knob.many, knob.idle) for knob in knobs_of(SPACE)][2:7] == [
+        ("policy", ("lru", "fifo"), False, None), ("depth", (), False, 4), ("kind", ("a", "b"), False, "b"),
+        ("loops", ("m", "n", "k"), True, None), ("banks", (), True, None),
     ]  # fmt: skip
 
 
@@ -117,6 +118,18 @@ def test_a_registered_problem_takes_it_and_meters_it(written, registrations_forg
     assert pickle.loads(pickle.dumps(problem)).cost_model == problem.cost_model
     with pytest.raises(ValueError, match="the cost model has no metric 'energy_j'"):
         make_problem("ByHand", cost_model=f"command:{written()}", objective="energy_j")
+
+
+def test_what_is_written_of_an_idle_parameter_counts(written) -> None:
+    """A stored result is found by the names of the design, in which an idle parameter has none."""
+    parent = Categorical("policy", ("lru", "fifo"))
+    versions = set()
+    for default in (1, 2):
+        space = DesignSpace(parent, Integer("depth", 1, 9, default=default, when=("policy", ("fifo",))))
+        model = simulator_of(space, written(command=["true", "{depth}"]))
+        assert model.arguments[1].filled(model.values(space.parse({"policy": "lru"}))[0]) == str(default)
+        versions.add(model.version)
+    assert len(versions) == 2
 
 
 @pytest.mark.parametrize(
