@@ -62,7 +62,7 @@ def test_it_is_a_cost_model(make) -> None:
     assert model.slow
     assert model.stored
     assert isinstance(model, ReportsFailures)
-    check_cost_model(model, model.values.space.sample(3, np.random.default_rng(0)))
+    check_cost_model(model, model.values.space.sample(2, np.random.default_rng(0)))
     empty = {name: column[:0] for name, column in model.values.space.sample(1, np.random.default_rng(0)).items()}
     columns, failures = model.evaluate_reporting(empty)
     assert {name: column.shape for name, column in columns.items()} == {"cycles": (0,), "violation": (0,)}

@@ -10,13 +10,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from designgym.cost_models.simulators.spec import SimulatorError
 from designgym.cost_models.simulators.templates import Knob, argument, file_content, file_text
 from designgym.cost_models.simulators.written import WRITTEN, number_text
 
+FEW = settings(max_examples=40, deadline=None)
 KNOBS = (Knob("rows"), Knob("policy", ("lru", "fifo-2")), Knob("wild", ("a b",)), Knob("loops", ("m", "n"), many=True))
 VALUES = {"rows": 8, "policy": "fifo-2", "wild": "a b", "loops": ("n", "m")}
 
@@ -26,6 +27,7 @@ def test_placeholders_are_replaced_and_doubled_braces_are_braces() -> None:
     assert made.filled(VALUES) == "8{rows} {fifo-2} }{ n+m"
 
 
+@FEW
 @given(st.text(), st.text(alphabet="{}rows!.[]:0"))
 def test_what_was_put_in_is_never_looked_at_again(before: str, value: str) -> None:
     text = before.replace("{", "{{").replace("}", "}}")
@@ -71,6 +73,7 @@ def test_bare_names_and_negative_numbers_are_arguments() -> None:
     assert argument("f", "{k}", [Knob("k", ("a_B.9+-",))], ",").filled({"k": "a_B.9+-"}) == "a_B.9+-"
 
 
+@FEW
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**62), 2**62))
 def test_numbers_read_back_as_the_same(value: float) -> None:
     text = number_text(value)
@@ -90,6 +93,7 @@ def test_numbers_of_numpy_are_written_plainly() -> None:
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
+@FEW
 @given(NAMES, NAMES)
 def test_names_are_escaped_for_json_and_yaml(one: str, two: str) -> None:
     knobs = [Knob("a", (one,)), Knob("b", (two, one), many=True)]
@@ -100,6 +104,7 @@ def test_names_are_escaped_for_json_and_yaml(one: str, two: str) -> None:
     assert yaml.safe_load(as_yaml) == {"x": one, "y": [1, [two, one]], "z": [one]}
 
 
+@FEW
 @given(NAMES, NAMES)
 def test_names_are_escaped_in_csv(one: str, two: str) -> None:
     made = file_text("f", "csv", "x,y,z\n{a},1,{b}\n", [Knob("a", (one,)), Knob("b", (two,))], ",")
@@ -107,6 +112,7 @@ def test_names_are_escaped_in_csv(one: str, two: str) -> None:
     assert rows == [["x", "y", "z"], [one, "1", two]]
 
 
+@FEW
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Cn"]), max_size=20))
 def test_names_are_escaped_in_xml(name: str) -> None:
     made = file_text("f", "xml", "<a x='{k}' y=\"{k}\">{k}</a>", [Knob("k", (name,))], ",")
@@ -158,6 +164,7 @@ def test_content_is_written_as_values() -> None:
     assert yaml.safe_load(file_content("f", "yaml", content, KNOBS, ",").filled(VALUES)) == wanted
 
 
+@FEW
 @given(NAMES, st.floats(allow_nan=False, allow_infinity=False))
 def test_content_escapes_names_and_keeps_numbers(name: str, number: float) -> None:
     knobs = [Knob("a", (name,)), Knob("x")]
