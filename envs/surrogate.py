@@ -51,10 +51,11 @@ def cost_model_of(origin: Mapping[str, Any], path: str) -> Any:
     """
     from designgym.envs.registry import make_problem
 
-    options = dict(origin["options"])
-    held = [name for name in ("cost_model", "cheap") if is_cost_model_file(options.get(name))]
-    if held:
-        raise ValueError(f"{path} needs the features of {options[held[0]]}, which is not run from there. Fit without.")
+    # Neither what is wanted nor a second model changes what this one knows.
+    options = {name: value for name, value in origin["options"].items() if name not in ("objective", "cheap")}
+    held = options.get("cost_model")
+    if is_cost_model_file(held):
+        raise ValueError(f"{path} needs what {held} knows of a design, which is not run from there. Fit without.")
     try:
         return make_problem(origin["id"], **options).cost_model
     except Exception as error:

@@ -80,8 +80,6 @@ def cost_models_of(dataset: Dataset, path: str) -> list[Any]:
     from designgym.envs.surrogate import cost_model_of
 
     return [
-        None
-        if any(is_cost_model_file(origin.options.get(name)) for name in ("cost_model", "cheap"))
-        else cost_model_of(vars(origin), path)
+        None if is_cost_model_file(origin.options.get("cost_model")) else cost_model_of(vars(origin), path)
         for origin in dataset.origins
     ]

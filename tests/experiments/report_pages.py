@@ -43,7 +43,7 @@ def show(chromium: Chromium, path: Path, **window: Any) -> None:
     chromium.wait_for("['drawn', 'failed'].includes(document.documentElement.dataset.report)")
 
 
-def drawn(chromium: Chromium, path: Path, **window: Any) -> None:
+def drawn(chromium: Chromium, path: Path, least: int = 4, **window: Any) -> None:
     """Show a page and fail on a script error, a request to anywhere, or a figure without something to see."""
     show(chromium, path, **window)
     status = json.loads(chromium.evaluate("document.getElementById('figures-status').textContent"))
@@ -51,7 +51,7 @@ def drawn(chromium: Chromium, path: Path, **window: Any) -> None:
     assert status["errors"] == []
     assert [url for url in chromium.requests if url != path.resolve().as_uri() and not url.startswith("data:")] == []
     assert {figure["id"] for figure in status["figures"]} == set(figures(path))
-    assert len(status["figures"]) >= 4
+    assert len(status["figures"]) >= least
     for figure in status["figures"]:
         assert max(figure["points"]) > 1, f"{figure['id']} has no data"
         drawn_as = ".trace path, .point path, .points path, .hm image"
