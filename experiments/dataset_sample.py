@@ -6,8 +6,6 @@ that agents go to are priced as the agents ask for them.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +18,10 @@ from designgym.agents.seen import Seen
 from designgym.cost_models.base import Columns, batch_length
 from designgym.cost_models.dataset import Dataset, Origin
 from designgym.envs import DesignProblem
-from designgym.envs.problem import checked, priced
 from designgym.envs.ranking import rows_of
 from designgym.envs.registry import full_id, make_problem, problem_options
 from designgym.experiments.dataset_found import own_violation
-from designgym.experiments.executor import Id, Threads
+from designgym.experiments.dataset_pricing import joined, priced_at_once, priced_slowly
 from designgym.experiments.index import parameter_fields
 from designgym.experiments.plain import plain
 
@@ -37,8 +34,6 @@ ENOUGH_NEW = 0.1  # share of a run's designs: with less, an agent's further runs
 CHUNK = 100_000  # designs priced at a time
 LISTED = 10_000_000  # designs of a space that is walked through for the last of them
 BARREN = 4  # batches in a row without a new design, after which chance is taken to find no more
-FIRST, WORTH_S = 1024, 0.2
-WAIT_S = 0.5
 
 Progress = Callable[[int, int], None]
 
@@ -148,11 +143,15 @@ def _spread(
     slow = bool(getattr(problem.cost_model, "slow", False))
     for designs in _chunks(problem, ASKED[how], n, seed):
         count = batch_length(designs)
-        report = (lambda some, done=done: progress(done + some, n)) if progress is not None else (lambda _: None)
+
+        def report(some: int, before: int = done) -> None:
+            if progress is not None:
+                progress(before + some, n)
+
         if slow:
-            metrics, said = _priced_slowly(problem, designs, workers, report)
+            metrics, said = priced_slowly(problem, designs, workers, report)
         else:
-            metrics, said = _priced_at_once(problem, designs, report), ""
+            metrics, said = priced_at_once(problem, designs, report), ""
         whole = np.isfinite(metrics["violation"])
         violation = metrics.pop("violation")[whole]
         index = np.arange(done, done + count)[whole]
@@ -174,7 +173,7 @@ def _chunks(problem: DesignProblem, agent: str, n: int, seed: int) -> Iterator[C
         held.append(rows_of(designs, new))
         left -= int(new.sum())
         if sum(map(batch_length, held)) >= CHUNK:
-            yield _joined(held)
+            yield joined(held)
             held = []
     # Chance comes late to the last designs of a small space: what is left of it is taken in its order.
     if left and problem.space.size <= LISTED:
@@ -183,47 +182,7 @@ def _chunks(problem: DesignProblem, agent: str, n: int, seed: int) -> Iterator[C
             held.append(rows_of(designs, rest))
             left -= len(rest)
     if any(map(batch_length, held)):
-        yield _joined(held)
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _priced_at_once(problem: DesignProblem, designs: Columns, report: Callable[[int], None]) -> Columns:
-    """Price with a model that takes batches, in slices that grow until one takes long enough to be worth a report."""
-    parts, done, size = list[Columns](), 0, FIRST
-    while done < batch_length(designs):
-        begun, rows = time.perf_counter(), rows_of(designs, slice(done, done + size))
-        parts.append(priced(problem.cost_model, rows, problem.space, batch_length(rows)))
-        done += batch_length(rows)
-        size *= 2 if time.perf_counter() - begun < WORTH_S else 1
-        report(done)
-    return _joined(parts)
-
-
-def _priced_slowly(
-    problem: DesignProblem, designs: Columns, workers: int, report: Callable[[int], None]
-) -> tuple[Columns, str]:
-    """Price with a slow cost model, several designs at a time, in threads; return also why the first failure was."""
-    something, n = threading.Event(), batch_length(designs)
-    executor = Threads({"": problem.cost_model}, workers, something.set)
-    found: dict[int, Columns] = {}
-    try:
-        for row in range(n):
-            executor.submit(Id("", "", row), rows_of(designs, slice(row, row + 1)))
-        while len(found) < n:
-            something.wait(WAIT_S)
-            something.clear()
-            for id, got in executor.finished():
-                one = rows_of(designs, slice(id.number, id.number + 1))
-                found[id.number] = checked(problem.cost_model, got, one, problem.space, 1)
-            report(len(found))
-    finally:
-        executor.close()
-    names = [*(metric.name for metric in problem.cost_model.metrics), "violation"]
-    error = next((executor.errors[id].reason for id in sorted(executor.errors)), "")
-    return {name: np.concatenate([found[row][name] for row in range(n)]) for name in names}, error
+        yield joined(held)
 
 
 # -- gone to by agents ------------------------------------------------------------------------------------------------
