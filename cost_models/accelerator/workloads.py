@@ -49,7 +49,7 @@ def workload(name: str) -> tuple[Layer, ...]:
     if file:
         return _from_file(file[1], _options(name, file[2] or ""))
     base, _, text = name.partition(":")
-    builders = {**NETWORKS, "gemm": _gemm, "conv": _conv}
+    builders: dict[str, Callable[..., tuple[Layer, ...]]] = {**NETWORKS, "gemm": _gemm, "conv": _conv}
     if base not in builders:
         raise ValueError(
             f"workload must be one of {', '.join(NETWORKS)}, {OTHER_FORMS}; got {name!r}.{_nearest(base, builders)}"

@@ -33,6 +33,19 @@ def cost_models(
     print_figures(measure(simulator_python), json)
 
 
+@bench.command("scale-sim")
+def scale_sim(
+    designs: Annotated[int | None, typer.Option(min=2, help="Designs to simulate; 100 by default.")] = None,
+    workload: Annotated[str | None, typer.Option(help="Layers small enough to be simulated in seconds.")] = None,
+    json: Json = False,
+) -> None:
+    """Simulate random designs with SCALE-Sim: seconds each, and how near the closed form comes."""
+    from designgym.experiments.bench import scale_sim as study
+
+    say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
+    print_figures(study.scale_sim(designs or study.DESIGNS, workload or study.WORKLOAD, say), json)
+
+
 @bench.command("sweeps")
 def sweeps(
     quick: Annotated[bool, typer.Option("--quick", help="A minute's version: shorter sweeps, fewer cases.")] = False,
@@ -185,6 +198,18 @@ def diffusion(
     from designgym.experiments.bench.diffusion_run import run
 
     run(agents, evaluations, seeds, budget, out, workers, quick, silent, json)
+
+
+@bench.command("surrogate")
+def surrogate(
+    out: Annotated[Path | None, typer.Option(help="Directory of finished parts; goes on there.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: few designs.")] = False,
+    json: Json = False,
+) -> None:
+    """Learn cost models from priced designs: errors on others, by how many were learned from, and prices a design."""
+    from designgym.experiments.bench.surrogate import surrogate as measure
+
+    print_figures(measure(quick, out, lambda line: print(line, file=sys.stderr, flush=True)), json)
 
 
 def print_figures(result: dict[str, Any], json: bool) -> None:

@@ -147,6 +147,14 @@ def test_it_prices_the_problem_of_the_closed_form() -> None:
     assert again["cycles"][0] == found.metrics["cycles"][1]
 
 
+def test_what_is_known_before_it_is_simulated_is_that_of_the_closed_form() -> None:
+    batch = designs(dataflow=[0, 1, 2])
+    known, closed = ScaleSim(SMALL).features(batch), SystolicArray(SMALL, psum="scalesim").features(batch)
+    assert known.keys() == closed.keys()
+    for name, column in closed.items():
+        np.testing.assert_array_equal(known[name], column)
+
+
 def test_a_clock_that_no_supply_allows_is_not_simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DESIGNGYM_STATE_DIR", str(tmp_path))  # nothing is installed there
     batch = designs(clock_hz=[500_000_000])

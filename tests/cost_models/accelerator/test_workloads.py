@@ -180,9 +180,18 @@ def test_gemm() -> None:
     assert workload("gemm: n=9, m=5, k=7") == (gemm_layer("gemm", 5, 7, 9),)
 
 
+def test_conv() -> None:
+    # LeNet-5's second convolution: 5 x 5 windows of six 14 x 14 channels make 16 channels of 10 x 10.
+    assert workload("conv:out=10,kernel=5,channels=6,filters=16") == (Layer("conv", 14, 14, 5, 5, 6, 16),)
+    (strided,) = workload("conv:out=3,kernel=3,channels=2,filters=4,stride=2")
+    assert (strided.ifmap_h, strided.stride_h, strided.stride_w, strided.m, strided.k) == (7, 2, 2, 9, 18)
+    assert strided.divides
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
+        ("conv:out=3", "workload 'conv': kernel, channels, filters must be given. Write conv:out=...,kernel=...,"),
         ("resnet5", "got 'resnet5'. Did you mean 'resnet50'?"),
         ("ResNet18", "got 'ResNet18'. Did you mean 'resnet18'?"),
         ("bert_base:sequence=4", "Did you mean 'bert-base'?"),
