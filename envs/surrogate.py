@@ -62,7 +62,7 @@ def cost_model_of(origin: Mapping[str, Any], path: str) -> Any:
         said = " ".join(str(error).split())
         raise ValueError(
             f"{path} needs what {origin['cost_model']} of {origin['id']} knows of a design, which cannot be made here: "
-            f"{said}"
+            f"{said} Fit it without features and bounds, or install what that needs."
         ) from error
 
 

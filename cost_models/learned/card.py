@@ -16,10 +16,17 @@ from designgym.cost_models.learned.curve import Curve
 from designgym.cost_models.learned.scoring import Scored, finite
 from designgym.cost_models.learned.surrogate import Surrogate
 
+OF_THE_FILE = ("format", "model", "libraries", "state")  # what a model file adds to a card
+
 
 def with_card(surrogate: Surrogate, card: dict[str, Any]) -> Surrogate:
-    """Return a surrogate with its card, whose hash is its version."""
-    text = json.dumps(card, sort_keys=True, allow_nan=False)
+    """Return a surrogate with its card, whose hash is its version.
+
+    What the file adds is left out of it: the same fit has one version wherever and whenever it is written. A fit to
+    other data, by another seed or by other code has other scores, to all their digits.
+    """
+    told = {name: value for name, value in card.items() if name not in OF_THE_FILE}
+    text = json.dumps(told, sort_keys=True, allow_nan=False)
     return replace(surrogate, card=card, version=f"surrogate-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
 
 

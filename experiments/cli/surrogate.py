@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,7 +69,8 @@ def fit(
             data, out, uses, tell, model=model, targets=target, split=first, further=further, seed=seed, curve=curve
         )
     if json:
-        print_json(kept.surrogate.card | {"version": kept.surrogate.version, "report": kept.page})
+        card = {name: value for name, value in kept.surrogate.card.items() if name != "state"}
+        print_json(card | {"version": kept.surrogate.version, "report": kept.page})
         return
     print_fitted(kept)
 
@@ -118,21 +120,28 @@ def _print_scores(out: Any, made: Any, scored: Scored) -> None:
         fifths = " ".join(f"{100 * fifth.coverage:.0f}" for fifth in one.fifths)
         kept = "exact fit" if name in scored.exact else {True: "yes", False: "NO", None: "-"}[scored.kept(name)]
         rows.append((
-            name, f"{one.relative_rmse:.3g} %", f"{one.rmse_over_mean:.3g} %", f"{one.rmse_over_range:.3g} %",
-            f"{one.r2:.4f}", f"{one.spearman:.4f}", f"{one.kendall:.4f}", f"{one.regret[10]:.2g}",
-            f"{100 * one.coverage:.1f} %", fifths, quantity(one.width, units[name], 3), kept,
+            name, _figure(one.relative_rmse, ".3g", " %"), _figure(one.rmse_over_mean, ".3g", " %"),
+            _figure(one.rmse_over_range, ".3g", " %"), _figure(one.r2, ".4f"), _figure(one.spearman, ".4f"),
+            _figure(one.kendall, ".4f"), f"{one.regret[10]:.2g}", f"{100 * one.coverage:.1f} %", fifths,
+            quantity(one.width, units[name], 3), kept,
         ))  # fmt: skip
     counts = f"learned from {scored.trained:,}, calibrated on {scored.calibrated:,}, scored on {scored.n:,}"
     out.print(table(f"{scored.meaning}: {counts}", columns, rows, columns[1:]))
     if scored.feasibility is not None:
-        one = scored.feasibility
+        can = scored.feasibility
         out.print(
-            f"which can be built: precision {100 * one.precision:.1f} %, recall {100 * one.recall:.1f} %, Brier score "
-            f"{one.brier:.3g} ({one.baseline:.3g} of always saying {100 * one.share:.1f} %)",
+            f"which can be built: precision {_figure(100 * can.precision, '.1f', ' %')}, recall "
+            f"{_figure(100 * can.recall, '.1f', ' %')}, Brier score {can.brier:.3g} ({can.baseline:.3g} of always "
+            f"saying {100 * can.share:.1f} %)",
             markup=False, soft_wrap=True,
         )  # fmt: skip
     if not scored.promised:
         out.print("coverage is reported here, not promised\n", style="dim", markup=False)
+
+
+def _figure(value: float, form: str, after: str = "") -> str:
+    """Return a figure, "-" for one that has no meaning."""
+    return f"{value:{form}}{after}" if math.isfinite(value) else "-"
 
 
 @contextmanager

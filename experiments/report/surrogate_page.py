@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -89,27 +90,10 @@ def _banners(scored: Scored) -> list[str]:
 
 
 def _how_good(surrogate: Surrogate, scored: Scored, part: Part, title: str, fitted: FittedSurrogate | None) -> str:
-    by_error = sorted(scored.metrics, key=lambda name: scored.metrics[name].relative_rmse)
-    best, worst = by_error[0], by_error[-1]
-
-    def said(name: str) -> str:
-        return f"<strong>{tables.per_cent(scored.metrics[name].relative_rmse, 2)}</strong> for {code(name)}"
-
-    error = said(best) if best == worst else f"from {said(best)} to {said(worst)}"
-    coverage = [one.coverage for name, one in scored.metrics.items() if name not in scored.exact]
-    texts = [f"On {escape(scored.meaning)}, held out, the relative error is {error}."]
-    if fitted is None:
-        texts = [f"On {escape(scored.meaning)}, the relative error is {error}."]
-    if coverage:
-        span = f"{tables.share(min(coverage))}" + (
-            f" to {tables.share(max(coverage))}" if max(coverage) > min(coverage) else ""
-        )
-        texts.append(f"The 90{NBSP}% intervals hold the true value for {span} of the designs.")
-    if scored.exact:
-        texts.append(f"Fitted exactly, and exempt: {listed([code(name) for name in scored.exact])}.")
+    texts = "".join(f"<p>{text}</p>" for text in _headline(scored, fitted is not None))
     body = [
         f'<section class="problem" id="scores"><h2>{title}</h2>',
-        f'<div class="card headline">{"".join(f"<p>{text}</p>" for text in texts)}</div>',
+        f'<div class="card headline">{texts}</div>',
         card("Errors and ranks", "", tables.errors_table(scored)),
         card("The 90 % intervals", "", tables.intervals_table(surrogate, scored)),
     ]
@@ -124,6 +108,28 @@ def _how_good(surrogate: Surrogate, scored: Scored, part: Part, title: str, fitt
         note = f"{escape(metric.meaning)}."
         drawn.append(part.place(true_figure(metric, scored.held[metric.name]), metric.name, note))
     return "".join(body) + figures(*drawn) + "</section>"
+
+
+def _headline(scored: Scored, held_out: bool) -> list[str]:
+    """Say in words how large errors are, and how often intervals hold the true value."""
+
+    def said(name: str) -> str:
+        return f"<strong>{tables.per_cent(scored.metrics[name].relative_rmse, 2)}</strong> for {code(name)}"
+
+    texts = []
+    errors = {name: one.relative_rmse for name, one in scored.metrics.items() if math.isfinite(one.relative_rmse)}
+    if errors:
+        best, worst = min(errors, key=lambda name: errors[name]), max(errors, key=lambda name: errors[name])
+        error = said(best) if best == worst else f"from {said(best)} to {said(worst)}"
+        where = f"On {escape(scored.meaning)}" + (", held out" if held_out else "")
+        texts.append(f"{where}, the relative error is {error}.")
+    coverage = [one.coverage for name, one in scored.metrics.items() if name not in scored.exact]
+    if coverage:
+        ends = dict.fromkeys((tables.share(min(coverage)), tables.share(max(coverage))))
+        texts.append(f"The 90{NBSP}% intervals hold the true value for {' to '.join(ends)} of the designs.")
+    if scored.exact:
+        texts.append(f"Fitted exactly, and exempt: {listed([code(name) for name in scored.exact])}.")
+    return texts
 
 
 def _decided(told: Mapping[str, Any]) -> str:
