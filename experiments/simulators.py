@@ -51,7 +51,7 @@ def install(wanted: Simulator, python: str | None = None, say: Say = lambda line
     InstallError, in one line, for what cannot be made; nothing half made is left behind then.
     """
     directory = environment_directory(wanted)
-    with _alone(directory, say):
+    with _alone(directory, say) as lock:
         found = condition(wanted)
         if found == "ready":
             say(f"{wanted.name} {wanted.version} is ready in {directory}")
@@ -62,7 +62,7 @@ def install(wanted: Simulator, python: str | None = None, say: Say = lambda line
             say(f"removing what is half made or broken in {directory}")
             _remove(directory)
         try:
-            _make(wanted, directory, maker, say)
+            _make(wanted, directory, maker, say, lock)
         except BaseException:
             _remove(directory)
             raise
@@ -95,9 +95,9 @@ def listing() -> list[dict[str, Any]]:
     ]
 
 
-def _make(wanted: Simulator, directory: Path, maker: str, say: Say) -> None:
+def _make(wanted: Simulator, directory: Path, maker: str, say: Say, lock: int) -> None:
     say(f"making an environment with {maker}")
-    _run([maker, "-I", "-m", "venv", str(directory)], f"{maker} must be able to make a virtual environment", "")
+    _run([maker, "-I", "-m", "venv", str(directory)], f"{maker} must be able to make a virtual environment", "", lock)
     python = str(python_of(directory))
     say(f"installing {', '.join(wanted.requirements)} with pip")
     # Compiled when they are first imported, by the check: most of NumPy never is.
@@ -106,15 +106,17 @@ def _make(wanted: Simulator, directory: Path, maker: str, say: Say) -> None:
         [*pip, "install", "--no-deps", "--no-compile", "--only-binary", ":all:", *wanted.requirements],
         f"pip must be able to install {', '.join(wanted.requirements)}",
         " Check pip's configuration, and that it reaches a package index.",
+        lock,
     )
     say("checking that it runs")
     CHECKS[wanted.name](Path(python).absolute())
+    packages = _run([*pip, "list", "--format", "freeze"], "pip must list what it installed", "", lock)
     told = {
         "simulator": wanted.name,
         "version": wanted.version,
         "requirements": list(wanted.requirements),
         "python": maker,
-        "packages": _run([*pip, "list", "--format", "freeze"], "pip must list what it installed", "").split(),
+        "packages": packages.split(),
     }
     scratch = directory / f"{READY}.new"
     with open(scratch, "w", encoding="utf-8") as file:
@@ -174,10 +176,15 @@ def _version(path: str) -> tuple[int, int] | None:
     return (int(parts[0]), int(parts[1])) if said.returncode == 0 and len(parts) == 2 else None
 
 
-def _run(command: list[str], rule: str, remedy: str) -> str:
-    """Run one step and return what it printed. InstallError with its last words."""
+def _run(command: list[str], rule: str, remedy: str, lock: int) -> str:
+    """Run one step and return what it printed. InstallError with its last words.
+
+    lock: the lock's file, which the step holds too: where this process is killed, nobody begins anew before it ends.
+    """
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, pass_fds=(lock,)
+        )
     except OSError as error:
         raise InstallError(f"{rule}, got: {error.strerror}.{remedy}") from None
     if done.returncode:
@@ -188,13 +195,13 @@ def _run(command: list[str], rule: str, remedy: str) -> str:
 
 
 @contextlib.contextmanager
-def _alone(directory: Path, say: Say) -> Iterator[None]:
-    """Hold the lock of one environment, in a file beside it, which the system drops when its holder dies."""
+def _alone(directory: Path, say: Say) -> Iterator[int]:
+    """Hold the lock of one environment, a file beside it, which the system drops when its holders have ended."""
     try:
         directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(directory.parent / f".{directory.name}.lock", "w") as file:
             _lock(file, say)
-            yield
+            yield file.fileno()
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise InstallError(f"{error.filename or directory} cannot be used: {why}. Set DESIGNGYM_STATE_DIR.") from None

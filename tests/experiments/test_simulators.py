@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -81,9 +82,9 @@ def quick_venv(monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of a virtual environment's Python, which takes seconds to make, one that calls this one."""
     run = simulators._run
 
-    def quick(command: list[str], *words: str) -> str:
+    def quick(command: list[str], rule: str, remedy: str, lock: int) -> str:
         if "venv" not in command:
-            return run(command, *words)
+            return run(command, rule, remedy, lock)
         python = python_of(Path(command[-1]))
         python.parent.mkdir(parents=True)
         python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
@@ -184,6 +185,27 @@ def test_one_that_is_being_installed_is_waited_for(tiny: Simulator, state: Path)
         assert waits.wait(30)
     other.join(30)
     assert said == ["waiting", "tiny"]
+
+
+def test_after_a_kill_nobody_begins_before_the_step_that_was_running_has_ended(
+    tiny: Simulator, state: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom designgym.experiments import simulators\n"
+        "with simulators._alone(Path(sys.argv[1]), print) as lock:\n"
+        "    simulators._run(['sh', '-c', 'touch begun; sleep 3'], '', '', lock)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(environment_directory(tiny))], cwd=tmp_path)
+    until = time.monotonic() + 60
+    while not (tmp_path / "begun").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    with open(state / "simulators" / ".tiny-1.0.lock") as lock:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # comes when the step has ended
 
 
 def test_removing(tiny: Simulator) -> None:
