@@ -89,6 +89,16 @@ class Candidates:
         design = self._space.sample(1, self._rng)
         return self._archive.own(design), self._places.of(design)
 
+    def scattered(self, n: int) -> tuple[Any, NDArray[np.float64]]:
+        """Return n designs drawn uniformly, in the archive's form, and their places, (n, width)."""
+        if self.plain:
+            counts = self._cardinalities
+            digits = self._rng.random((n, len(counts))) * np.where(counts, counts, 1)
+            digits = np.where(counts, np.floor(digits), digits)
+            return digits, self._places.of_digits(digits)
+        designs = self._space.sample(n, self._rng)
+        return self._archive.own(designs), self._places.of(designs)
+
     def near(self, starts: Any, n: int) -> tuple[Any, NDArray[np.float64], NDArray[np.int64]]:
         """Return n candidates, their places, (n, width), and at which of the starts each began, (n,).
 

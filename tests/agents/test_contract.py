@@ -9,9 +9,13 @@ from designgym.agents.testing import check_agent
 
 BUDGETS = {
     "optuna_gp": 18,  # each of its proposals fits a Gaussian process, .2 s and more
+    "surrogate_search": 40,  # each choice among thousands of candidates
     "optuna_tpe": 60,  # later it asks mostly repeats, at 10 ms each
 }
-SETTINGS: dict[str, dict[str, Any]] = {"optuna_gp": {"startup": 14, "most": 16}}  # the last two leave trials out
+SETTINGS: dict[str, dict[str, Any]] = {
+    "optuna_gp": {"startup": 14, "most": 16},  # the last two leave trials out
+    "surrogate_search": {"first": 8, "candidates": 1024},
+}
 # Policies that are trained several times within a small budget.
 TRAINED = ("ppo", "a2c", "dqn", "sac", "maskable_ppo", "recurrent_ppo")
 BUDGETS |= dict.fromkeys(TRAINED, 16)

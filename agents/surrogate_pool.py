@@ -1,0 +1,67 @@
+"""The candidates that `surrogate_search` looks at: the whole of a small space, else half near the best, half anywhere."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.agents.archive import Archive
+from designgym.agents.candidates import Candidates, merged, some
+from designgym.agents.places import Places, PlaceSet
+from designgym.envs import DesignSpace
+
+Floats = NDArray[np.float64]
+Made = tuple[Any, Floats]  # designs in the archive's form, and their places, (n, width)
+ENOUGH = 0.9  # share of the candidates made that must be new and different, else more are made
+TRIES = 4  # times
+WHOLE = 1.25  # times as many designs are all looked at, where a space has no more
+CHUNK = 1 << 15
+
+
+class SurrogatePool:
+    """Makes `size` candidates, half of them moves of incumbents, and keeps those that are different and were not asked.
+
+    Of a space of at most WHOLE times as many designs all are candidates.
+    """
+
+    def __init__(
+        self, space: DesignSpace, places: Places, archive: Archive, candidates: Candidates, seen: PlaceSet, size: int
+    ) -> None:
+        self._space, self._places, self._archive = space, places, archive
+        self._candidates, self._seen, self._size = candidates, seen, size
+        self._whole = space.size <= WHOLE * size
+        self._all: Made | None = None
+
+    def draw(self, starts: Any) -> Made:
+        """Return candidates. starts: incumbents in the archive's form, the best last."""
+        if self._whole:
+            return self._fresh(self._everything())
+        half = self._size // 2
+        made = self._fresh(_joined([self._candidates.near(starts, half)[:2], self._candidates.scattered(half)]))
+        for _ in range(TRIES):
+            if len(made[1]) >= ENOUGH * self._size:
+                break
+            made = self._fresh(_joined([made, self._candidates.scattered(half)]))
+        return made
+
+    def near(self, starts: Any, n: int, besides: Floats) -> Made:
+        """Return at most n moves of starts that were not asked and are not among `besides`, places all new."""
+        if self._whole:
+            return some(starts, slice(0)), besides[:0]
+        designs, where, _ = self._candidates.near(starts, n)
+        rows = self._seen.new(np.concatenate([besides, where]), len(besides)) - len(besides)
+        return some(designs, rows), where[rows]
+
+    def _fresh(self, made: Made) -> Made:
+        rows = self._seen.new(np.ascontiguousarray(made[1]))
+        return some(made[0], rows), made[1][rows]
+
+    def _everything(self) -> Made:
+        if self._all is None:
+            parts = [(self._archive.own(chunk), self._places.of(chunk)) for chunk in self._space.enumerate(CHUNK)]
+            self._all = _joined(parts)
+        return self._all
+
+
+def _joined(parts: list[Made]) -> Made:
+    return merged([designs for designs, _ in parts]), np.concatenate([where for _, where in parts])

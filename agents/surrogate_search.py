@@ -1,0 +1,160 @@
+"""Search by a surrogate that is fitted while it searches, for cost models that take seconds and more a design.
+
+Source: Jones, Schonlau and Welch, 1998, doi:10.1023/A:1008306431147 (a process is fitted, and expected improvement
+maximised); Gardner et al., ICML 2014, "Bayesian optimization with inequality constraints" (times the chance that every
+bound is kept, each learnt by a process of its own); Emmerich et al., 2016, doi:10.1007/978-3-319-29975-4_7 (expected
+hypervolume improvement with several objectives); Ginsbourger, Le Riche and Carraro, 2010,
+doi:10.1007/978-3-642-10701-6_6 (a batch: each as if those before it had come to what is expected of them).
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.agents.archive import Archive
+from designgym.agents.base import Agent
+from designgym.agents.candidates import Candidates, merged, some
+from designgym.agents.places import Places, PlaceSet
+from designgym.agents.quasi_random import QuasiRandom
+from designgym.agents.surrogate_choice import Choice, Foretold
+from designgym.agents.surrogate_models import SurrogateModels
+from designgym.agents.surrogate_pool import Made, SurrogatePool
+from designgym.agents.surrogate_targets import Targets
+from designgym.cost_models.base import Columns, batch_length
+from designgym.envs import Categorical, DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
+from designgym.envs.pareto import nondominated
+
+INCUMBENTS = 16  # best designs that half of the candidates are moves of; with several objectives twice as many
+MOVES = {"elite": 0.7, "crossed": 0.2, "further": 0.75, "reach": 0.5}  # see `Candidates`
+
+
+class SurrogateSearch(Agent):
+    """Looks at 100,000 candidates and more a choice; several are chosen at a time as trials become many.
+
+    models: what it has fitted (`models.fits`) and how often it learnt more without a fit (`models.updates`).
+    looked_at: candidates of the last choice.
+    """
+
+    summary = "model-based search for slow cost models: fits as it goes, expected (hypervolume) improvement, bounds"
+    hyperparameters = DesignSpace(
+        Ordinal("first", (4, 8, 16, 32, 64), default=16, meaning="Sobol' designs to begin with"),
+        Ordinal(
+            "candidates",
+            (1024, 4096, 16384, 65536, 112000, 250000),
+            default=112000,
+            meaning="candidates looked at for each choice",
+        ),
+        Integer("pace", 8, 1024, log=True, default=64, meaning="trials after which one more is chosen at a time"),
+        Integer("most", 1, 32, default=8, meaning="designs chosen at a time at most"),
+        Ordinal("trials", (128, 256, 512, 1024, 2048), default=1024, meaning="trials that a model holds"),
+        Categorical("refit", ("drift", "always"), meaning="fit a model when its errors drift, or at every choice"),
+        Float("certainty", 0.9, 1.0, default=0.99, meaning="of an error's law, before it counts as drift"),
+    )
+
+    def __init__(self, problem: Problem, rng: np.random.Generator, **hyperparameters: Any) -> None:
+        super().__init__(problem, rng, **hyperparameters)
+        self._places = Places(self.space)
+        self._archive = Archive(self.space, self._places)
+        self._seen = PlaceSet()
+        self._several = len(problem.objective.names) > 1
+        self._targets = Targets(problem.objective)
+        always = self.settings["refit"] == "always"
+        ordered = np.array([not isinstance(p, Categorical) for p in self.space.parameters])[self._places.group]
+        settings = self.settings["certainty"], always, int(self.settings["trials"])
+        self.models = SurrogateModels(self._places, ordered, self._targets, *settings)
+        candidates = Candidates(self.space, self._places, self._archive, rng, **MOVES)
+        size = int(self.settings["candidates"])
+        self._pool = SurrogatePool(self.space, self._places, self._archive, candidates, self._seen, size)
+        self._choice = Choice(self._pool, self.models, self._places)
+        self._first = QuasiRandom(problem, rng)
+        self._losses = np.empty((0, len(problem.objective.names)))
+        self._feasible = np.empty(0, bool)
+        self._queue: Made = self._archive.take(np.arange(0)), self._archive.places
+        self._foretold: dict[bytes, Foretold] = {}  # of designs chosen and not told yet, by their places
+        self._pending: dict[bytes, NDArray[np.float64]] = {}
+        self.batch = int(self.settings["first"])
+
+    @property
+    def looked_at(self) -> int:
+        """Candidates that the last choice was made among."""
+        return self._choice.looked_at
+
+    def ask(self, n: int) -> Columns:
+        parts: list[Made] = []
+        while n > 0:
+            if not len(self._queue[1]):
+                self._queue = self._next(n)
+                if not len(self._queue[1]):
+                    break
+            parts.append((some(self._queue[0], slice(n)), self._queue[1][:n]))
+            self._queue = some(self._queue[0], slice(n, None)), self._queue[1][n:]
+            for place in parts[-1][1]:
+                self._pending[place.tobytes()] = place
+            n -= len(parts[-1][1])
+        if not parts:
+            return self._archive.columns(self._archive.take(np.arange(0)))
+        return self._archive.columns(merged([designs for designs, _ in parts]))
+
+    def _next(self, n: int) -> Made:
+        """Return designs to ask next, marked as seen; none where nothing is left."""
+        made = self._chosen() if self._archive.count >= min(4, self.settings["first"]) else None
+        if made is None:
+            designs = self._first.ask(n)
+            made = self._archive.own(designs), self._places.of(designs)
+            rows = self._seen.new(made[1])
+            made = (some(made[0], rows), made[1][rows]) if len(rows) else made
+        self._seen.add(made[1])
+        return made
+
+    def _chosen(self) -> Made | None:
+        """Choose by the models; None where they know nothing to choose by."""
+        self.models.learn(self._archive.places, self._archive.ranked())
+        if not self.models.learnt:
+            return None
+        pending = np.array(list(self._pending.values())).reshape(-1, self._archive.places.shape[1])
+        losses = self._losses[self._feasible]
+        designs, where, foretold = self._choice.choose(
+            self._archive.take(self._incumbents()), losses, pending, self._at_once
+        )
+        for place, one in zip(where, foretold, strict=True):
+            self._foretold[place.tobytes()] = one
+        return designs, where
+
+    def _incumbents(self) -> NDArray[np.int64]:
+        """Return the rows of the best designs, the best last; with several objectives those that none dominates."""
+        rows = np.flatnonzero(self._feasible)
+        if self._several and len(rows):
+            front = rows[nondominated(self._losses[rows])]
+            return self.rng.permutation(front)[: 2 * INCUMBENTS]
+        return self._archive.best(INCUMBENTS)[::-1].copy()
+
+    @property
+    def _at_once(self) -> int:
+        """How many designs to choose at a time: few early, when each changes the models most."""
+        return int(min(1 + self._archive.count // self.settings["pace"], self.settings["most"]))
+
+    def tell(self, designs: Columns, evaluations: Evaluations) -> None:
+        n = batch_length(designs)
+        if not n:
+            return
+        where = self._places.of(designs)
+        self._seen.add(where)
+        self._archive.add(self._archive.own(designs), where, evaluations.reward)
+        self._targets.add(evaluations)
+        self._losses = np.concatenate([self._losses, evaluations.losses])
+        self._feasible = np.append(self._feasible, evaluations.feasible)
+        for row, place in enumerate(where):
+            key = place.tobytes()
+            self._pending.pop(key, None)
+            foretold = self._foretold.pop(key, None)
+            if foretold is not None:
+                self.models.hear(foretold, self._targets.row(row - n))
+        waiting = self._seen_in_queue(where)
+        self._queue = some(self._queue[0], waiting), self._queue[1][waiting]
+        self.batch = len(self._queue[1]) or self._at_once
+
+    def _seen_in_queue(self, told: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the rows of the queue that were not told."""
+        keys = {place.tobytes() for place in told}
+        return np.array([row for row, place in enumerate(self._queue[1]) if place.tobytes() not in keys], np.int64)

@@ -1,0 +1,142 @@
+"""What a surrogate of a problem learns: its losses, and how far each bound is passed, each on a scale it is even on.
+
+A bound such as "area_mm2 <= 10" is learnt from its metric on both sides of it. Where only a violation is told, of the
+cost model's own or of another form of constraint, designs that have none count as one unit within.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.base import Columns
+from designgym.envs import Evaluations, Objective
+from designgym.envs.constraints import Constraint
+
+Floats = NDArray[np.float64]
+FAR = 4.0  # losses farther than this above the best, in spans to the median, are all the same
+CLOSE = 0.25  # share of the designs nearest to a bound that sets the scale around it
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A monotone map to numbers of about unit spread. form: "log", "minus log", "plain", "bound" or "one-sided".
+
+    centre, span: what is subtracted and divided by at last. cap: the largest number that is told from others before.
+    """
+
+    form: str
+    centre: float = 0.0
+    span: float = 1.0
+    cap: float = np.inf
+    close: float = 1.0
+
+    def suits(self, values: Floats) -> bool:
+        """Whether all values, (n,), can be mapped; NaN can not be and does not count."""
+        if self.form == "log":
+            return not (values <= 0).any()
+        return not (values >= 0).any() if self.form == "minus log" else True
+
+    def __call__(self, values: Floats) -> Floats:
+        """Map values, (n,)."""
+        return (np.minimum(_straight(self.form, values, self.close), self.cap) - self.centre) / self.span
+
+
+def _straight(form: str, values: Floats, close: float) -> Floats:
+    """Return values before they are capped, centred and scaled."""
+    if form == "log":
+        return np.log(values)
+    if form == "minus log":
+        return -np.log(-values)
+    if form == "bound":
+        return np.arcsinh(values / close)
+    if form == "one-sided":
+        return np.where(values > 0, 1.0 + np.log1p(values / close), -1.0)
+    return values
+
+
+def warp_of_loss(values: Floats) -> Warp:
+    """Return a map for losses, (n,) and none of them NaN: logarithms where all have one sign."""
+    form = "log" if (values > 0).all() else "minus log" if (values < 0).all() else "plain"
+    known = _straight(form, values, 1.0)
+    finite = known[np.isfinite(known)]
+    if not len(finite):
+        return Warp(form, cap=0.0)
+    low, middle = float(finite.min()), float(np.median(finite))
+    cap = middle + FAR * max(middle - low, 1e-9 * max(abs(middle), 1.0))
+    capped = np.minimum(finite, cap)
+    return Warp(form, float(capped.mean()), max(float(capped.std()), 1e-9), cap)
+
+
+def warp_of_bound(values: Floats, one_sided: bool) -> Warp:
+    """Return a map for how far a bound is passed, (n,) and none of them NaN; 0 stays 0."""
+    sizes = np.abs(values[np.isfinite(values)])
+    sizes = np.sort(sizes[sizes > 0])
+    close = float(np.median(sizes)) if one_sided and len(sizes) else 1.0
+    if not one_sided and len(sizes):
+        close = float(np.median(sizes[: max(1, int(np.ceil(CLOSE * len(sizes))))]))
+    form = "one-sided" if one_sided else "bound"
+    known = _straight(form, values, close)
+    cap = float(np.max(known[np.isfinite(known)], initial=0.0)) + 1.0
+    span = max(float(np.sqrt(np.mean(np.minimum(known, cap) ** 2))), 1e-9)
+    return Warp(form, 0.0, span, cap, close)
+
+
+class Targets:
+    """Raw numbers of trials, one column a target: losses first, then bounds, the cost model's own violation last."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self.losses = len(objective.names)
+        self._bounds: list[tuple[Constraint, tuple[str, float, float] | None]] | None = None
+        self._rows = np.empty((0, 0))
+        self._positive: list[bool] = []
+
+    def add(self, evaluations: Evaluations) -> None:
+        """Add trials."""
+        if self._bounds is None:
+            names = tuple(evaluations.metrics)
+            parsed = [Constraint(text, names) for text in self._objective.subject_to]
+            self._bounds = [(one, one.limit) for one in parsed]
+        columns = [np.where(np.isneginf(loss), -1e300, loss) for loss in evaluations.losses.T]
+        columns += [_passed(one, limit, evaluations.metrics) for one, limit in self._bounds]
+        columns.append(self._objective.of_model(evaluations))
+        rows = np.stack(columns, axis=1)
+        self._rows = np.concatenate([self._rows, rows]) if len(self._rows) else rows
+
+    @property
+    def learnt(self) -> list[int]:
+        """Columns that tell something: all losses, and the bounds that some design passes."""
+        bounds = range(self.losses, self._rows.shape[1])
+        return [*range(self.losses), *(j for j in bounds if (self._rows[:, j] > 0).any())]
+
+    def known(self, target: int) -> tuple[NDArray[np.int64], Floats]:
+        """Return the rows where a target has a value, and those values."""
+        rows = np.flatnonzero(~np.isnan(self._rows[:, target]))
+        return rows, self._rows[rows, target]
+
+    def row(self, row: int) -> Floats:
+        """Return the values of one trial, by target, NaN where there is none."""
+        values: Floats = self._rows[row]
+        return values
+
+    def warp(self, target: int) -> Warp:
+        """Return a map for a target, by what is known of it."""
+        _, values = self.known(target)
+        if target < self.losses:
+            return warp_of_loss(values)
+        bounds = self._bounds or []
+        number = target - self.losses
+        return warp_of_bound(values, number == len(bounds) or bounds[number][1] is None)
+
+
+def _passed(constraint: Constraint, limit: tuple[str, float, float] | None, metrics: Columns) -> Any:
+    """Return by how much a bound is passed, (n,): below 0 within, where it is a limit of one metric; else never."""
+    if limit is None:
+        return np.asarray(constraint.violation(metrics), np.float64)
+    name, number, sign = limit
+    with np.errstate(invalid="ignore"):
+        away = sign * (np.asarray(metrics[name], np.float64) - number) / max(abs(number), 1e-12)
+    # A strict bound is passed where it is met.
+    return np.where((away == 0) & ~constraint.holds(metrics), 1e-12, away)
