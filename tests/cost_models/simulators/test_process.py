@@ -110,7 +110,7 @@ def test_its_signals_are_as_they_are_by_default(tmp_path: Path) -> None:
     """Python ignores SIGPIPE and SIGXFSZ, and a worker may block others; a command would inherit that."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
-        program = ["sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status"]
+        program = ["grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"]  # no shell: some clear the mask themselves
         seen = run_process(program, tmp_path, QUICK).stdout.split()
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
@@ -183,10 +183,12 @@ def test_an_interrupted_worker_takes_it_along(mark: str, tmp_path: Path) -> None
     """Ctrl-C in a thread that waits: KeyboardInterrupt goes on, and nothing is left."""
     text = WORKER.replace("threading.Thread(target=run).start()", "run()")
     worker = subprocess.Popen(
-        [sys.executable, "-c", text, SESSIONS + "time.sleep(60)", mark, str(tmp_path)], stderr=subprocess.PIPE
+        [sys.executable, "-c", text, SESSIONS + "time.sleep(60)", mark, str(tmp_path)],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     assert within(30, (tmp_path / "started").exists)
-    worker.send_signal(signal.SIGINT)
+    os.killpg(worker.pid, signal.SIGINT)  # as a terminal does: to the whole group
     assert b"KeyboardInterrupt" in worker.communicate(timeout=20)[1]
     assert marked(mark) == []  # by the time that it ends
 
