@@ -52,7 +52,7 @@ class ScaleSim:
     technology: a name or a .json file (see `technology.technology`), or a `Technology`.
     bandwidth: "user": SCALE-Sim's USER mode, each of its three DRAM interfaces (ifmap, filter, ofmap) as wide as the
         design's dram_words_per_cycle says, the array waiting where they are too slow. "calc": its CALC mode, whose
-        interfaces are as wide as it takes: no stalls, and each word fetched counts once.
+        interfaces are as wide as it takes: no stalls, and what counts is words fetched, not whole prefetches.
     time_limit_s, memory_byte: what one design may take; beyond it, its evaluation has failed.
 
     Designs: the columns of `SystolicArray`, all but the clock whole numbers. cycles are the index of the last one, with
@@ -60,10 +60,10 @@ class ScaleSim:
     SCALE-Sim's words; partial sums are written to DRAM and never read back, as the tool has it.
 
     Time: .2 s, and about 5 us a word that the array reads or writes, two per multiply-accumulate over the array's side:
-    layers of .2 to 2 million multiply-accumulates take .5 to 3 s of one core, ResNet-50 minutes on large arrays and
-    hours on small ones. Memory: 45 MB, and 30 byte x cycles x (rows + 2 cols) of the largest layer.
+    layers of .2 to 2 million multiply-accumulates took .4 to 3 s of one core; ResNet-50 would take minutes on large
+    arrays and hours on small ones. Memory: 45 MB, and 30 byte x cycles x (rows + 2 cols) of the largest layer.
 
-    Error: none against the tool: on the 340 quickest runs of tests/reference/accelerator/scalesim_random.csv "calc"
+    Error: none against the tool: on the 340 and 50 quickest runs of the tables in tests/reference/accelerator "calc"
     gives cycles, SRAM words and DRAM words exactly, and "user" the same SRAM words, and the same cycles once its stalls
     are taken off. Its makers check compute cycles alone against hardware, by simulating RTL. Its stalls are disputed,
     and here they are as it computes them:
@@ -72,7 +72,7 @@ class ScaleSim:
     - What is prefetched is the stream that the array will ask for, with each repetition of a word and each idle port:
       overlapping windows fill an SRAM that would hold their image.
     - A read counts as DRAM words the whole prefetch, half an SRAM: 2.9 times "calc"'s words for the ifmap and 1.9 times
-      for the filters (medians of those runs; a twentieth above 34 and 51 times). Writes are within 9 %.
+      for the filters (medians of those 340; a twentieth above 34 and 51 times). Writes are within 9 %.
     - A wider interface never took more cycles on 24 random designs of two small layers, 1 to 64 words a cycle.
     `SystolicArray`'s latency shares one interface among all traffic and waits for each word once: over 100 random
     designs of a small convolution the RMS of the logarithm of "user"'s cycles over its is 1.13, Spearman's rank
@@ -144,6 +144,10 @@ class ScaleSim:
         for name, column in columns.items():
             columns[name] = np.where(failed, np.inf if name == "violation" else np.nan, column)
         return columns, failures
+
+    def check_ready(self) -> None:
+        """Raise NotInstalled where scalesim is not installed here: better known before any design is handed out."""
+        ready_python(SCALESIM)
 
     def reason(self, design: Columns) -> str:
         """design: a batch of one. Return why it cannot be built, "" where it can."""

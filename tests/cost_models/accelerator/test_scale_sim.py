@@ -134,6 +134,7 @@ def test_it_prices_the_problem_of_the_closed_form() -> None:
     problem = make_problem("SystolicArray-v0", workload=SMALL, technology="eyeriss65", cost_model="ScaleSim")
     model = problem.cost_model
     assert model == ScaleSim(SMALL, "eyeriss65")
+    model.check_ready()
     assert model.slow
     assert model.stored
     drawn = problem.space.sample(2, np.random.default_rng(1))
@@ -173,6 +174,8 @@ def test_where_it_is_not_installed_it_says_how_to_install_it(monkeypatch: pytest
         f"scalesim 3.0.0 must be installed in {tmp_path}/simulators/scalesim-3.0.0, but none is there. "
         "Run: designgym simulators install scalesim"
     )
+    with pytest.raises(NotInstalled):
+        ScaleSim(SMALL).check_ready()
     (tmp_path / "simulators" / "scalesim-3.0.0" / "bin").mkdir(parents=True)
     with pytest.raises(NotInstalled, match="half made or broken"):
         ScaleSim(SMALL).evaluate(designs())
