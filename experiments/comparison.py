@@ -94,6 +94,17 @@ def ratio_of_means(
     return _of_two(ratio, ours, theirs, resamples, confidence, seed)
 
 
+def difference_of_means(
+    ours: Floats, theirs: Floats, resamples: int = RESAMPLES, confidence: float = CONFIDENCE, seed: int = 0
+) -> Interval:
+    """Return our mean score less theirs, both drawn anew within each problem; the numbers of runs may differ."""
+
+    def difference(a: Floats, b: Floats) -> Floats:
+        return np.asarray(pooled_mean(a) - pooled_mean(b))
+
+    return _of_two(difference, ours, theirs, resamples, confidence, seed)
+
+
 def _of_two(
     statistic: Callable[[Floats, Floats], Floats],
     ours: Floats,

@@ -168,6 +168,24 @@ def mixed_precision(
     run(agents, networks, seeds, budget, front_budget, out, workers, quick, silent, json)
 
 
+@bench.command("surrogate-search")
+def surrogate_search(
+    seeds: Annotated[int | None, typer.Option(help="Runs of each agent on each problem; 20 by default.")] = None,
+    fits: Annotated[
+        int | None, typer.Option(help="Runs that count model fits, on each problem; 10 by default, 0 for none.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory of figures and trials; goes on there.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: one problem, few designs.")] = False,
+    silent: Annotated[bool, typer.Option("--silent", help="No progress.")] = False,
+    json: Json = False,
+) -> None:
+    """Score surrogate_search on problems that it was not developed on, beside five others; model fits it saves."""
+    from designgym.experiments.bench.surrogate_search_run import run
+
+    run(seeds, fits, out, workers, quick, silent, json)
+
+
 @bench.command("exp")
 def exp(
     out: Annotated[Path | None, typer.Option(help="Directory of finished searches; goes on there.")] = None,
