@@ -111,6 +111,8 @@ def results_at(given: str | None) -> Results | None:
 class Remembering:
     """An executor that answers what is kept, hands on the rest, each design once at a time, and keeps what it came to.
 
+    Before the first design of a model that has `check_ready`, that is called: it raises where its program is not there.
+
     problems: by label. results: None keeps nothing and recalls nothing. wake: called when something has finished.
     known: further results, by key, such as what a run had priced that was opened again. recalled: designs answered
     without a process of their own.
@@ -127,6 +129,7 @@ class Remembering:
         self._found: deque[tuple[Id, Columns]] = deque()
         self._keys: dict[Id, str] = {}
         self._waiting: dict[str, list[Id]] = {}  # who else asked for a design that is under way
+        self._ready: set[str] = set()  # problems whose simulator is known to be there
         self.errors: dict[Id, Failure] = {}
         self.known: dict[str, Columns] = {}
         self.recalled = 0
@@ -136,7 +139,7 @@ class Remembering:
         problem = self._problems[id.problem]
         kept = self._results is not None and keeps_results(problem.cost_model)
         if not kept and not self.known:
-            self._executor.submit(id, designs)
+            self._hand_on(id, designs)
             return
         key = key_of(problem.cost_model, problem.space, designs)
         if key in self._waiting:
@@ -148,7 +151,14 @@ class Remembering:
             self._wake()
         else:
             self._keys[id], self._waiting[key] = key, []
-            self._executor.submit(id, designs)
+            self._hand_on(id, designs)
+
+    def _hand_on(self, id: Id, designs: Columns) -> None:
+        if id.problem not in self._ready:
+            # What is not there fails every design: that is no trial, and is said before the first.
+            getattr(self._problems[id.problem].cost_model, "check_ready", lambda: None)()
+            self._ready.add(id.problem)
+        self._executor.submit(id, designs)
 
     def finished(self) -> Iterator[tuple[Id, Columns]]:
         """Yield what has finished since, without waiting."""

@@ -204,6 +204,17 @@ def test_where_results_lie(monkeypatch, tmp_path) -> None:
     assert results_at(str(tmp_path / "x")).path == tmp_path / "x"
 
 
+def test_a_model_whose_program_is_not_there_says_so_before_the_first_trial(tmp_path) -> None:
+    @dataclass(frozen=True)
+    class Missing(StoredModel):
+        def check_ready(self) -> None:
+            raise ValueError("the simulator is not installed. Install it.")
+
+    problem = DesignProblem(tiny_problems.SPACE, Missing(), Objective(minimize=("latency_s",)))
+    with pytest.raises(ValueError, match="not installed"):
+        search_here(problem, "random", 4)
+
+
 # -- what a failure leaves --------------------------------------------------------------------------------------------
 
 
