@@ -83,9 +83,7 @@ def test_the_contract_of_a_problem_and_of_its_faces(offline) -> None:
     check_faces(offline, 300)
 
 
-@pytest.mark.parametrize(
-    "agent", ["random", "local_search", "genetic", "quasi_random", "optuna_tpe", "predictor_search"]
-)
+@pytest.mark.parametrize("agent", ["random", "local_search", "genetic", "quasi_random"])
 def test_agents_search_without_touching_the_true_cost_model(data, offline, agent, monkeypatch) -> None:
     def touched(self, designs):
         raise AssertionError("the true cost model was asked")

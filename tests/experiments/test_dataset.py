@@ -246,12 +246,12 @@ def test_played_trials_and_offline_sweeps_are_left_out_with_a_word(tmp_path, mon
     assert [line.rpartition(": ")[2] for line in found.left_out] == [why]
     with pytest.raises(ValueError, match=r"there is nothing to gather: .*it was priced by a dataset"):
         gather([tmp_path / "off"])
-    index = json.loads((tmp_path / "off" / "sweep.json").read_text())
+    index = json.loads((tmp_path / "one" / "sweep.json").read_text())
     for problem in index["problems"].values():
         problem["played"] = True
-    (tmp_path / "off" / "sweep.json").write_text(json.dumps(index))
+    (tmp_path / "one" / "sweep.json").write_text(json.dumps(index))
     with pytest.raises(ValueError, match=r"there is nothing to gather: .*it was played"):
-        gather([tmp_path / "off"])
+        gather([tmp_path / "one"])
 
 
 def test_damaged_runs_are_left_out_by_name_and_empty_sweeps_refused(tmp_path, recwarn) -> None:
