@@ -89,7 +89,8 @@ class CommandCostModel:
             with trial_directory(self.spec.name) as trial:
                 put(trial.path, {name: made.filled(values) for name, made in self.files}, dict(self.inputs))
                 arguments = [made.filled(values) for made in self.arguments]
-                outcome = run_process(arguments, trial.path, self.spec.limited, self._environment())
+                passing = self.spec.keep == "never"
+                outcome = run_process(arguments, trial.path, self.spec.limited, self._environment(), passing)
                 answer = self._judged(outcome, trial.path)
                 trial.kept = self.spec.keep == "all" or (self.spec.keep == "failed" and answer.failure is not None)
         except OSError as error:

@@ -227,6 +227,10 @@ def main() -> None:
     kill_all(watch)
     ended = watch.drain() if ended == FINISHED else ended
     if ended == WORKER_GONE:
+        if job["temporary"]:
+            import shutil
+
+            shutil.rmtree(job["directory"], ignore_errors=True)  # there is nobody left to tell
         return
     code = 0 if watch.status is None else os.waitstatus_to_exitcode(watch.status)
     blobs: list[bytes | bytearray] = [error.encode(), *watch.kept]

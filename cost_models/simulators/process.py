@@ -99,13 +99,18 @@ def _signal_name(number: int) -> str:
 
 
 def run_process(
-    arguments: Sequence[str], directory: Path, limits: Limits, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    directory: Path,
+    limits: Limits,
+    environment: Mapping[str, str] | None = None,
+    temporary: bool = False,
 ) -> Outcome:
     """Run a command in a directory that exists, without a shell, and wait for it. Threads may call this at once.
 
     arguments: the program, as an absolute path or a name on PATH, and its arguments. environment: further variables,
-    which also replace those it has by default. What the command leaves running when it ends is killed. A command that
-    cannot be started is an `Outcome` with its error. ValueError for arguments that no command can have.
+    which also replace those it has by default. temporary: the directory goes too where the calling process dies. What
+    the command leaves running when it ends is killed. A command that cannot be started is an `Outcome` with its error.
+    ValueError for arguments that no command can have.
     """
     if not arguments or any("\0" in text for text in (*arguments, *(environment or {}).values())):
         raise ValueError(f"a command must be a program and its arguments, without NUL, got {list(arguments)!r}.")
@@ -120,6 +125,7 @@ def run_process(
         "executable": program,
         "arguments": list(arguments),
         "directory": str(directory),
+        "temporary": temporary,
         "environment": given,
         "seconds": limits.seconds,
         "output_byte": limits.output_byte,

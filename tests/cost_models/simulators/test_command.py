@@ -302,12 +302,16 @@ def test_a_worker_killed_inside_evaluate_takes_the_simulator_and_its_children_al
     model = make("stubborn", word)
     designs = model.values.space.parse({})
     (tmp_path / "job").write_bytes(pickle.dumps((model, designs)))
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path / "job")])
+    (tmp_path / "trials").mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "trials")}
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path / "job")], env=environment)
     try:
         assert within(30, lambda: len(marked(word)) == 2)  # it, and a child in a session of its own
+        assert len(list((tmp_path / "trials").iterdir())) == 1
         worker.send_signal(signal.SIGKILL)
         worker.wait()
         assert within(5, lambda: not marked(word))
+        assert within(5, lambda: not list((tmp_path / "trials").iterdir()))  # nor is its directory left
     finally:
         for pid in marked(word):
             os.kill(pid, signal.SIGKILL)
