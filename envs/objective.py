@@ -22,6 +22,8 @@ from designgym.envs.constraints import Constraint
 
 Form = Literal["log", "product", "weighted", "target"]
 
+ROUNDING = 1e-9  # of a violation: what taking the excess over bounds away from it may leave behind
+
 
 @dataclass(frozen=True)
 class Evaluations:
@@ -143,15 +145,19 @@ class Objective:
             violation += constraint.violation(metrics)
         return violation
 
-    def of_model(self, evaluations: Evaluations) -> NDArray[np.float64]:
-        """Return the cost model's own violation of what was evaluated, (n,): all but the excess over constraints.
+    def of_model(self, metrics: Columns, violation: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the cost model's own part of violations, (n,): what `violation` returns less the excess over bounds.
 
-        Where it is above 0 it is exact but for rounding; where it was 0 it is 0.
+        Exactly 0 for a design that the model can build; else it may be off by what adding the excess rounded away. inf
+        stays inf. metrics: each (n,), NaN where there is none.
         """
-        none = np.zeros(len(evaluations))
-        excess = self.violation({**evaluations.metrics, "violation": none})
-        failed = np.isinf(evaluations.violation)
-        return np.where(failed, np.inf, np.maximum(np.where(failed, 0.0, evaluations.violation) - excess, 0.0))
+        failed = np.isinf(violation)
+        whole = np.where(failed, 0.0, violation)
+        excess = self.violation({**metrics, "violation": np.zeros(len(whole))})
+        lacks = np.any([np.isnan(column) for column in metrics.values()], axis=0)
+        own = np.maximum(whole - excess, ROUNDING * whole)
+        own = np.where((np.abs(whole - excess) <= ROUNDING * whole) & ~lacks, 0.0, own)
+        return np.where(failed, np.inf, own)
 
     def feasible(self, metrics: Columns) -> NDArray[np.bool_]:
         """Where the violation is 0, bool (n,), without working it out."""

@@ -16,7 +16,7 @@ import numpy as np
 from designgym.cost_models.dataset import Dataset
 from designgym.envs import Categorical, DesignSpace, Float, Integer, Objective, Ordinal, Permutation, Subset
 from designgym.envs.ranking import rows_of
-from designgym.experiments.dataset_found import Conflict, Found, own_violation
+from designgym.experiments.dataset_found import Conflict, Found
 from designgym.experiments.dataset_problems import Gathering, problems_of
 from designgym.experiments.log import LoggedRun, Sweep, load_sweep
 from designgym.experiments.parts import RunFiles
@@ -132,7 +132,7 @@ class _Reader:
             rows = legal & ~failed & (priced_by == one)
             if rows.any():
                 taken = {name: values[rows] for name, values in metrics.items()}
-                own = own_violation(objective, taken, violation[rows])
+                own = objective.of_model(taken, violation[rows])
                 canonical = self._space.canonical(rows_of(designs, rows))
                 found = self._found.setdefault((origin, one), Found(self._space, names))
                 try:

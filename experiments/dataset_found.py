@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, batch_length
-from designgym.envs import DesignSpace, Objective
+from designgym.envs import DesignSpace
 from designgym.envs.memory import Memory, keys_of
-
-ROUNDING = 1e-9  # of a violation: what taking the objective's part away from it may leave behind
+from designgym.envs.objective import ROUNDING
 
 
 class Conflict(ValueError):
@@ -22,17 +21,6 @@ class Conflict(ValueError):
         self.design = ", ".join(f"{name}={value}" for name, value in design.items() if value is not None)
         self.metric, self.was, self.now, self.other = metric, was, now, other
         super().__init__(f"{self.design}: {metric} was {was} and is {now}")
-
-
-def own_violation(objective: Objective, metrics: Columns, violation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the cost model's own part of violations, (n,): a log has it with the excess over the objective's bounds.
-
-    Exactly 0 for a design that the model can build; else it may be off by what adding the excess rounded away.
-    """
-    excess = objective.violation({**metrics, "violation": np.zeros(len(violation))})
-    lacks = np.any([np.isnan(column) for column in metrics.values()], axis=0)
-    own = np.maximum(violation - excess, ROUNDING * violation)
-    return np.where((np.abs(violation - excess) <= ROUNDING * violation) & ~lacks, 0.0, own)
 
 
 class Found:

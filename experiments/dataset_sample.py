@@ -6,8 +6,8 @@ that agents go to are priced as the agents ask for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 
 from designgym.agents import make_agent, search
 from designgym.agents.seen import Seen
-from designgym.cost_models.base import Columns, batch_length
+from designgym.cost_models.base import Columns, Failure, batch_length
 from designgym.cost_models.dataset import Dataset, Origin
 from designgym.envs import DesignProblem
 from designgym.envs.ranking import rows_of
 from designgym.envs.registry import full_id, make_problem, problem_options
-from designgym.experiments.dataset_found import own_violation
-from designgym.experiments.dataset_pricing import joined, priced_at_once, priced_slowly
 from designgym.experiments.index import parameter_fields
 from designgym.experiments.plain import plain
+from designgym.experiments.pricing import Slowly, is_slow, joined, priced_at_once, priced_slowly
 
 HOW = ("sobol", "random", "from-agents")
 ASKED = {"sobol": "quasi_random", "random": "random"}  # whose designs these are; neither learns from what it is told
@@ -35,12 +34,10 @@ CHUNK = 100_000  # designs priced at a time
 LISTED = 10_000_000  # designs of a space that is walked through for the last of them
 BARREN = 4  # batches in a row without a new design, after which chance is taken to find no more
 
-Progress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
 class Sampled:
-    """What `sample` came to. failed: designs whose evaluation failed, left out; error: why the first of them did.
+    """What `sample` came to. failed: designs whose evaluation failed, left out.
 
     missing: how many designs fewer there are than were asked for, since the space has no more. shares: designs by
     agent; refused: agents of the mix that the space is not for, and why.
@@ -48,7 +45,6 @@ class Sampled:
 
     dataset: Dataset
     failed: int
-    error: str
     missing: int
     shares: dict[str, int]
     refused: dict[str, str]
@@ -72,17 +68,16 @@ def sample(
     how: str = "sobol",
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
-    workers: int = 1,
-    progress: Progress | None = None,
+    slowly: Slowly = Slowly(),  # noqa: B008
 ) -> Sampled:
     """Return n distinct designs of a problem, priced; fewer where its space has no more.
 
     how: "sobol", evenly over the choices of each parameter (scrambled Sobol' points); "random", uniformly over the
     designs; "from-agents", a quarter each from runs of 1,000 designs of random, local_search, genetic and
-    simulated_annealing with the seeds seed, seed + 1, ..., so that designs are dense where searches go. workers:
-    designs of a slow cost model that are priced at a time. progress: called with designs priced and in all.
+    simulated_annealing with the seeds seed, seed + 1, ..., so that designs are dense where searches go. slowly: how
+    designs of a slow cost model are priced; its `heard` and `failed` are called for a fast one too.
     """
-    for name, value in (("-n", n), ("--workers", workers)):
+    for name, value in (("-n", n), ("--workers", slowly.workers)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}. Raise it.")
     if how not in HOW or seed < 0:
@@ -93,15 +88,15 @@ def sample(
         raise ValueError(f"designs must be priced anew, got cost_model={given['cost_model']}. Leave it out.")
     problem = make_problem(id, **given)
     if how == "from-agents":
-        sampling = _Mixing(problem, n, seed, workers, progress)
-        parts, failed, error, refused = sampling.parts(), sampling.failed, "", sampling.refused
+        sampling = _Mixing(problem, n, seed, slowly)
+        parts, failed, refused = sampling.parts(), sampling.failed, sampling.refused
         tried = sum(len(part.violation) for part in parts)
     else:
-        parts, failed, error = _spread(problem, n, how, seed, workers, progress)
+        parts, failed = _spread(problem, n, how, seed, slowly)
         tried, refused = failed + sum(len(part.violation) for part in parts), {}
     dataset = _dataset(problem, _origin(full_id(id), given, problem), parts, f"{how}, n={n}, seed={seed}")
     shares = {name: int((dataset.agent == name).sum()) for name in dict.fromkeys(part.agent for part in parts)}
-    return Sampled(dataset, failed, error, n - tried, shares, refused)
+    return Sampled(dataset, failed, n - tried, shares, refused)
 
 
 def _origin(id: str, given: Mapping[str, Any], problem: DesignProblem) -> Origin:
@@ -135,30 +130,29 @@ def _dataset(problem: DesignProblem, origin: Origin, parts: list[_Part], source:
 # -- spread evenly, or drawn ------------------------------------------------------------------------------------------
 
 
-def _spread(
-    problem: DesignProblem, n: int, how: str, seed: int, workers: int, progress: Progress | None
-) -> tuple[list[_Part], int, str]:
-    """Return designs of `sobol` or `random` with what they came to, how many failed, and why the first did."""
-    parts, done, failed, error = list[_Part](), 0, 0, ""
-    slow = bool(getattr(problem.cost_model, "slow", False))
+def _spread(problem: DesignProblem, n: int, how: str, seed: int, slowly: Slowly) -> tuple[list[_Part], int]:
+    """Return designs of `sobol` or `random` with what they came to, and how many failed."""
+    parts, done, failed = list[_Part](), 0, 0
     for designs in _chunks(problem, ASKED[how], n, seed):
         count = batch_length(designs)
 
-        def report(some: int, before: int = done) -> None:
-            if progress is not None:
-                progress(before + some, n)
+        def report(some: int, of: int = n, before: int = done) -> None:
+            slowly.heard(before + some, n)
 
-        if slow:
-            metrics, said = priced_slowly(problem, designs, workers, report)
+        def say(number: int, why: Failure, before: int = done) -> None:
+            slowly.failed(before + number, why)
+
+        if is_slow(problem.cost_model):
+            metrics = priced_slowly(problem, designs, replace(slowly, heard=report, failed=say))
         else:
-            metrics, said = priced_at_once(problem, designs, report), ""
+            metrics = priced_at_once(problem, designs, report)
         whole = np.isfinite(metrics["violation"])
         violation = metrics.pop("violation")[whole]
         index = np.arange(done, done + count)[whole]
         kept = rows_of(designs, whole), rows_of(metrics, whole)
         parts.append(_Part(*kept, violation, how, f"seed {seed}", index))
-        done, failed, error = done + count, failed + int((~whole).sum()), error or said
-    return parts, failed, error
+        done, failed = done + count, failed + int((~whole).sum())
+    return parts, failed
 
 
 def _chunks(problem: DesignProblem, agent: str, n: int, seed: int) -> Iterator[Columns]:
@@ -191,9 +185,9 @@ def _chunks(problem: DesignProblem, agent: str, n: int, seed: int) -> Iterator[C
 class _Mixing:
     """Runs of a mix of agents until each has its share of n distinct designs, or brings nothing new."""
 
-    def __init__(self, problem: DesignProblem, n: int, seed: int, workers: int, progress: Progress | None) -> None:
-        self._problem, self._n, self._seed, self._workers = problem, n, seed, workers
-        self._progress, self._seen = progress, Seen(problem.space)
+    def __init__(self, problem: DesignProblem, n: int, seed: int, slowly: Slowly) -> None:
+        self._problem, self._n, self._seed, self._slowly = problem, n, seed, slowly
+        self._seen = Seen(problem.space)
         self._parts: list[_Part] = []
         self._done = self.failed = 0
         self.refused: dict[str, str] = {}
@@ -233,13 +227,18 @@ class _Mixing:
 
         def hear(answer: Any) -> None:
             self._done += int(answer.fresh.sum())
-            if self._progress is not None:
-                self._progress(min(self._done, self._n), self._n)
+            self._slowly.heard(min(self._done, self._n), self._n)
 
-        if getattr(problem.cost_model, "slow", False):
+        def say(number: int, why: Failure) -> None:
+            self._slowly.failed(start + number, why)
+
+        if is_slow(problem.cost_model):
             from designgym.experiments.slow_here import search_here
 
-            trials = search_here(problem, agent, budget, seed, self._workers, listener=hear)
+            slowly = self._slowly
+            trials = search_here(
+                problem, agent, budget, seed, slowly.workers, listener=hear, results=slowly.results, failed=say
+            )
         else:
             trials = search(problem, agent, budget, seed, listener=hear)
         got = trials.evaluations
@@ -251,6 +250,6 @@ class _Mixing:
         self.failed += int(failed.sum())
         self._done = start + len(rows)
         metrics = {name: column[rows] for name, column in got.metrics.items() if name != "violation"}
-        own = own_violation(problem.objective, metrics, got.violation[rows])
+        own = problem.objective.of_model(metrics, got.violation[rows])
         self._parts.append(_Part(rows_of(trials.designs, rows), metrics, own, agent, f"{agent} seed {seed}", rows))
         return len(rows)

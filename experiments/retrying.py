@@ -57,7 +57,8 @@ def recalled(files: RunFiles, problem: DesignProblem) -> dict[str, Columns]:
     # Designs outside the space were never priced.
     rows = rows.filter(priced)
     designs, evaluations = designs_of(rows, problem.space), evaluations_of(rows, problem)
-    inside, violation = problem.space.contains(designs), problem.objective.of_model(evaluations)
+    inside = problem.space.contains(designs)
+    violation = problem.objective.of_model(evaluations.metrics, evaluations.violation)
     found = {}
     for row in np.flatnonzero(inside).tolist():
         one = slice(row, row + 1)

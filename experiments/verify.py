@@ -6,7 +6,6 @@ the log; their numbers under the other options go into DIR/verified.parquet alon
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from designgym.cost_models.base import Columns, Failure, batch_length
+from designgym.cost_models.base import Columns, Failure
 from designgym.envs import DesignProblem, Evaluations
-from designgym.envs.problem import checked
 from designgym.envs.ranking import rows_of
 from designgym.experiments.agreement import Agreement, agreements_of
-from designgym.experiments.executor import Id, Threads
 from designgym.experiments.log import Sweep, load_sweep
+from designgym.experiments.pricing import Slowly, is_slow, priced_slowly
 from designgym.experiments.report.trials import Trials
-from designgym.experiments.results import Remembering, Results
+from designgym.experiments.results import Results
 from designgym.experiments.verified import Comparison, add_verified, comparisons, joined, read_verified
 from designgym.experiments.verified_changes import Change, changes_of
 from designgym.experiments.verify_designs import Found, best_designs
@@ -30,8 +28,6 @@ from designgym.experiments.verify_options import OWN, Again, options_text, probl
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-WAIT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def verify(
     read_verified(directory)  # what is damaged is said before anything is priced
     again, skipped = problems_again(sweep, options, environments)
     found = best_designs(sweep, {one.logged.label for one in again}, top)
-    pricing = _Pricing(text, workers, results, heard, failed)
+    pricing = _Pricing(text, Slowly(workers, results, heard, failed))
     tables, failures = [], 0
     for one in again:
         if one.logged.label not in found:
@@ -115,10 +111,7 @@ class _Pricing:
     """How designs are priced again. text: under which options."""
 
     text: str
-    workers: int
-    results: Results | None
-    heard: Callable[[int, int], None]
-    failed: Callable[[int, Failure], None]
+    slowly: Slowly
 
 
 def _verified(one: Again, sweep: Sweep, agents: Found, pricing: _Pricing) -> tuple[pa.Table, int]:
@@ -162,8 +155,8 @@ def _refuse_outside(one: Again, designs: Columns, text: str) -> None:
 
 
 def _priced(one: Again, designs: Columns, pricing: _Pricing) -> Evaluations:
-    if getattr(one.problem.cost_model, "slow", False):
-        return _priced_slowly(one.problem, designs, pricing)
+    if is_slow(one.problem.cost_model):
+        return one.problem.objective(priced_slowly(one.problem, designs, pricing.slowly))
     try:
         return one.problem.evaluate_inside(designs)
     except (ValueError, OSError):
@@ -171,30 +164,6 @@ def _priced(one: Again, designs: Columns, pricing: _Pricing) -> Evaluations:
     except Exception as error:  # as above, where a value shows only when it is used
         text = f"{type(error).__name__}: {error}"
         raise ValueError(f"{one.logged.id} cannot price under {pricing.text}: {text}.") from error
-
-
-def _priced_slowly(problem: DesignProblem, designs: Columns, pricing: _Pricing) -> Evaluations:
-    """Price with a slow cost model, several designs at a time, in threads as `designgym run` does."""
-    something, n = threading.Event(), batch_length(designs)
-    threads = Threads({"": problem.cost_model}, pricing.workers, something.set)
-    executor = Remembering(threads, {"": problem}, pricing.results, something.set)
-    rows = [rows_of(designs, slice(row, row + 1)) for row in range(n)]
-    found: dict[int, Evaluations] = {}
-    try:
-        for number, row in enumerate(rows):
-            executor.submit(Id("", "", number), row)
-        while len(found) < n:
-            something.wait(WAIT_S)
-            something.clear()
-            for id, got in executor.finished():
-                if (why := executor.errors.pop(id, None)) is not None:
-                    pricing.failed(id.number, why)
-                sound = checked(problem.cost_model, got, rows[id.number], problem.space, 1)
-                found[id.number] = problem.objective(sound)
-                pricing.heard(len(found), n)
-    finally:
-        threads.close()
-    return Evaluations.concatenate([found[number] for number in range(n)])
 
 
 def _rows(head: Mapping[str, str], sign: float, sweep: Sweep, trials: Trials, priced: Evaluations) -> pa.Table:

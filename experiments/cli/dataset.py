@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, table
+from designgym.experiments.cli.console import Json, ResultsFile, Set, assignments, console, print_json, table
+from designgym.experiments.cli.slow import Counted
 from designgym.experiments.quantities import share
 
 GATHER = "gather"
@@ -52,8 +52,8 @@ def gather(
     from designgym.cost_models.dataset_file import write_dataset
     from designgym.experiments.dataset import gather as gather_trials
 
-    with _progress("trials", json) as progress:
-        found = gather_trials(directories, problem, progress)
+    with Counted("trials", json) as watch:
+        found = gather_trials(directories, problem, watch.heard)
     written = write_dataset(found.dataset, out)
     told = {"trials": found.trials, "repeated": found.repeated, "failed": found.failed, "illegal": found.illegal}
     if json:
@@ -83,29 +83,29 @@ def sample(
     set_: Set = [],  # noqa: B006
     seed: Annotated[int, typer.Option(help="Seed of the points, or of the first run of each agent.")] = 0,
     workers: Annotated[int, typer.Option(help="Designs of a slow cost model that are priced at a time.")] = 1,
+    results: ResultsFile = None,
     json: Json = False,
 ) -> None:
     """Price distinct designs of a problem for a dataset."""
     from designgym.cost_models.dataset_file import write_dataset
     from designgym.experiments.dataset_sample import sample as sample_designs
+    from designgym.experiments.pricing import Slowly
+    from designgym.experiments.results import results_at
 
-    with _progress("designs", json) as progress:
-        found = sample_designs(name, n, how, assignments(set_, "--set"), seed, workers, progress)
+    with Counted("designs", json) as watch:
+        slowly = Slowly(workers, results_at(results), watch.heard, watch.failed)
+        found = sample_designs(name, n, how, assignments(set_, "--set"), seed, slowly)
     written = write_dataset(found.dataset, out)
     if json:
-        told = {"missing": found.missing, "failed": found.failed, "error": found.error or None}
+        told = {"missing": found.missing, "failed": found.failed}
         print_json(_result(written, out) | told | {"agents": found.shares, "refused": found.refused})
         return
     notes = [f"left out: {agent}: {why}" for agent, why in found.refused.items()]
     if found.failed:
-        notes.append(f"left out: {found.failed:,} designs whose evaluation failed{_because(found.error)}")
+        notes.append(f"left out: {found.failed:,} designs whose evaluation failed")
     if found.missing:
         notes.append(f"the space has no more: {found.missing:,} designs fewer than the {n:,} asked for")
     _print(written, out, ", ".join(f"{count:,} from {agent}" for agent, count in found.shares.items()), notes)
-
-
-def _because(error: str) -> str:
-    return f", the first with {error}" if error else ""
 
 
 def _result(written: Any, out: Path) -> dict[str, Any]:
@@ -143,24 +143,3 @@ def _print(written: Any, out: Path, what: str, notes: list[str]) -> None:
         shown.print(note, style="yellow", markup=False, soft_wrap=True)
     shown.print(f"{len(written):,} distinct designs ({what})", markup=False, soft_wrap=True)
     shown.print(f"dataset: {out.resolve()} (sha256 {written.sha256[:16]})", markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress(what: str, silent: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on stderr with rate and time left, called with how many are done of how many; None when silent or piped."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Any) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text(f"{speed:,.3g} a second" if speed else "")
-
-    out = console(stderr=True)
-    if silent or not out.is_terminal:
-        yield None
-        return
-    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
-    with Progress(*columns, console=out, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

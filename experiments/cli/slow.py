@@ -1,4 +1,4 @@
-"""What commands say of the designs of a slow cost model: how many are priced, and where a failed one's log lies."""
+"""What commands say of many designs: how many are priced, at what rate, and where a failed one's log lies."""
 
 from __future__ import annotations
 
@@ -26,21 +26,18 @@ class FailureNotes:
         out.print(f"failed design {number + 1}: {failure.reason.rstrip('.')}.{where}", markup=False, soft_wrap=True)
 
 
-class SlowDesigns:
-    """A bar with time left, from the first design priced on; nothing when piped or silent, but for failures."""
+class Counted:
+    """A bar on stderr with rate and time left; nothing when piped or silent, but for failures. what: is counted."""
 
     def __init__(self, what: str, silent: bool) -> None:
         self._what, self._silent, self._notes = what, silent, FailureNotes()
         self._bar: Any = None
         self._out = console(stderr=True)
 
-    def __enter__(self) -> SlowDesigns:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    def __enter__(self) -> Counted:
         if not self._silent and self._out.is_terminal:
-            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-            self._bar = Progress(*columns, console=self._out, transient=True)
-            self._task = self._bar.add_task(f"designs {self._what}", total=None)
+            self._bar = _bar(self._what, self._out)
+            self._task = self._bar.add_task("", total=None)
             self._bar.start()
         return self
 
@@ -49,10 +46,23 @@ class SlowDesigns:
             self._bar.stop()
 
     def heard(self, done: int, of: int) -> None:
-        """Follow one design."""
+        """Take in how many are done, and of how many."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=of)
 
     def failed(self, number: int, failure: Any) -> None:
         """Say why an evaluation failed."""
         self._notes.say(number, failure, self._out if self._bar is None else self._bar.console)
+
+
+def _bar(what: str, out: Any) -> Any:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:,.3g} a second" if speed else "")
+
+    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
+    return Progress(*columns, console=out, transient=True)

@@ -16,7 +16,7 @@ from designgym.experiments.cli.console import (
     table,
     trust_if,
 )
-from designgym.experiments.cli.slow import SlowDesigns
+from designgym.experiments.cli.slow import Counted
 from designgym.experiments.quantities import quantity
 
 
@@ -31,9 +31,7 @@ def verify(
     ] = [],  # noqa: B006
     cost_model: Annotated[
         str | None,
-        typer.Option(
-            "--cost-model", metavar="NAME", help="Another cost model, such as ScaleSim; own: the problem's."
-        ),
+        typer.Option("--cost-model", metavar="NAME", help="Another cost model, such as ScaleSim; own: the problem's."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Designs of a slow cost model that are priced at a time.")] = 1,
     results: ResultsFile = None,
@@ -50,7 +48,7 @@ def verify(
     sweep = load_sweep(directory)
     trust_if(trust, directory)
     options = _options(assignments(set_, "--set"), cost_model, sweep)
-    with SlowDesigns("verified", json) as watch:
+    with Counted("designs verified", json) as watch:
         found = verify_sweep(
             directory, options, top, environment, workers, results_at(results), watch.heard, watch.failed
         )

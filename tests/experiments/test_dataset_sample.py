@@ -8,6 +8,7 @@ from small_problem import CALLS, NAME, SPACE, SmallModel, registered
 
 from designgym.cost_models.dataset_file import write_dataset
 from designgym.experiments.dataset_sample import MIX, sample
+from designgym.experiments.pricing import Slowly
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def test_distinct_designs_priced_by_the_model(how, tmp_path) -> None:
     found = sample(NAME, 240, how, seed=3)
     data = found.dataset
     assert len(data) == len(set(ranks(data))) == 240
-    assert (found.failed, found.missing, found.error) == (0, 0, "")
+    assert (found.failed, found.missing) == (0, 0)
     assert SPACE.contains(data.designs).all()
     assert_true(data)
     assert sum(found.shares.values()) == 240
@@ -88,7 +89,7 @@ def test_agents_that_the_space_is_not_for_leave_their_share_to_the_others(monkey
 
 
 def test_failed_designs_are_left_out_and_the_slow_model_runs_in_threads() -> None:
-    found = sample(NAME, 200, "sobol", {"slow": True, "fails": 5}, workers=3)
+    found = sample(NAME, 200, "sobol", {"slow": True, "fails": 5}, slowly=Slowly(3))
     assert found.failed > 0
     assert len(found.dataset) + found.failed == 200
     assert not (found.dataset.designs["rows"] == 5).any()
@@ -97,7 +98,7 @@ def test_failed_designs_are_left_out_and_the_slow_model_runs_in_threads() -> Non
     assert_true(found.dataset)
     quick = sample(NAME, 200, "sobol", {"fails": 5}).dataset
     assert ranks(quick) == ranks(found.dataset), "workers and threads change no row and no order"
-    again = sample(NAME, 60, "from-agents", {"slow": True, "fails": 5}, workers=2)
+    again = sample(NAME, 60, "from-agents", {"slow": True, "fails": 5}, slowly=Slowly(2))
     assert len(again.dataset) == 60
     assert_true(again.dataset)
 
@@ -113,8 +114,11 @@ def test_a_slow_model_that_raises_says_why(monkeypatch) -> None:
         return real(self, designs)
 
     monkeypatch.setattr(SlowSmallModel, "evaluate", falls)
-    found = sample(NAME, 50, "random", {"slow": True})
-    assert found.error == "ArithmeticError: odd rows cannot be simulated"
+    said: list[str] = []
+    slowly = Slowly(failed=lambda number, why: said.append(why.reason))
+    found = sample(NAME, 50, "random", {"slow": True}, slowly=slowly)
+    assert len(said) == found.failed > 0
+    assert set(said) == {"ArithmeticError: odd rows cannot be simulated"}
     assert (found.dataset.designs["rows"] % 2 == 0).all()
 
 
@@ -122,7 +126,7 @@ def test_progress_counts_to_the_end() -> None:
     for how in ("sobol", "from-agents"):
         heard: list[tuple[int, int]] = []
         n = 1500 if how == "sobol" else 200
-        sample(NAME, n, how, progress=lambda done, total, heard=heard: heard.append((done, total)))
+        sample(NAME, n, how, slowly=Slowly(heard=lambda done, total, heard=heard: heard.append((done, total))))
         assert heard[-1] == (n, n)
         assert len(heard) > 1
 
@@ -138,7 +142,7 @@ def test_options_are_recorded_and_bad_ones_refused() -> None:
         ({"how": "grid"}, "--how must be one of sobol, random, from-agents, got 'grid'"),
         ({"n": 0}, "-n must be at least 1, got 0"),
         ({"seed": -1}, "--seed must be at least 0, got -1"),
-        ({"workers": 0}, "--workers must be at least 1, got 0"),
+        ({"slowly": Slowly(0)}, "--workers must be at least 1, got 0"),
         ({"options": {"cost_model": "dataset:data/"}}, "designs must be priced anew"),
     ):
         with pytest.raises(ValueError, match=said):

@@ -5,17 +5,38 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from designgym.cost_models.base import Columns, batch_length
+from designgym.cost_models.base import Columns, CostModel, Failure, batch_length
 from designgym.envs import DesignProblem
 from designgym.envs.problem import checked, priced
 from designgym.envs.ranking import rows_of
 from designgym.experiments.executor import Id, Threads
+from designgym.experiments.results import Remembering, Results
 
 FIRST, WORTH_S = 1024, 0.2  # designs of the first slice; time that a slice should take
 WAIT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Slowly:
+    """How designs of a slow cost model are priced. workers: designs at a time, in threads.
+
+    results: what simulators came to before, which is recalled and added to. heard: called with how many designs are
+    priced, and of how many; failed: with a design's number, from 0, and why its evaluation failed.
+    """
+
+    workers: int = 1
+    results: Results | None = None
+    heard: Callable[[int, int], None] = lambda done, of: None
+    failed: Callable[[int, Failure], None] = lambda number, why: None
+
+
+def is_slow(model: CostModel) -> bool:
+    """Whether a cost model takes seconds or minutes for one design."""
+    return bool(getattr(model, "slow", False))
 
 
 def joined(parts: list[Columns]) -> Columns:
@@ -35,12 +56,11 @@ def priced_at_once(problem: DesignProblem, designs: Columns, report: Callable[[i
     return joined(parts)
 
 
-def priced_slowly(
-    problem: DesignProblem, designs: Columns, workers: int, report: Callable[[int], None]
-) -> tuple[Columns, str]:
-    """Price with a slow cost model, several designs at a time, in threads; return also why the first failure was."""
+def priced_slowly(problem: DesignProblem, designs: Columns, how: Slowly) -> Columns:
+    """Price with a slow cost model. Every metric and "violation", each (n,), inf where the evaluation failed."""
     something, n = threading.Event(), batch_length(designs)
-    executor = Threads({"": problem.cost_model}, workers, something.set)
+    threads = Threads({"": problem.cost_model}, how.workers, something.set)
+    executor = Remembering(threads, {"": problem}, how.results, something.set)
     found: dict[int, Columns] = {}
     try:
         for row in range(n):
@@ -49,11 +69,11 @@ def priced_slowly(
             something.wait(WAIT_S)
             something.clear()
             for id, got in executor.finished():
+                if (why := executor.errors.pop(id, None)) is not None:
+                    how.failed(id.number, why)
                 one = rows_of(designs, slice(id.number, id.number + 1))
                 found[id.number] = checked(problem.cost_model, got, one, problem.space, 1)
-            report(len(found))
+                how.heard(len(found), n)
     finally:
-        executor.close()
-    names = [*(metric.name for metric in problem.cost_model.metrics), "violation"]
-    error = next((executor.errors[id].reason for id in sorted(executor.errors)), "")
-    return {name: np.concatenate([found[row][name] for row in range(n)]) for name in names}, error
+        threads.close()
+    return joined([found[row] for row in range(n)])
