@@ -126,6 +126,11 @@ def problem_ids() -> tuple[str, ...]:
     return tuple(name for name in _PROBLEMS.names() if name not in _SEQUENTIAL.names() and name not in _NEEDY)
 
 
+def needy_ids() -> tuple[str, ...]:
+    """Return the ids of all problems that cannot be made without an option, see `needed_options`."""
+    return tuple(sorted(_NEEDY))
+
+
 def needed_options(id: str) -> tuple[str, ...]:
     """Return the options without which a problem cannot be made: () of those in `problem_ids`."""
     return _NEEDY.get(full_id(id), ())

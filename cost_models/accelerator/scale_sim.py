@@ -195,7 +195,7 @@ def simulate_layers(
         (directory / "job.json").write_text(json.dumps(job), encoding="utf-8")
         # One thread: its matrices are indexed, not multiplied, and each thread would reserve memory of its own.
         variables = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        outcome = run_process([str(python), "-I", str(DRIVER)], directory, limits, variables)
+        outcome = run_process([str(python), "-I", str(DRIVER)], directory, limits, variables, temporary=True)
     if outcome.exit_code != 0:
         return _failure(outcome, outcome.reason)
     try:

@@ -17,11 +17,11 @@ def list_(json: Json = False) -> None:
     from designgym.agents import agent_names, sequential_agent_names
     from designgym.cost_models.plugins import load_plugins
     from designgym.cost_models.registry import cost_model_names
-    from designgym.envs.registry import problem_ids, sequential_ids
+    from designgym.envs.registry import needy_ids, problem_ids, sequential_ids
     from designgym.experiments.cli.playing import environment_row
 
     failures = [str(failure) for failure in load_plugins()]
-    problems = _rows(problem_ids(), _problem_row, failures)
+    problems = _rows((*problem_ids(), *needy_ids()), _problem_row, failures)
     environments = _rows(sequential_ids(), environment_row, failures)
     agents = _rows(agent_names(), _agent_row, failures)
     players = _rows(sequential_agent_names(), _player_row, failures)
@@ -108,7 +108,7 @@ def show(
     from designgym.agents.registry import agent_class, sequential_agent_class
     from designgym.cost_models.plugins import load_plugins
     from designgym.cost_models.registry import cost_model_names, nearest
-    from designgym.envs.registry import problem_ids, sequential_ids
+    from designgym.envs.registry import needy_ids, problem_ids, sequential_ids
     from designgym.experiments.cli.playing import show_environment
 
     load_plugins()
@@ -117,7 +117,8 @@ def show(
         kinds = [find(name) for find, known in zip((agent_class, sequential_agent_class), both, strict=True) if known]
         _show_agent(name, kinds, json)
         return
-    for ids, shown in ((problem_ids(), _show_problem), (sequential_ids(), show_environment)):
+    made = (*problem_ids(), *needy_ids())
+    for ids, shown in ((made, _show_problem), (sequential_ids(), show_environment)):
         if meant := [known for known in ids if name.removeprefix("designgym/") in (known, known.rpartition("-v")[0])]:
             shown(meant[-1], assignments(set_, "--set"), json)
             return
@@ -125,7 +126,7 @@ def show(
         _show_cost_model(name, json)
         return
     known = (
-        *problem_ids(), *sequential_ids(), *agent_names(), *sequential_agent_names(), *cost_model_names(),
+        *made, *sequential_ids(), *agent_names(), *sequential_agent_names(), *cost_model_names(),
     )  # fmt: skip
     raise ValueError(f"no problem, agent or cost model {name!r}. {nearest(name, known)}")
 
@@ -161,10 +162,28 @@ def _show_cost_model(name: str, json: bool) -> None:
     print_metrics(model)
 
 
+def _show_needy(name: str, missing: list[str], json: bool) -> None:
+    """Show what is known of a problem before the options are given that it cannot be made without."""
+    from designgym.envs.registry import problem_function, problem_options
+
+    doc = inspect.getdoc(problem_function(name)) or ""
+    if json:
+        print_json({"id": name, "doc": doc, "needs": missing})
+        return
+    out = console()
+    out.print(f"[bold]{name}[/bold]  needs the option {', '.join(missing)}\n")
+    out.print(doc + "\n", markup=False)
+    rows = [(key, "needed" if key in missing else _text(value)) for key, value in problem_options(name).items()]
+    out.print(table("Options (--set)", ("option", "value"), rows))
+
+
 def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
     from designgym.envs.optimum import known_optimum
-    from designgym.envs.registry import gymnasium_id, problem_function, problem_options
+    from designgym.envs.registry import gymnasium_id, needed_options, problem_function, problem_options
 
+    if missing := [option for option in needed_options(name) if option not in options]:
+        _show_needy(name, missing, json)
+        return
     problem = problem_of(name, options)
     features = [] if problem.choice_features is None else list(problem.choice_features.names)
     doc = inspect.getdoc(problem_function(name)) or ""

@@ -12,6 +12,7 @@ import pytest
 
 from designgym.cost_models import Columns, Metric
 from designgym.envs import DesignProblem, DesignSpace, Integer, Objective, registry
+from designgym.envs.simulated.simulator import EXAMPLE
 from designgym.experiments.cli import main
 
 DESIGN = ["rows=128", "cols=64", "dataflow=ws", "ifmap_sram_kb=256", "filter_sram_kb=256", "ofmap_sram_kb=64"]
@@ -52,6 +53,18 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "SystolicArray" in listing["cost_models"]
     assert call(monkeypatch, "list") == 0
     assert "SystolicArray-v0" in capsys.readouterr().out
+
+
+def test_a_problem_that_needs_a_file_is_listed_and_shown_with_and_without_it(monkeypatch, capsys) -> None:
+    listed = {one["id"]: one for one in json_of(monkeypatch, capsys, "list")["problems"]}["Simulator-v0"]
+    assert listed["designs"] is None
+    assert listed["summary"].endswith("(needs the option file)")
+    assert json_of(monkeypatch, capsys, "show", "Simulator")["needs"] == ["file"]
+    assert call(monkeypatch, "show", "Simulator-v0") == 0
+    assert "needs the option file" in capsys.readouterr().out
+    shown = json_of(monkeypatch, capsys, "show", "Simulator-v0", "--set", f"file={EXAMPLE}")
+    assert shown["designs"] == 648
+    assert shown["objective"] == "min latency_s"
 
 
 @pytest.mark.parametrize(
