@@ -49,3 +49,12 @@ def test_a_hole_in_training_is_outside_though_its_numbers_are_in_range() -> None
     specs = SPECS[:1]
     within = fit_domain(specs, {"rows": rows})
     assert within.contains({"rows": np.array([10, 50, 90])}).tolist() == [True, False, True]
+
+
+def test_an_unseen_category_is_outside_though_training_is_sparse() -> None:
+    rng = np.random.default_rng(0)
+    specs = (*(ColumnSpec(f"x{i}", "float", 0, 1) for i in range(20)), SPECS[2])
+    drawn = {f"x{i}": rng.random(200) for i in range(20)}
+    within = fit_domain(specs, {**drawn, "dataflow": rng.integers(0, 3, 200)})
+    assert within.reach > 2**0.5  # farther than another category is
+    assert not within.contains({**drawn, "dataflow": np.full(200, 3)}).any()

@@ -84,6 +84,13 @@ def test_coverage_is_as_promised_on_a_real_problem() -> None:
     assert corner.as_card()["coverage_promised"] is False
 
 
+def test_intervals_are_calibrated_on_other_designs_than_a_model_remembers(fitted) -> None:
+    scored = fitted.scored[0]
+    for name in scored.metrics:
+        assert scored.kept(name)
+        assert scored.metrics[name].coverage > 0.82
+
+
 def test_it_keeps_the_contract_of_a_cost_model_though_its_sums_depend_on_the_batch(data) -> None:
     made = quick(data).surrogate
     assert made.feasibility is not None
