@@ -29,7 +29,8 @@ Tell = Callable[[str], None]
 class Member:
     """An estimator of a mixture. key: its name among the estimators; weights: one a metric, 0 where it has no say.
 
-    sees: which encoding of a design it predicts from.
+    sees: which encoding of a design it predicts from. scales, lowest: where it predicts a metric itself, over its
+    geometric mean, the standard deviation of the metric's logarithm, else 0, and the least that was learned from.
     """
 
     model: str
@@ -37,11 +38,17 @@ class Member:
     metrics: tuple[str, ...]
     weights: tuple[float, ...]
     sees: str
+    scales: tuple[float, ...]
+    lowest: tuple[float, ...]
 
     def predict(self, estimator: Any, x: Floats) -> Floats:
         """Return what it predicts, standardised, float64 (n, metrics)."""
         with for_rows(len(x)):
-            return np.asarray(estimator.predict(x), np.float64).reshape(len(x), len(self.metrics))
+            found = np.asarray(estimator.predict(x), np.float64).reshape(len(x), len(self.metrics))
+        for i, (scale, low) in enumerate(zip(self.scales, self.lowest, strict=True)):
+            if scale:  # a sum of trees may end below all that was learned from, and below 0
+                found[:, i] = np.log(np.maximum(found[:, i], low / 2)) / scale
+        return found
 
     def state(self) -> dict[str, Any]:
         """Return all of it as JSON values."""
@@ -50,14 +57,17 @@ class Member:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Member:
         """Return what `state` told. TypeError or KeyError where it is no such state."""
-        told = {**state, "metrics": tuple(state["metrics"]), "weights": tuple(map(float, state["weights"]))}
-        return cls(**told)
+        numbers = {name: tuple(map(float, state[name])) for name in ("weights", "scales", "lowest")}
+        return cls(**{**state, "metrics": tuple(state["metrics"]), **numbers})
 
 
 def fit_members(
-    model: str, seen: Mapping[str, Floats], learned: Mapping[str, Floats], seed: int, tell: Tell
-) -> tuple[tuple[Member, ...], dict[str, Any]]:
+    model: str, seen: Mapping[str, Floats], learned: Mapping[str, Floats], scales: Mapping[str, float], seed: int,
+    tell: Tell,
+) -> tuple[tuple[Member, ...], dict[str, Any]]:  # fmt: skip
     """Fit one model to all metrics. seen: (n, f) by encoding; learned: by metric, (n,), standardised.
+
+    scales: by metric, what a logarithm was divided by, 0 where the metric is learned as it is.
 
     Return its members, one a metric or one for all, each of weight 1, and the estimators by key. ValueError where it
     cannot learn from so many designs.
@@ -71,14 +81,35 @@ def fit_members(
         )
     members: list[Member] = []
     estimators: dict[str, Any] = {}
+    if how.after:
+        before, estimators = fit_members(how.after, seen, learned, scales, seed, tell)
+        members = [replace(one, key=f"{model}, {one.key}", model=model) for one in before]
+        estimators = {f"{model}, {key}": estimator for key, estimator in estimators.items()}
+        explained = total(members, estimators, seen)
+        learned = {name: y - explained[name] for name, y in learned.items()}
     for names in [tuple(learned)] if how.joint else [(name,) for name in learned]:
         key = model if how.joint else f"{model} {names[0]}"
         tell(f"{model}: {', '.join(names)}, {len(x):,} designs")
-        y = np.stack([learned[name] for name in names], axis=1)
+        powers = tuple(scales[name] if how.sums else 0.0 for name in names)
+        y = np.stack(
+            [np.exp(learned[name] * s) if s else learned[name] for name, s in zip(names, powers, strict=True)], axis=1
+        )
         with for_rows(len(x)):
             estimators[key] = how.fit(x, y[:, 0] if len(names) == 1 else y, seed)
-        members.append(Member(model, key, names, (1.0,) * len(names), how.sees))
+        lowest = tuple(map(float, y.min(axis=0)))
+        members.append(Member(model, key, names, (1.0,) * len(names), how.sees, powers, lowest))
     return tuple(members), estimators
+
+
+def total(members: Sequence[Member], estimators: Mapping[str, Any], seen: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return the weighted sum of what members predict, by metric, standardised, (n,)."""
+    sums: dict[str, Floats] = {}
+    for member in members:
+        found = member.predict(estimators[member.key], seen[member.sees])
+        for i, name in enumerate(member.metrics):
+            if member.weights[i]:
+                sums[name] = sums.get(name, 0.0) + member.weights[i] * found[:, i]
+    return sums
 
 
 def candidates(n: int) -> tuple[str, ...]:
@@ -87,7 +118,7 @@ def candidates(n: int) -> tuple[str, ...]:
     A Gaussian process up to 1,500, for its time; forests up to 20,000, for they keep every design in every tree.
     """
     wanted = [("gaussian_process", 1500), ("extra_trees", 20_000)]
-    return ("ridge", *(name for name, most in wanted if n <= most), "boosting", "mlp")
+    return ("ridge", *(name for name, most in wanted if n <= most), "linear_boosting", "additive", "mlp")
 
 
 def folds_of(n: int, seed: int) -> list[NDArray[np.int64]]:
@@ -101,30 +132,36 @@ def folds_of(n: int, seed: int) -> list[NDArray[np.int64]]:
     return [np.sort(part) for part in np.array_split(rows, min(n, 5 if n <= 3000 else 3))]
 
 
-def mixture(
-    seen: Mapping[str, Floats], learned: Mapping[str, Floats], targets: Sequence[Target], values: Columns,
-    bounds: Columns, seed: int, tell: Tell,
-) -> tuple[tuple[Member, ...], dict[str, dict[str, float]], dict[str, Any]]:  # fmt: skip
-    """Weigh the candidates metric by metric on rows left out, and fit those that have a say to all rows.
+@dataclass(frozen=True)
+class Mixture:
+    """What cross-validation came to. errors: of each candidate and of the mixture, by metric, on rows left out.
 
-    Return members, the errors of each candidate and of the mixture on rows left out, and the estimators.
+    rows: those left out, (m,); predicted: the mixture's metrics there, each (m,).
+    """
+
+    members: tuple[Member, ...]
+    estimators: dict[str, Any]
+    errors: dict[str, dict[str, float]]
+    rows: NDArray[np.int64]
+    predicted: Columns
+
+
+def mixture(
+    models: Sequence[str], seen: Mapping[str, Floats], held: Mapping[str, Floats], learned: Mapping[str, Floats],
+    targets: Sequence[Target], values: Columns, bounds: Columns, seed: int, tell: Tell,
+) -> Mixture:  # fmt: skip
+    """Weigh models metric by metric on rows left out, and fit those that have a say to all rows.
+
+    seen: what is fitted to, (n, f) by encoding; held: what rows left out are predicted from, the same unless some
+    columns are themselves predicted in use.
     """
     n = len(next(iter(learned.values())))
     left_out = folds_of(n, seed)
     rows = np.concatenate(left_out)
-    predicted: dict[str, dict[str, Floats]] = {}
-    for model in candidates(n):
-        predicted[model] = {name: np.empty(n) for name in learned}
-        for out in left_out:
-            kept = np.setdiff1d(np.arange(n), out)
-            members, estimators = fit_members(
-                model, {k: x[kept] for k, x in seen.items()}, {k: y[kept] for k, y in learned.items()}, seed, tell
-            )
-            for member in members:
-                found = member.predict(estimators[member.key], seen[member.sees][out])
-                for i, name in enumerate(member.metrics):
-                    predicted[model][name][out] = found[:, i]
+    scales = {target.name: 0.0 if target.kind == "plain" else target.scale for target in targets}
+    predicted = {model: _left_out(model, left_out, seen, held, learned, scales, seed, tell) for model in models}
     weights: dict[str, dict[str, float]] = {}
+    mixed: Columns = {}
     errors: dict[str, dict[str, float]] = {}
     for target in targets:
         name = target.name
@@ -133,23 +170,41 @@ def mixture(
         columns["ensemble"] = np.asarray(sum(w * columns[model] for model, w in weights[name].items()))
         bound = bounds[name][rows] if name in bounds else None
         truth = np.asarray(values[name], np.float64)[rows]
+        mixed[name] = target.metric(columns["ensemble"], bound)
         errors[name] = {model: relative_rmse(target.metric(y, bound), truth) for model, y in columns.items()}
         told = ", ".join(f"{model} {share:.2f}" for model, share in weights[name].items())
         tell(f"{name}: {told}; {errors[name]['ensemble']:.3g} % on {len(rows):,} {ROWS}")
-    members, estimators = _refit(weights, seen, learned, seed, tell)
-    return members, errors, estimators
+    members, estimators = _refit(weights, seen, learned, scales, seed, tell)
+    return Mixture(members, estimators, errors, rows, mixed)
+
+
+def _left_out(
+    model: str, left_out: Sequence[NDArray[np.int64]], seen: Mapping[str, Floats], held: Mapping[str, Floats],
+    learned: Mapping[str, Floats], scales: Mapping[str, float], seed: int, tell: Tell,
+) -> dict[str, Floats]:  # fmt: skip
+    """Return what one model predicts of the rows left out, by metric, standardised, (n,)."""
+    n = len(next(iter(learned.values())))
+    predicted = {name: np.empty(n) for name in learned}
+    for out in left_out:
+        kept = np.setdiff1d(np.arange(n), out)
+        members, estimators = fit_members(
+            model, {k: x[kept] for k, x in seen.items()}, {k: y[kept] for k, y in learned.items()}, scales, seed, tell
+        )
+        for name, found in total(members, estimators, {k: x[out] for k, x in held.items()}).items():
+            predicted[name][out] = found
+    return predicted
 
 
 def _refit(
-    weights: Mapping[str, Mapping[str, float]], seen: Mapping[str, Floats], learned: Mapping[str, Floats], seed: int,
-    tell: Tell,
+    weights: Mapping[str, Mapping[str, float]], seen: Mapping[str, Floats], learned: Mapping[str, Floats],
+    scales: Mapping[str, float], seed: int, tell: Tell,
 ) -> tuple[tuple[Member, ...], dict[str, Any]]:  # fmt: skip
     """Fit each model that has a say to all rows of the metrics that it has a say in."""
     members: list[Member] = []
     estimators: dict[str, Any] = {}
     for model in dict.fromkeys(model for shares in weights.values() for model in shares):
         mine = {name: learned[name] for name in learned if model in weights[name]}
-        made, fitted = fit_members(model, seen, mine, seed, tell)
+        made, fitted = fit_members(model, seen, mine, scales, seed, tell)
         members += [replace(one, weights=tuple(weights[name][model] for name in one.metrics)) for one in made]
         estimators |= fitted
     return tuple(members), estimators
@@ -162,9 +217,7 @@ def weigh(columns: Mapping[str, Floats], truth: Floats) -> dict[str, float]:
     matrix = np.stack(list(columns.values()), axis=1)
     heavy = 1e3 * max(1.0, float(np.abs(matrix).max())) * len(truth) ** 0.5  # a row that makes them add up to 1
     found, _ = nnls(np.vstack([matrix, np.full(matrix.shape[1], heavy)]), np.append(truth, heavy))
-    shares = {
-        model: float(w) for model, w in zip(columns, found / found.sum(), strict=True) if w >= LEAST * found.sum()
-    }
+    shares = {model: float(w) for model, w in zip(columns, found / found.sum(), strict=True) if w >= LEAST}
     total = sum(shares.values())
     return {model: share / total for model, share in shares.items()}
 

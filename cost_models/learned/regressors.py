@@ -7,7 +7,7 @@ model can therefore be checked against a constant list of classes; another packa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -30,12 +30,16 @@ class Recipe:
     """How a model is fitted. fit(x, y, seed) returns a fitted estimator with scikit-learn's `predict`.
 
     x: (n, f), y: (n,) or, where joint, (n, k), each about standard. sees: "compact", one column a number, or "rich",
-    with transformations of them beside. joint: one estimator learns all metrics. most: designs that it can learn from.
+    with transformations of them beside. joint: one estimator learns all metrics. sums: where a metric is learned by its
+    logarithm, y is the metric itself over its geometric mean. after: the model whose residuals it learns, which is
+    fitted first and added. most: designs that it can learn from.
     """
 
     fit: Callable[[Floats, Floats, int], Any]
     sees: Literal["compact", "rich"] = "compact"
     joint: bool = False
+    sums: bool = False
+    after: str = ""
     most: int | None = None
 
 
@@ -69,14 +73,53 @@ def boosting() -> Recipe:
     def fit(x: Floats, y: Floats, seed: int) -> Any:
         from sklearn.ensemble import HistGradientBoostingRegressor
 
-        steps = int(min(3000, 200 + len(y) // 5))
+        steps = int(min(1500, 200 + len(y) // 5))
         model = HistGradientBoostingRegressor(
-            learning_rate=0.05, max_iter=steps, max_leaf_nodes=31, min_samples_leaf=min(5, max(1, len(y) // 20)),
+            learning_rate=0.08, max_iter=steps, max_leaf_nodes=31, min_samples_leaf=min(5, max(1, len(y) // 20)),
             early_stopping=False, random_state=seed,
         )  # fmt: skip
         return model.fit(x, y)
 
     return Recipe(fit)
+
+
+def linear() -> Recipe:
+    """Ridge regression on the columns and their transformations: products of powers, where logarithms are learned."""
+
+    def fit(x: Floats, y: Floats, seed: int) -> Any:
+        from sklearn.linear_model import RidgeCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        return make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 4, 8))).fit(x, y)
+
+    return Recipe(fit, sees="rich")
+
+
+def linear_boosting() -> Recipe:
+    """Boosting of what `linear` leaves: steps and bends on a slope, which trees alone would climb in steps."""
+    return replace(boosting(), after="linear")
+
+
+def additive() -> Recipe:
+    """Boosting of the metric itself and not of its logarithm, by squared relative error, with small trees.
+
+    What is a sum over layers or over kinds of traffic, each of few columns, is a sum of small trees, too; its logarithm
+    is not.
+    """
+
+    def fit(x: Floats, y: Floats, seed: int) -> Any:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        steps = int(min(2500, 200 + len(y) // 5))
+        weights = 1.0 / y**2 if (y > 0).all() else np.ones(len(y))
+        model = HistGradientBoostingRegressor(
+            learning_rate=0.08, max_iter=steps, max_leaf_nodes=12, min_samples_leaf=min(5, max(1, len(y) // 20)),
+            early_stopping=False, random_state=seed,
+        )  # fmt: skip
+        return model.fit(x, y, sample_weight=weights / weights.mean())
+
+    return Recipe(fit, sums=True)
 
 
 def gaussian_process() -> Recipe:
@@ -87,6 +130,9 @@ def gaussian_process() -> Recipe:
     """
 
     def fit(x: Floats, y: Floats, seed: int) -> Any:
+        import warnings
+
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
@@ -94,7 +140,9 @@ def gaussian_process() -> Recipe:
             1e-3, (1e-8, 1.0)
         )
         rows = np.random.default_rng(seed).permutation(len(y))[:GP_HYPERPARAMETERS]
-        first = GaussianProcessRegressor(kernel, alpha=1e-9, random_state=seed).fit(x[rows], y[rows])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a column that does not matter has no end of a scale
+            first = GaussianProcessRegressor(kernel, alpha=1e-9, random_state=seed).fit(x[rows], y[rows])
         if len(rows) == len(y):
             return first
         return GaussianProcessRegressor(first.kernel_, alpha=1e-9, optimizer=None).fit(x, y)
@@ -146,7 +194,10 @@ def ridge() -> Recipe:
     return Recipe(fit)
 
 
-MODELS = ("random_forest", "extra_trees", "boosting", "gaussian_process", "mlp", "ridge", "ensemble")
+MODELS = (
+    "random_forest", "extra_trees", "boosting", "linear_boosting", "additive", "gaussian_process", "mlp", "ridge",
+    "linear", "ensemble",
+)  # fmt: skip
 _REGISTRY = Registry("model")
 
 
@@ -167,7 +218,13 @@ def regressor_names() -> tuple[str, ...]:
 
 
 def check_model(name: str) -> None:
-    """UnknownName, a ValueError, names the model nearest to one that is none."""
+    """UnknownName, a ValueError, names the model nearest to one that is none. Several are joined by "+"."""
+    if "+" in name:
+        for one in name.split("+"):
+            if one == "ensemble":
+                raise UnknownName(f"a mixture must be of single models, got {name!r}. Leave 'ensemble' out of it.")
+            check_model(one)
+        return
     if name in MODELS:
         return
     try:
