@@ -37,8 +37,8 @@ def sides(dataflow, m, k, n):
 def fetched(dataflow, ifmap_c, filter_c, psum_words, width, down, across, wide, time, k, n, kn, mn, ifmap, touches):
     """Return words of a layer that cross the DRAM interface again, after their first time: ifmap, filter, partial sums.
 
-    An operand that half of its SRAM holds never does; one that it does not hold does so a fold. psum_words: partial sums
-    that stay on chip, -1 for none.
+    An operand that half of its SRAM holds never does; one that it does not hold does so once a fold. psum_words: the
+    partial sums that stay on chip, -1 for none.
     """
     passes = 1.0 if dataflow == IS else across
     ifmap_again = 0.0 if ifmap < ifmap_c else touches * passes - ifmap
