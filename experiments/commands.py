@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from designgym.cost_models.simulators.making import place_of
 from designgym.envs import DesignProblem, make_problem
 from designgym.envs.cost_model_files import is_cost_model_file
+from designgym.envs.registry import full_id
 
 if TYPE_CHECKING:
     from designgym.experiments.log import LoggedProblem
@@ -29,22 +31,30 @@ class UntrustedCommand(ValueError):
 
 
 def command_files(id: str, options: Mapping[str, Any]) -> list[Path]:
-    """Return the simulators' files that a problem's options name. id: full."""
+    """Return the simulators' files that a problem's options name. id: in any spelling that `make_problem` takes."""
     written = [value for value in options.values() if is_cost_model_file(value) and value.startswith(COMMAND)]
     files = [value.removeprefix(COMMAND) for value in written]
-    files += [options[name] for name in FILES.get(id, ()) if isinstance(options.get(name), str)]
-    return [Path(file).absolute() for file in files]
+    files += [options[name] for name in FILES.get(_full(id), ()) if isinstance(options.get(name), str)]
+    # Not what a link leads to: beside the link its relative paths name other programs.
+    return [place_of(file) for file in files]
+
+
+def _full(id: str) -> str:
+    try:
+        return full_id(id)
+    except ValueError:  # which no problem is made from either
+        return id
 
 
 def name_commands(id: str, options: Mapping[str, Any]) -> None:
-    """Take these options as what the user's own command line says. id: full."""
-    _named.update(path.resolve() for path in command_files(id, options))
+    """Take these options as what the user's own command line says."""
+    _named.update(command_files(id, options))
 
 
 def refuse_unnamed(id: str, options: Mapping[str, Any]) -> None:
     """UntrustedCommand where options, as a log has them, name a simulator's file that the user has not."""
     for path in command_files(id, options):
-        if path.resolve() not in _named:
+        if path not in _named:
             raise UntrustedCommand(
                 f"{path} says which command prices {id}, and only the log names it. Look at it, and give --trust to "
                 "run it."
@@ -56,7 +66,7 @@ def trust(problems: Iterable[LoggedProblem]) -> list[str]:
     lines = []
     for logged in problems:
         for path in command_files(logged.id, logged.given):
-            if path.resolve() not in _named:
+            if path not in _named:
                 lines.append(f"trusted: {_command_of(path)} (from {path}, which prices {logged.label})")
         name_commands(logged.id, logged.given)
     return list(dict.fromkeys(lines))

@@ -24,11 +24,20 @@ def command_cost_model(path: Path | str, knobs: Sequence[Knob], values: Values) 
 
     values: see `CommandCostModel`. SimulatorError names the file and says in one line what is wrong.
     """
-    path = Path(path).absolute()
+    path = place_of(path)
     try:
         return _made(load_spec_here(path), path.parent, knobs, values)
     except SimulatorError as error:
         raise SimulatorError(f"{path}: {error}") from None
+
+
+def place_of(path: Path | str) -> Path:
+    """Return where a file lies to which its paths are relative: no link and no '..' on the way there.
+
+    A link in the last place stays: the file's paths lead on from the folder of the link, not of what it leads to.
+    """
+    path = Path(path).absolute()
+    return path.parent.resolve() / path.name
 
 
 def load_spec_here(path: Path) -> SimulatorSpec:

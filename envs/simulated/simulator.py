@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from designgym.cost_models.base import CostModel
+from designgym.cost_models.simulators.making import place_of
 from designgym.cost_models.simulators.spec import SimulatorError, SimulatorSpec, load_spec
 from designgym.envs.command import simulator_of
 from designgym.envs.objective import Objective
@@ -32,7 +33,7 @@ def simulator(file: str, objective: Objective | None = None, cost_model: CostMod
         wanted = objective or _objective(spec)
         return DesignProblem(space, cost_model or simulator_of(space, file), wanted)
     except ValueError as error:
-        raise SimulatorError(f"{file}: {str(error).removeprefix(f'{Path(file).absolute()}: ')}") from None
+        raise SimulatorError(f"{file}: {str(error).removeprefix(f'{place_of(file)}: ')}") from None
 
 
 def _objective(spec: SimulatorSpec) -> Objective:

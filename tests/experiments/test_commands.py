@@ -1,6 +1,7 @@
 """Commands that only a log names do not run; those that this command line names do, and --trust prints what it lets."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,32 @@ def test_any_option_may_name_a_command() -> None:
     assert command_files("SystolicArray-v0", options) == [Path("a.yaml").absolute(), Path("b.yaml").absolute()]
     assert command_files("Simulator-v0", {"file": "c.yaml"}) == [Path("c.yaml").absolute()]
     assert command_files("Other-v0", {"file": "c.yaml"}) == []
+
+
+@pytest.mark.parametrize("id", ["Simulator-v0", "Simulator", "designgym/Simulator-v0", "designgym/Simulator"])
+def test_no_spelling_of_an_id_hides_a_command(made, id) -> None:
+    (logged,) = load_sweep(made.directory).problems.values()
+    with pytest.raises(UntrustedCommand):
+        problem_of_log(replace(logged, id=id))
+    commands.name_commands("Simulator-v0", logged.given)
+    assert problem_of_log(replace(logged, id=id)).space.size == 9
+
+
+def test_a_link_to_a_named_file_is_another_file(made, tmp_path) -> None:
+    """Its relative paths lead to the programs beside the link."""
+    (tmp_path / "evil" / "in").mkdir(parents=True)
+    (tmp_path / "evil" / "sim.sh").write_text(f"echo hacked >> {made.ran}\necho latency 1\n")
+    (tmp_path / "evil" / "sim.yaml").symlink_to(made.files[0])
+    (tmp_path / "evil" / "sub").symlink_to(made.files[0].parent / "sub")
+    (made.files[0].parent / "sub").mkdir()
+    (logged,) = load_sweep(made.directory).problems.values()
+    commands.name_commands(logged.id, logged.given)
+    with pytest.raises(UntrustedCommand):
+        problem_of_log(replace(logged, given={"file": str(tmp_path / "evil" / "sim.yaml")}))
+    # By way of a link and .. it is the named file, and must then have the named file's program.
+    around = replace(logged, given={"file": str(tmp_path / "evil" / "sub" / ".." / "sim.yaml")})
+    assert problem_of_log(around).evaluate({"rows": np.array([3])})
+    assert made.ran.read_text() == "ran\n"
 
 
 def test_a_sweep_names_its_own_commands(made, monkeypatch, tmp_path, capsys) -> None:
