@@ -25,11 +25,13 @@ def features(model: SystolicArray, designs: Columns) -> Columns:
     and into both; row_idle, col_idle: share of the rows and columns left idle by the last piece, by
     multiply-accumulates; streamed_vectors: tiles times the length of what streams through each. ifmap_again,
     filter_again, psum_again: words fetched, or spilled and read back, beyond their first crossing of the DRAM
-    interface, since half of their SRAM does not hold them. words_over_cycles: time of all DRAM words over that of all compute;
-    starved: share of compute in layers that take longer to move each word once; waiting: the time of all layers if each
-    word moved once, over that of compute; idle_over_rest: the share of idle power in the bound of energy_j, over the
-    rest's. None is a metric, but whole-network counts follow from them: cycles, sram_words and dram_words are no more
-    to be learned. What is left is how layers that compute and layers that wait add up to latency_s and energy_j.
+    interface, since half of their SRAM does not hold them. words_over_cycles: time of all DRAM words over that of all
+    compute; starved: share of compute in layers that take longer to move each word once; waiting: the time of all
+    layers if each word moved once, over that of compute; idle_over_rest: idle power in the bound of energy_j, over the
+    rest.
+
+    None is a metric, but whole-network counts follow from them: cycles, sram_words and dram_words are no more to be
+    learned. What is left is how layers that compute and layers that wait add up to latency_s and energy_j.
     """
     counted = _counted(model, designs)
     return {name: counted[name] for name in NAMES}

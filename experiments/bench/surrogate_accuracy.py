@@ -18,6 +18,7 @@ from designgym.experiments.bench.surrogate_prices import CALLS, prices
 ID, METRIC = "MixedPrecision-v0", "accuracy"
 SHARES, QUICK = (0.005, 0.01, 0.02, 0.05), (0.002, 0.005)  # of the space, to learn from
 TEST, TEST_QUICK = 20_000, 2_000
+MODEL = "ensemble"
 
 
 def parts(quick: bool) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def _fitted(share: float, test: int, timed: bool, say: Any) -> dict[str, Any]:
     train, others = space.unrank(ranks[:size]), space.unrank(ranks[size:])
     values, truth = true.evaluate(train)[METRIC], true.evaluate(others)[METRIC]
     begun = time.perf_counter()
-    fitted = fit_metrics(space.specs(), train, {METRIC: values}, progress=say)
+    fitted = fit_metrics(space.specs(), train, {METRIC: values}, model=MODEL, progress=say)
     seconds = time.perf_counter() - begun
     predicted = fitted.predict(others)[METRIC]
     off = predicted - truth
@@ -48,8 +49,8 @@ def _fitted(share: float, test: int, timed: bool, say: Any) -> dict[str, Any]:
     say(f"RMSE {found['rmse']:.4f}, {found['error']:.3g} %")
     if timed:
         drawn = space.sample(CALLS[-1], np.random.default_rng(2))
-        found["price_s"] = prices(fitted.predict, drawn)
-        found["true_price_s"] = prices(true.evaluate, drawn)
+        found["price_s"] = prices(fitted.predict, drawn, CALLS)
+        found["true_price_s"] = prices(true.evaluate, drawn, CALLS)
     return found
 
 

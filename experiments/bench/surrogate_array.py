@@ -98,8 +98,8 @@ def _fitted(way: str, model: str, size: int, test: int, timed: bool, say: Any) -
     say(", ".join(f"{name} {error:.3g} %" for name, error in found["error"].items()))
     if timed:
         drawn = problem.space.sample(CALLS[-1], np.random.default_rng(2))
-        found["price_s"] = prices(lambda designs: fitted.predict(designs, **beside(designs)), drawn)
-        found["true_price_s"] = prices(true.evaluate, drawn)
+        found["price_s"] = prices(lambda designs: fitted.predict(designs, **beside(designs)), drawn, CALLS)
+        found["true_price_s"] = prices(true.evaluate, drawn, CALLS)
     return found
 
 
