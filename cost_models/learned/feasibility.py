@@ -129,7 +129,7 @@ def _left_out_loss(how: Recipe, x: Floats, feasible: NDArray[np.bool_], seed: in
     return total / len(x)
 
 
-def _fit(how: Recipe, x: Floats, feasible: NDArray[np.bool_], seed: int) -> Any:
+def _fit(how: Recipe, x: Floats, feasible: NDArray[Any], seed: int) -> Any:
     with for_rows(len(x)):
         return how.fit(x, feasible, seed)
 

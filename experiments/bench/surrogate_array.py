@@ -72,7 +72,7 @@ def _fitted(way: str, model: str, size: int, test: int, timed: bool, say: Any) -
     train, others = _drawn(size, test)
     known = way == "features"
 
-    def beside(designs: Columns) -> dict[str, Columns]:
+    def beside(designs: Columns) -> dict[str, Any]:
         return {"features": true.features(designs), "bounds": true.bounds(designs)} if known else {}
 
     values, truth = true.evaluate(train), true.evaluate(others)
