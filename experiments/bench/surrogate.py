@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from designgym.experiments.bench import surrogate_accuracy, surrogate_array
+from designgym.experiments.bench import surrogate_accuracy, surrogate_array, surrogate_simulator
 from designgym.experiments.bench.core import Row
 from designgym.experiments.files import written_safely
 
@@ -36,6 +36,10 @@ def surrogate(quick: bool = False, out: Path | None = None, say: Say = print) ->
         found = {name: _kept(name, part, quick, out, say) for name, part in module.parts(quick).items()}
         rows += module.rows(found)
         notes += module.notes(found)
+    ran = {name: _kept(name, part, quick, out, say) for name, part in surrogate_simulator.parts(quick).items()}
+    told = {name: _kept(name, part, quick, out, say) for name, part in surrogate_simulator.learned(ran).items()}
+    rows += surrogate_simulator.rows(told)
+    notes += surrogate_simulator.notes(told)
     notes.append(f"this run took {time.perf_counter() - begun:,.0f} s; parts that were there were read")
     return {"notes": notes, "rows": rows}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from designgym.envs import make_problem
-from designgym.experiments.bench import surrogate, surrogate_accuracy, surrogate_array
+from designgym.experiments.bench import surrogate, surrogate_accuracy, surrogate_array, surrogate_simulator
 from designgym.experiments.bench.surrogate_prices import prices
 
 
@@ -21,6 +21,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surrogate_accuracy, "QUICK", (0.0005,))
     monkeypatch.setattr(surrogate_accuracy, "TEST_QUICK", 100)
     monkeypatch.setattr(surrogate_accuracy, "MODEL", "ridge")
+    monkeypatch.setattr(surrogate_simulator, "installed", lambda: False)
     monkeypatch.setattr(surrogate_accuracy, "CALLS", (1, 100))
 
 
@@ -65,3 +66,27 @@ def test_a_price_is_the_time_of_a_call_over_its_designs() -> None:
     assert found["100"] == pytest.approx(0.0001, rel=0.5)
     with pytest.raises(ValueError, match="at least 200 designs are needed"):
         prices(slow, {"x": np.arange(100)}, (200,))
+
+
+def test_the_simulators_runs_are_learned_from_and_judged_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = surrogate_simulator.SystolicArray(surrogate_simulator.WORKLOAD)
+    monkeypatch.setattr(surrogate_simulator, "MODEL", "ridge")
+    monkeypatch.setattr(surrogate_simulator, "CALLS", (1, 10_000))
+    designs = make_problem(surrogate_array.ID).space.sample(400, np.random.default_rng(3))
+    # A stand-in for the process: twice the closed form, and a second a design.
+    run = {
+        "designs": {name: column.tolist() for name, column in designs.items()}, "took_s": [1.0] * 400, "failed": 0,
+        "latency_s": (2.0 * closed.evaluate(designs)["cycles"] / designs["clock_hz"]).tolist(), "seconds": 200.0,
+    }  # fmt: skip
+    assert surrogate_simulator.learned({}) == {}
+    ((name, measure),) = surrogate_simulator.learned({"simulator-0": run}).items()
+    found = measure(lambda line: None)
+    assert found["simulated"] == 400
+    assert [point["size"] for point in found["curve"]] == [37, 75, 150, 300]
+    assert found["curve"][-1]["features"]["error"] < 0.1  # a constant over its bound
+    assert found["curve"][-1]["parameters"]["error"] > 1.0
+    assert found["bound_alone"] == pytest.approx(50.0)
+    assert found["true_price_s"] == {"1": 1.0, "10000": 0.5}
+    told = surrogate_simulator.rows({name: found})
+    assert [row[1] > 1 for row in told if row[2] == "times"] == [True, True]
+    assert "not installed" in surrogate_simulator.notes({})[0]
