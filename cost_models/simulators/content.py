@@ -60,9 +60,9 @@ def stamped(where: str, path: Path) -> Stamp:
 
 def files_below(where: str, path: Path) -> dict[str, Path]:
     """Return the files of a folder by their names in it, a file itself by the name ''. SimulatorError where none is."""
-    if path.is_file():
+    if os.path.isfile(path):  # of a name that is too long, too, which Path.is_file raises for
         return {"": path}
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise SimulatorError(f"{where}: there is no file or folder {str(path)!r}. Check the path.")
     found: dict[str, Path] = {}
     for root, folders, names in os.walk(path):

@@ -5,7 +5,7 @@ All that can be wrong with the file is found here: what it names must be there, 
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from designgym.cost_models.base import Metric
 from designgym.cost_models.simulators.command import PRINTED, CommandCostModel, Values
@@ -50,9 +50,12 @@ def load_spec_here(path: Path) -> SimulatorSpec:
 
 def _made(spec: SimulatorSpec, folder: Path, knobs: Sequence[Knob], values: Values) -> CommandCostModel:
     stamps: Stamps = []
+    _check_texts(spec)
     files, texts = _files(spec, folder, knobs)
     inputs = _inputs(spec, folder, {name for name, _ in files}, stamps)
-    arguments = _arguments(spec, folder, knobs, {name for name, _ in (*files, *inputs)}, stamps)
+    inside = {name for name, _ in (*files, *inputs)}
+    _refuse_below_files(inside)
+    arguments = _arguments(spec, folder, knobs, inside, stamps)
     for i, given in enumerate(spec.depends):
         where = f"depends[{i}]"
         for name, source in files_below(where, folder / given).items():
@@ -69,6 +72,31 @@ def _made(spec: SimulatorSpec, folder: Path, knobs: Sequence[Knob], values: Valu
         inputs,
         tuple(one for _, one in stamps),
     )
+
+
+def _check_texts(spec: SimulatorSpec) -> None:
+    """SimulatorError for what no process can be given, and for a metric that would hide the violation."""
+    arguments = {f"command[{i}]": text for i, text in enumerate(spec.command)}
+    variables = {f"environment.set.{name}": text for name, text in spec.environment.set.items()}
+    for where, text in (arguments | variables).items():
+        if "\0" in text or (not text.isascii() and text != text.encode("utf-8", "replace").decode()):
+            raise SimulatorError(
+                f"{where} must be a text without NUL that UTF-8 can write, got {text!r}. Leave that out."
+            )
+    if "violation" in spec.metrics:
+        raise SimulatorError(
+            "metrics.violation must have another name: that one says how infeasible a design is. Rename it, or read it "
+            "as infeasible.violation."
+        )
+
+
+def _refuse_below_files(inside: set[str]) -> None:
+    for name in sorted(inside):
+        for above in PurePosixPath(name).parents:
+            if str(above) in inside:
+                raise SimulatorError(
+                    f"files and inputs: {name!r} must not lie below {str(above)!r}, which is a file. Rename one."
+                )
 
 
 def _files(
@@ -155,7 +183,7 @@ def _argument(where: str, made: Template, folder: Path, inside: set[str], stamps
         for name, source in files_below(where, path).items():
             stamps.append((f"{where}/{name}", stamped(where, source)))
         return Template(made.where, made.format, (str(path),), made.separator)
-    if start and start not in inside and not start.startswith("-") and (folder / start).is_file():
+    if start and start not in inside and not start.startswith("-") and os.path.isfile(folder / start):
         raise SimulatorError(
             f"{where}: {start!r} is a file beside the YAML file, but the command runs elsewhere. Write './{start}', or "
             "name it among the inputs."

@@ -43,6 +43,7 @@ from designgym.cost_models.simulators.process import MIB, Limits
 from designgym.cost_models.simulators.reading import steps
 from designgym.cost_models.strict_yaml import YamlError, parse_yaml, read_text
 
+MOST_S = 1e8  # three years; the system's calls overflow beyond
 MOST_READ_BYTE = 10 * MIB  # of one output, by a parser
 ROWS = ("first", "last", "sum", "mean", "min", "max")
 
@@ -133,10 +134,10 @@ class InfeasibleEntry(Strict):
 class LimitsEntry(Strict):
     """What one process of an evaluation may use; see `designgym.cost_models.simulators.process.Limits`."""
 
-    cpu_s: Number = Field(default=Limits.cpu_s, gt=0, description="a number of seconds above 0")
-    memory_byte: Count = Field(default=Limits.memory_byte, gt=0, description="a whole number above 0")
-    open_files: Count = Field(default=Limits.open_files, gt=3, description="a whole number above 3")
-    file_byte: Count = Field(default=Limits.file_byte, gt=0, description="a whole number above 0")
+    cpu_s: Number = Field(default=Limits.cpu_s, gt=0, le=MOST_S, description=f"a number above 0, up to {MOST_S:g}")
+    memory_byte: Count = Field(default=Limits.memory_byte, gt=0, lt=2**62, description="a whole number from 1 to 2^62")
+    open_files: Count = Field(default=Limits.open_files, gt=3, lt=2**62, description="a whole number from 4 to 2^62")
+    file_byte: Count = Field(default=Limits.file_byte, gt=0, lt=2**62, description="a whole number from 1 to 2^62")
     output_byte: Count = Field(
         default=Limits.output_byte, gt=0, le=MOST_READ_BYTE, description=f"a whole number from 1 to {MOST_READ_BYTE}"
     )
@@ -156,7 +157,7 @@ class EnvironmentEntry(Strict):
 class SimulatorSpec(Strict):
     """A simulator's YAML file; the module's docstring shows one."""
 
-    name: StrictStr = Field(pattern=r"^\w[\w.-]*$", description="a text of letters, digits, '_', '-' and '.'")
+    name: StrictStr = Field(pattern=r"^\w[\w.-]{0,59}$", description="a text of up to 60 letters, digits and '_-.'")
     description: StrictStr = Field("", description="a text")
     command: list[StrictStr] = Field(min_length=1, description="a list of texts: the program and its arguments")
     files: dict[Text, FileEntry] = Field({}, description="a mapping of files' names to mappings")
@@ -167,7 +168,7 @@ class SimulatorSpec(Strict):
     )
     success: list[Code] = Field([0], min_length=1, description="a list of exit codes")
     infeasible: InfeasibleEntry = Field(default_factory=InfeasibleEntry, description="a mapping")
-    seconds: Number = Field(60.0, gt=0, description="a number above 0")
+    seconds: Number = Field(60.0, gt=0, le=MOST_S, description=f"a number above 0, up to {MOST_S:g}")
     parse_seconds: Number = Field(5.0, gt=0, le=600, description="a number above 0, up to 600")
     retries: StrictInt = Field(0, ge=0, le=100, description="an integer from 0 to 100")
     limits: LimitsEntry = Field(default_factory=LimitsEntry, description="a mapping")
@@ -223,7 +224,6 @@ def _check_reading(key: str, entry: ReadEntry, constant: bool) -> None:
             f"{key}.regex must have one group, around the number, got {groups} in {entry.regex!r}. "
             "Write (?:...) for a group that is not read."
         )
-
     if entry.json_path is not None:
         try:
             steps(entry.json_path)

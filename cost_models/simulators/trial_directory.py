@@ -14,6 +14,7 @@ from pathlib import Path
 from designgym.cost_models.simulators.spec import MOST_READ_BYTE, SimulatorError
 
 OWN = ".tmp"  # the command's TMPDIR
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 NAME = re.compile(r"[^{}\0\n]+")
 
 
@@ -54,15 +55,49 @@ def trial_directory(name: str) -> Iterator[TrialDirectory]:
 
 def remove(path: Path) -> None:
     """Remove a directory, also where the simulator has taken away the right to. A warning where that fails."""
-    path.chmod(0o700)
-    for root, names, _ in os.walk(path):  # top down, and links are not followed
-        for below in (Path(root, name) for name in names):
-            if not below.is_symlink():
-                below.chmod(0o700)
     try:
-        shutil.rmtree(path)
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            _remove_below(path)
+        else:
+            path.unlink()  # the simulator has put something else there
+    except FileNotFoundError:
+        return  # the simulator has removed it
     except OSError as error:
         warnings.warn(f"{path} cannot be removed: {error.strerror}. Remove it yourself.", stacklevel=2)
+
+
+def _remove_below(top: Path) -> None:
+    """Remove a directory from its leaves up, by descriptors of one folder at a time: no path is too long for that."""
+    os.chmod(top, 0o700)
+    here = os.open(top, FOLDER)
+    names, left = [], [_emptied(here)]  # the way from top to here, and the folders still to remove on each step of it
+    try:
+        while names or left[-1]:
+            down = left[-1].pop() if left[-1] else ""
+            if down:
+                os.chmod(down, 0o700, dir_fd=here)
+            there = os.open(down or "..", FOLDER, dir_fd=here)
+            os.close(here)
+            here = there
+            if down:
+                names.append(down)
+                left.append(_emptied(here))
+            else:
+                left.pop()
+                os.rmdir(names.pop(), dir_fd=here)
+    finally:
+        os.close(here)
+    os.rmdir(top)
+
+
+def _emptied(folder: int) -> list[str]:
+    """Remove a folder's files, links and the like; return the names of the folders in it."""
+    with os.scandir(folder) as scan:
+        entries = list(scan)
+    for entry in entries:
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.name, dir_fd=folder)
+    return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
 def put(directory: Path, texts: Mapping[str, str], inputs: Mapping[str, Path]) -> None:
@@ -82,7 +117,10 @@ def read_inside(directory: Path, name: str) -> bytes:
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     parts = name.split("/")
-    here = os.open(directory, flags | os.O_DIRECTORY)
+    try:
+        here = os.open(directory, flags | os.O_DIRECTORY)
+    except OSError:
+        raise Unreadable(f"{name} is not there, and its directory is gone") from None
     for i, part in enumerate(parts):
         # Without O_NONBLOCK a named pipe would wait for its writer.
         more = os.O_NONBLOCK if i == len(parts) - 1 else os.O_DIRECTORY

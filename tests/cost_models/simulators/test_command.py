@@ -120,6 +120,20 @@ def test_the_log_keeps_the_ends(one) -> None:
     assert (60 << 10) < len(failure.log.encode()) <= 64 << 10
 
 
+def test_an_argument_may_be_long(one) -> None:
+    got, failure = one(command=[sys.executable, "-S", "-c", f"print('time 8 us'){'#' * 5000}"])
+    assert (failure, got["time_s"]) == (None, 8 * 1e-6)
+
+
+def test_a_program_that_removes_its_directory_is_heard(one) -> None:
+    command = [sys.executable, "-S", "-c", "import os, shutil; shutil.rmtree(os.getcwd()); print('time 8 us')"]
+    got, failure = one(command=command)
+    assert (failure, got["time_s"]) == (None, 8 * 1e-6)
+    _, failure = one(command=command, metrics=CYCLES)
+    assert failure.reason == "tiny: cycles: out.json is not there, and its directory is gone"
+    assert "time 8 us" in failure.log
+
+
 def test_a_failure_leaves_the_other_designs_alone(make) -> None:
     model = make("exits", "5", success=[0, 5])
     designs = model.values.space.parse({"rows": [8, 9], "policy": ["lru", "fifo-2"]})

@@ -43,6 +43,36 @@ def test_a_directory_is_ours_alone_and_is_removed(trials: Path) -> None:
     assert list(trials.iterdir()) == [trial.path]
 
 
+def test_a_directory_of_any_depth_is_removed(trials: Path) -> None:
+    for name, depth in (("d" * 200, 60), ("d", 3000)):
+        with trial_directory("sim") as trial:
+            here = os.open(trial.path, os.O_RDONLY)
+            for _ in range(depth):
+                os.mkdir(name, dir_fd=here)
+                below = os.open(name, os.O_RDONLY, dir_fd=here)
+                os.close(here)
+                here = below
+            os.close(os.open("file", os.O_CREAT, dir_fd=here))
+            os.fchmod(here, 0)
+            os.close(here)
+        assert list(trials.iterdir()) == []
+
+
+@pytest.mark.parametrize("instead", ["nothing", "link", "file"])
+def test_a_directory_that_the_simulator_took_away_is_no_failure(trials: Path, tmp_path: Path, instead: str) -> None:
+    (tmp_path / "kept").mkdir(mode=0o755)
+    with trial_directory("sim") as trial:
+        trial.path.rmdir()
+        if instead == "link":
+            trial.path.symlink_to(tmp_path)
+        elif instead == "file":
+            trial.path.write_text("x")
+        with pytest.raises(Unreadable, match=r"^kept is not there, and its directory is gone"):
+            read_inside(trial.path, "kept")
+    assert list(trials.iterdir()) == []
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o755
+
+
 def test_inputs_are_copies(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_text("#!/bin/sh")
