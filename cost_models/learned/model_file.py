@@ -119,8 +119,10 @@ def read_surrogate(directory: Path | str, beside: Any = None) -> tuple[Surrogate
     except UntrustedModel as error:
         raise ModelFileError(f"{directory / MODEL} {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ModelFileError(f"{directory} does not fit together: {said}. Fit the model again.") from error
+        said = " ".join(str(error).split()).rstrip(".")
+        said = said if type(error) is ValueError else f"{type(error).__name__}: {said}"
+        remedy = "" if said.endswith("again") else " Fit the model again."
+        raise ModelFileError(f"{directory} does not fit together: {said}.{remedy}") from error
 
 
 def _surrogate(card: dict[str, Any], held: Mapping[str, Any], beside: Any) -> tuple[Surrogate, Keys]:

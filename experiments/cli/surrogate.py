@@ -117,7 +117,7 @@ def _print_scores(out: Any, made: Any, scored: Scored) -> None:
     units = {metric.name: metric.unit for metric in made.learned}
     rows = []
     for name, one in scored.metrics.items():
-        fifths = " ".join(f"{100 * fifth.coverage:.0f}" for fifth in one.fifths)
+        fifths = "/".join(f"{100 * fifth.coverage:.0f}" for fifth in one.fifths)
         kept = "exact fit" if name in scored.exact else {True: "yes", False: "NO", None: "-"}[scored.kept(name)]
         rows.append((
             name, _figure(one.relative_rmse, ".3g", " %"), _figure(one.rmse_over_mean, ".3g", " %"),
