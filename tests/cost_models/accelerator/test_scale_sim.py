@@ -4,7 +4,11 @@ The fixture `scalesim` installs the package, or finds it; where pip reaches no i
 """
 
 import csv
+import os
 import pickle
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -219,6 +223,27 @@ def test_one_that_hangs_or_prints_rubbish_is_a_failure(
     _, (failure,) = ScaleSim(SMALL, time_limit_s=limit_s).evaluate_reporting(designs())
     assert failure is not None
     assert said in failure.reason
+
+
+@pytest.mark.usefixtures("scalesim")
+def test_a_worker_that_is_killed_leaves_no_directory(tmp_path: Path) -> None:
+    model = ScaleSim("gemm:m=900,k=110,n=2700")  # which takes minutes
+    (tmp_path / "job").write_bytes(pickle.dumps((model, designs())))
+    (tmp_path / "trials").mkdir()
+    program = "import pickle, sys; model, designs = pickle.load(open(sys.argv[1], 'rb')); model.evaluate(designs)"
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "trials")}
+    worker = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "job")], env=environment)
+    wait_until(lambda: any((tmp_path / "trials").glob("*/scale.cfg")))
+    worker.kill()
+    worker.wait()
+    wait_until(lambda: not any((tmp_path / "trials").iterdir()))
+
+
+def wait_until(so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30.0
+    while not so():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 @pytest.mark.usefixtures("scalesim")
