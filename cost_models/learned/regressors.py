@@ -104,8 +104,9 @@ def linear_boosting() -> Recipe:
 def additive() -> Recipe:
     """Boosting of the metric itself and not of its logarithm, by squared relative error, with small trees.
 
-    What is a sum over layers or over kinds of traffic, each of few columns, is a sum of small trees, too; its logarithm
-    is not.
+    What is a sum over layers or kinds of traffic, each of few columns, is a sum of small trees too; its logarithm is
+    not. It does not always help: a mixture's weights decide. SystolicArray's dram_words, 50,000 designs: 3.4 % off, and
+    3.8 % by logarithms, with the same trees.
     """
 
     def fit(x: Floats, y: Floats, seed: int) -> Any:

@@ -92,6 +92,21 @@ def test_boosting_beats_the_baseline_on_a_staircase() -> None:
     assert errors["boosting"] < 0.3 * errors["ridge"]
 
 
+def test_boosting_on_a_slope_beats_boosting_alone_on_a_power_law() -> None:
+    def power(designs: Columns) -> Columns:
+        return {"time_s": designs["rate"] ** -2.0 * np.ceil(64.0 / designs["lanes"])}
+
+    train, others = drawn(300, 0), drawn(400, 1)
+    errors = {
+        model: relative_rmse(
+            fit_metrics(SPACE.specs(), train, power(train), model=model).predict(others)["time_s"],
+            power(others)["time_s"],
+        )
+        for model in ("boosting", "linear_boosting")
+    }
+    assert errors["linear_boosting"] < 0.8 * errors["boosting"]
+
+
 def test_logarithms_are_taken_where_all_is_above_0_and_the_largest_over_10_times_the_smallest() -> None:
     kinds = {
         kind: np.array(values)
