@@ -45,13 +45,19 @@ class PolicyLoss:
     def gradient(self, network: PolicyNetwork, seen: Pass, lesson: Lesson) -> Floats:
         """Return the loss's gradient by the network's weights, (size,)."""
         awake = seen.batch.awake / seen.batch.awake.shape[1]
+        logits = self.by_logits(seen, lesson)
+        return network.backward(seen, logits, self.critic * awake * (seen.values - lesson.returns))
+
+    def by_logits(self, seen: Pass, lesson: Lesson) -> Floats:
+        """Return the loss's gradient by the logits, (steps, n, most); 0 where idle or closed, adding up to 0."""
+        awake = seen.batch.awake / seen.batch.awake.shape[1]
         chances = np.exp(seen.logs)
         slope = self._surrogate(seen, lesson)[1] * awake
         logits = slope[:, :, None] * (chances - seen.one_hot)
         if self.entropy:
             weight = self.entropy * awake
             logits += weight[:, :, None] * chances * (_finite(seen.logs) + _entropy(seen)[:, :, None])
-        return network.backward(seen, logits, self.critic * awake * (seen.values - lesson.returns))
+        return logits
 
     def _surrogate(self, seen: Pass, lesson: Lesson) -> tuple[Floats, Floats]:
         """Return what is to grow and its slope by the logarithm of the choice's chance, each (steps, n)."""

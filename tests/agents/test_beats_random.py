@@ -8,7 +8,9 @@ from designgym.agents.testing import CONDITIONAL, FLAT, ONE, Bowl
 from designgym.envs import DesignProblem, DesignSpace
 from designgym.envs.optimum import find_optimum
 
-AGENTS = ["beam", "cross_entropy", "evolution", "policy_gradient", "q_learning", "simulated_annealing"]
+AGENTS = [
+    "beam", "cross_entropy", "evolution", "policy_gradient", "q_learning", "simulated_annealing", "target_surrogate"
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("agent", AGENTS)
