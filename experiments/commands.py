@@ -83,4 +83,6 @@ def problem_of_log(logged: LoggedProblem, options: Mapping[str, Any] = {}) -> De
 def _command_of(path: Path) -> str:
     from designgym.cost_models.simulators.spec import load_spec
 
-    return shlex.join(load_spec(path).command)
+    # What a terminal takes for an order, such as to go back and write over the line, is shown instead.
+    text = shlex.join(load_spec(path).command)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -114,6 +114,13 @@ def test_what_is_trusted_is_said_once(made) -> None:
     assert trust(problems) == []
 
 
+def test_what_is_trusted_cannot_hide_itself(made) -> None:
+    made.files[0].write_text(YAML.format().replace("command: [sh,", 'command: [sh, "-c", "x\\e[2K\\r\\ny",'))
+    (line,) = trust(load_sweep(made.directory).problems.values())
+    assert line.startswith(r"trusted: sh -c 'x\x1b[2K\r\ny' ./sim.sh")
+    assert line.isprintable()
+
+
 def test_any_option_may_name_a_command() -> None:
     options = {"cost_model": "command:a.yaml", "cheap": "command:b.yaml", "workload": "resnet50", "x": "dataset:d"}
     assert command_files("SystolicArray-v0", options) == [Path("a.yaml").absolute(), Path("b.yaml").absolute()]
