@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 LEVEL = 0.9
 EXACT = 1e-6  # relative error below which a target counts as fitted exactly
-PART, PARTS = 200, 20  # designs to calibrate a part on, at least, and parts, at most
+PART, PARTS = 40, 20  # designs to calibrate a part on, at least, and parts, at most
 FEWEST = math.ceil(LEVEL / (1.0 - LEVEL) - 1e-9)  # with fewer designs an interval would be all numbers
 DRAWS = 20_000
 
