@@ -3,7 +3,8 @@
 That is the meaning of its YAML file, its templates' texts, and the bytes of its program, of the files among its
 arguments, of its inputs and of what it says it depends on. What changes no result is left out: names and
 descriptions, time limits, retries, what is kept. What a program loads by itself, as an interpreter its packages,
-belongs in `depends`.
+belongs in `depends`. The values of the variables under `environment.from_user` are left out too, so that a license's
+place makes no difference: a variable that changes results belongs under `environment.set`.
 """
 
 import hashlib

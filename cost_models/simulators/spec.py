@@ -22,7 +22,7 @@
     parse_seconds: 5                # of reading what it printed
     retries: 0                      # further attempts after a failed one
     limits: {cpu_s: 600, memory_byte: 4294967296, open_files: 256, file_byte: 1073741824, output_byte: 10485760}
-    environment: {from_user: [LM_LICENSE_FILE], set: {OMP_NUM_THREADS: "1"}}
+    environment: {from_user: [LM_LICENSE_FILE], set: {OMP_NUM_THREADS: "1"}}  # from_user: what changes no result
     separator: ","                  # between the items of a permutation or a subset
     keep: never                     # directories of evaluations that stay for a look: never, failed, all
 
