@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from designgym.cost_models.base import CostModel
@@ -13,6 +14,8 @@ from designgym.envs.space import DesignSpace
 
 if TYPE_CHECKING:
     from designgym.envs.problem import DesignProblem
+
+LOW = "low"  # in a model of two fidelities: the directory of the learned cheap one
 
 
 def priced_by_surrogate(problem: DesignProblem, path: str) -> tuple[DesignSpace, CostModel]:
@@ -38,9 +41,31 @@ def priced_by_surrogate(problem: DesignProblem, path: str) -> tuple[DesignSpace,
             stacklevel=4,
         )
     beside: Any = None
-    if card["fit"]["uses"]:
+    if card["fit"]["uses"] and "low" in card:
+        beside = cheap_of(card, path)
+    elif card["fit"]["uses"]:
         beside = problem.cost_model if own in learned or len(origins) > 1 else cost_model_of(origins[0], path)
     return problem.space, read_surrogate(path, beside)[0]
+
+
+def cheap_of(card: Mapping[str, Any], path: str) -> Any:
+    """Return the cheap model that a surrogate of two fidelities was learned beside: asked, or itself learned, in LOW.
+
+    ValueError where it cannot be made here, or is another than it was.
+    """
+    from designgym.cost_models.learned.model_file import read_surrogate
+    from designgym.cost_models.learned.two_fidelity import Cheap
+
+    origin = card["low"]["origin"]
+    if origin is None:
+        return Cheap(read_surrogate(Path(path) / LOW)[0])
+    model = cost_model_of(origin, path)
+    if model.version != origin["version"]:
+        raise ValueError(
+            f"{path} was learned beside {origin['cost_model']} {origin['version']}, and here it is {model.version}. "
+            "Price the cheap designs and fit it again."
+        )
+    return Cheap(model)
 
 
 def cost_model_of(origin: Mapping[str, Any], path: str) -> Any:

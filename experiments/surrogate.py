@@ -64,7 +64,13 @@ def score_file(model: Path | str, data: Path | str) -> tuple[Surrogate, Scored, 
 
     surrogate, seen = read_surrogate(model)
     dataset = read_dataset(data)
-    beside = cost_models_of(dataset, str(data)) if surrogate.uses else ()
+    beside: Sequence[Any] = ()
+    if surrogate.uses and "low" in surrogate.card:
+        from designgym.envs.surrogate import cheap_of
+
+        beside = [cheap_of(surrogate.card, str(model))] * len(dataset.origins)
+    elif surrogate.uses:
+        beside = cost_models_of(dataset, str(data))
     scored = score_surrogate(surrogate, dataset, seen=seen, beside=beside, name=str(data))
     page = Path(model) / SCORED
     write_surrogate_page(page, scored_page(Path(model).resolve().name, surrogate, scored, dataset.sha256))

@@ -230,6 +230,19 @@ def surrogate(
     print_figures(measure(quick, out, lambda line: print(line, file=sys.stderr, flush=True)), json)
 
 
+@bench.command("two-fidelity")
+def two_fidelity(
+    out: Annotated[Path | None, typer.Option(help="Directory of simulations and draws; goes on there.")] = None,
+    workers: Annotated[int, typer.Option(help="Simulations at a time.")] = 2,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's version: two draws of 20 designs.")] = False,
+    json: Json = False,
+) -> None:
+    """Learn SCALE-Sim's stalls from a hundred designs and a closed form, beside each alone; ten draws."""
+    from designgym.experiments.bench.two_fidelity import two_fidelity as measure
+
+    print_figures(measure(quick, out, workers, lambda line: print(line, file=sys.stderr, flush=True)), json)
+
+
 def print_figures(result: dict[str, Any], json: bool) -> None:
     """Print a study's rows (what, figure, unit, ratio or None, what the ratio is to) and notes."""
     columns = ("what", "figure", "unit", "ratio", "to")

@@ -30,15 +30,23 @@ surrogate = typer.Typer(
 
 @surrogate.command()
 def fit(
-    data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="Where it goes; replaces a model there.")],
+    data: Annotated[
+        Path | None, typer.Argument(metavar="[DATA]", help="A dataset, as `designgym dataset` writes it.")
+    ] = None,
+    low: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Two fidelities: a dataset of many cheap designs.")
+    ] = None,
+    high: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Two fidelities: a dataset of few faithful designs.")
+    ] = None,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="ensemble (picked by cross-validation), boosting, extra_trees, random_forest, gaussian_process, mlp, "
-            "ridge."
+            help="ensemble (picked by cross-validation, the default), boosting, extra_trees, random_forest, "
+            "gaussian_process, mlp, ridge; with --low and --high by default what cross-validation finds best."
         ),
-    ] = "ensemble",
+    ] = None,
     target: Annotated[
         list[str], typer.Option(metavar="METRIC", help="A metric to learn, all by default; repeatable.")
     ] = [],  # noqa: B006
@@ -59,15 +67,26 @@ def fit(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Fit a surrogate, calibrate its intervals, score it on designs held out, and write its report."""
-    from designgym.experiments.surrogate import fit_file
+    """Fit a surrogate, calibrate its intervals, score it on designs held out, and write its report.
 
+    From one dataset, or with --low and --high from many cheap designs and few faithful ones of one space.
+    """
+    from designgym.experiments.surrogate import fit_file
+    from designgym.experiments.two_fidelity import fit_two_files
+
+    if (data is None) != (low is not None and high is not None) or (low is None) != (high is None):
+        raise ValueError(
+            "surrogate fit must be given one dataset, DATA, or two, --low DIR and --high DIR, got "
+            f"{', '.join(n for n, at in (('DATA', data), ('--low', low), ('--high', high)) if at) or 'none'}."
+        )
     uses = [name for name, wanted in (("features", features), ("bounds", bounds)) if wanted]
     first, *further = split or ["random"]
     with _progress(json) as tell:
-        kept = fit_file(
-            data, out, uses, tell, model=model, targets=target, split=first, further=further, seed=seed, curve=curve
-        )
+        how: dict[str, Any] = {"split": first, "further": further, "seed": seed, "curve": curve}
+        if data is not None:
+            kept = fit_file(data, out, uses, tell, model=model or "ensemble", targets=target, **how)
+        else:
+            kept = fit_two_files(str(low), str(high), out, tell, model=model, targets=target, **how)
     if json:
         card = {name: value for name, value in kept.surrogate.card.items() if name != "state"}
         print_json(card | {"version": kept.surrogate.version, "report": kept.page})

@@ -19,9 +19,13 @@ DESIGNS = {"x": np.arange(300) % 7 + 1, "y": np.linspace(0.5, 2.0, 300)}
 # Simulators: the fixture that installs one, a problem that is priced by it, options that make it quick, designs.
 SIMULATED = {"ScaleSim": ("scalesim", "SystolicArray-v0", {"workload": "gemm:m=9,k=11,n=7"}, 2)}
 
+ANOTHER_PRICED = {"StallingArray": "SystolicArray-v0"}  # models that no problem has by default: one that takes them
+
 
 def designs_for(name: str) -> Columns:
     """Draw designs from a problem that takes the model."""
+    if name in ANOTHER_PRICED:
+        return make_problem(ANOTHER_PRICED[name], cost_model=name).space.sample(300, np.random.default_rng(0))
     kind = type(make_cost_model(name))
     for id in PROBLEMS:
         problem = make_problem(id)

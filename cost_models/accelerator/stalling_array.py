@@ -1,0 +1,124 @@
+"""What a systolic array waits for in SCALE-Sim's USER mode, from closed forms: the cheap model beside `ScaleSim`.
+
+Counts: `SystolicArray`, partial sums as the tool has them. Rule, from how `scalesim` 3.0.0 fills its buffers (Samajdar
+et al., ISPASS 2020, doi:10.1109/ISPASS48437.2020.00016): the first fill of a buffer is not counted, so an interface is
+waited for only where its operand overflows half of its SRAM, and then for all the words that cross it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.accelerator import systolic_array
+from designgym.cost_models.accelerator.layers import Layer
+from designgym.cost_models.accelerator.systolic_array import SystolicArray
+from designgym.cost_models.accelerator.systolic_kernel import K, M, N
+from designgym.cost_models.accelerator.systolic_layers import _counts, metrics_of_totals
+from designgym.cost_models.accelerator.technology import Technology
+from designgym.cost_models.base import Columns, Metric
+
+MODEL = "1"  # raise it with any number that changes while `SystolicArray` stays
+HALF_WORDS_PER_KB = 512  # of one byte, in the half of an SRAM that is in use
+OPERANDS = {"ifmap": (M, K), "filter": (K, N)}
+WAITS = {
+    "cycles": "cycles of all layers, waits for overflowing operands included",
+    "utilization": "multiply-accumulates over those the array could do in `cycles`",
+    "latency_s": "time of one inference: `cycles` over the clock",
+}
+METRICS = tuple(replace(metric, meaning=WAITS.get(metric.name, metric.meaning)) for metric in systolic_array.METRICS)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StallingArray:
+    """One inference of a network on an array that waits, per layer, for the slowest of its interfaces that overflow.
+
+    workload, technology, dram: as `SystolicArray` has them. An operand is the whole matrix of a layer's product, m x k
+    or k x n, a word as often as windows touch it, for so the tool lays it out.
+
+    Error, against SCALE-Sim 3.0.0 on one layer: `designgym bench two-fidelity`. How often a buffer is filled again is
+    not followed: where it thrashes, far too low. `features` say how far operands overflow, from which it is learned.
+    """
+
+    workload: str | tuple[Layer, ...] = "resnet50"
+    technology: str | Technology = "horowitz45"
+    dram: Literal["closed", "counted"] = "closed"
+
+    def __post_init__(self) -> None:
+        self._closed  # noqa: B018  what is wrong with the options is wrong now rather than at the first design
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What `evaluate` returns, besides "violation"."""
+        return METRICS
+
+    @property
+    def slow(self) -> bool:
+        """Whether one design takes seconds or minutes."""
+        return self._closed.slow
+
+    @cached_property
+    def version(self) -> str:
+        """Changes with this rule and with all that `SystolicArray` counts."""
+        return f"{MODEL}-{hashlib.sha256(self._closed.version.encode()).hexdigest()[:12]}"
+
+    @cached_property
+    def _closed(self) -> SystolicArray:
+        return SystolicArray(self.workload, "scalesim", self.dram, self.technology)
+
+    def evaluate(self, designs: Columns) -> Columns:
+        """designs: the columns of `SystolicArray`, each (n,). Return every metric and "violation", float64 (n,)."""
+        counts, _, waits = self._waits(designs)
+        cycles = np.maximum(counts["cycles"], np.maximum(waits["ifmap"], waits["filter"]))
+        # Summed in the layers' order: row i depends on design i alone, in its last bit too.
+        totals = {name: sum(column, np.zeros(column.shape[1])) for name, column in counts.items()}
+        totals["cycles"] = sum(cycles, np.zeros(cycles.shape[1]))
+        return metrics_of_totals(self._closed, designs, totals | {"latency": totals["cycles"]})
+
+    def features(self, designs: Columns) -> Columns:
+        """Return what stalls depend on, each float64 (n,), at least 1; means over layers by their compute cycles.
+
+        ifmap_over, filter_over: how many times an operand is as large as the half of its SRAM that it is read from, 1
+        where it fits. ifmap_wait, filter_wait: 1 + the wait for its interface over compute. ifmap_thrash,
+        filter_thrash: the same with waits times how often it overflows, as when each pass fills a buffer anew.
+        """
+        counts, over, waits = self._waits(designs)
+
+        def added(column: Floats) -> Floats:
+            total: Floats = sum(column, np.zeros(column.shape[1]))
+            return total
+
+        compute = np.maximum(added(counts["cycles"]), 1.0)
+        found: Columns = {}
+        for name in OPERANDS:
+            found[f"{name}_over"] = added(over[name] * counts["cycles"]) / np.maximum(added(counts["cycles"]), 1e-9)
+            found[f"{name}_wait"] = 1.0 + added(waits[name]) / compute
+            found[f"{name}_thrash"] = 1.0 + added(waits[name] * over[name]) / compute
+        return found
+
+    def reason(self, design: Columns) -> str:
+        """design: a batch of one. Return why it cannot be built, "" where it can."""
+        return self._closed.reason(design)
+
+    def _waits(self, designs: Columns) -> tuple[Columns, Columns, Columns]:
+        """Return the counts of every layer, by how much its operands overflow, and the cycles waited for them.
+
+        Each (layers, n), all copies of a layer together. Overflow is at least 1; waits are 0 where an operand fits.
+        """
+        counts = _counts(self._closed, designs)
+        table = systolic_array.layer_table(self._closed.layers)
+        over: Columns = {}
+        waits: Columns = {}
+        for name, (a, b) in OPERANDS.items():
+            room = np.asarray(designs[f"{name}_sram_kb"], np.float64) * HALF_WORDS_PER_KB
+            over[name] = np.maximum((table[:, a] * table[:, b])[:, None] / room, 1.0)
+            words = counts[f"dram_{name}_words"]
+            waits[name] = np.where(over[name] > 1.0, words / np.asarray(designs["dram_words_per_cycle"]), 0.0)
+        return counts, over, waits

@@ -1,0 +1,191 @@
+"""SCALE-Sim's cycles with stalls from a hundred simulated designs and a closed form, beside either of them alone.
+
+Error: the root mean square of ln(predicted / simulated) on designs that nothing was learned from or chosen on. Ten
+draws of a hundred designs, which share none; intervals are of the mean over draws, by the bootstrap. Simulations are
+kept by `designgym.experiments.results`, draws in files, so that the bench goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.cost_models.accelerator.stalling_array import StallingArray
+from designgym.cost_models.accelerator.systolic_array import SystolicArray
+from designgym.cost_models.base import Columns, ColumnSpec
+from designgym.cost_models.learned.two_fidelity import Cheap, choose, fit_one, predict_one
+from designgym.envs import DesignProblem, make_problem
+from designgym.envs.ranking import rows_of
+from designgym.experiments.executor import Id, Threads
+from designgym.experiments.files import written_safely
+from designgym.experiments.results import Remembering, Results
+
+# Eight tokens through one head's query projection of GPT-2 small: both operands overflow some of the SRAM sizes.
+ID, WORKLOAD, METRIC = "SystolicArray-v0", "gemm:m=8,k=768,n=64", "cycles"
+DRAWS, EACH, FURTHER, SEED = 10, 100, 240, 20230723
+QUICK = (2, 20, 20)  # draws, designs each, further ones
+SINGLE = ("gaussian_process", "extra_trees", "random_forest", "boosting", "ridge")
+FORMS, MODELS = ("beside", "ratio"), ("gaussian_process", "extra_trees", "boosting")
+CHEAP = {
+    "SystolicArray, closed": SystolicArray(WORKLOAD, "scalesim"),
+    "SystolicArray, counted": SystolicArray(WORKLOAD, "scalesim", "counted"),
+    "StallingArray": StallingArray(WORKLOAD),
+}
+REQUIRED, RESAMPLES = 0.5, 10_000
+
+Floats = NDArray[np.float64]
+Say = Callable[[str], None]
+Row = tuple[str, float, str, float | None, str]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Designs, (n,), their simulated cycles, and what the cheap model says of them."""
+
+    specs: tuple[ColumnSpec, ...]
+    designs: Columns
+    cycles: Floats
+    features: Columns
+    cheap: Floats
+
+
+def two_fidelity(quick: bool = False, out: Path | None = None, workers: int = 2, say: Say = print) -> dict[str, Any]:
+    """Return {"notes", "rows"}; rows are (what, figure, unit, ratio, to). out: keeps simulations and draws.
+
+    ValueError where scalesim is not installed, or a simulation failed.
+    """
+    draws, each, further = QUICK if quick else (DRAWS, EACH, FURTHER)
+    if out is None:
+        out = Path(tempfile.mkdtemp(prefix="designgym-two-fidelity-"))
+    data = simulated(draws * each + further, out / "results.sqlite", workers, say)
+    held = np.arange(draws * each, draws * each + further)
+    errors = [kept(data, np.arange(k * each, (k + 1) * each), held, out / f"draw-{k}-of-{each}.json", say)
+              for k in range(draws)]  # fmt: skip
+    alone = {name: rms_log(latency_cycles(model, data.designs, name)[held], data.cycles[held])
+             for name, model in CHEAP.items()}  # fmt: skip
+    return {"notes": notes(draws, each, further, data), "rows": rows(errors, alone)}
+
+
+def simulated(n: int, file: Path, workers: int, say: Say) -> Data:
+    """Return n designs drawn uniformly from the space, simulated, those in the file of results recalled."""
+    problem = make_problem(ID, workload=WORKLOAD, cost_model="ScaleSim")
+    model: Any = problem.cost_model
+    model.check_ready()
+    # The same first designs whatever n is.
+    designs = problem.space.sample(DRAWS * EACH + FURTHER, np.random.default_rng(SEED))
+    designs = rows_of(designs, slice(0, n))
+    cycles = _simulated(problem, designs, n, file, workers, say)
+    cheap = Cheap(CHEAP["StallingArray"])
+    return Data(problem.space.specs(), designs, cycles, cheap.features(designs), cheap.bounds(designs)[METRIC])
+
+
+def _simulated(problem: DesignProblem, designs: Columns, n: int, file: Path, workers: int, say: Say) -> Floats:
+    something, cycles, done = threading.Event(), np.empty(n), 0
+    results = Results(file)
+    threads = Threads({"": problem.cost_model}, workers, something.set)
+    executor = Remembering(threads, {"": problem}, results, something.set)
+    try:
+        for row in range(n):
+            executor.submit(Id("", "", row), rows_of(designs, slice(row, row + 1)))
+        while done < n:
+            something.wait(0.5)
+            something.clear()
+            for id, found in executor.finished():
+                if id in executor.errors:
+                    raise ValueError(f"every design must be simulated, one failed: {executor.errors[id].reason}.")
+                cycles[id.number], done = found[METRIC][0], done + 1
+                if done % 50 == 0:
+                    say(f"{done} of {n} designs simulated or recalled")
+    finally:
+        threads.close()
+        results.close()
+    return cycles
+
+
+def kept(data: Data, drawn: NDArray[np.int64], held: NDArray[np.int64], file: Path, say: Say) -> dict[str, Any]:
+    """Return one draw's errors: those of its file where there is one, else measured and written."""
+    if file.is_file():
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+    found = draw(data, drawn, held)
+    with written_safely(file) as opened:
+        opened.write(json.dumps(found, indent=1).encode())
+    least = min(found["single"].values())
+    say(f"{file.name}: {found['two']:.3f} by {found['form']}, {found['model']}; alone {least:.3f}")
+    return found
+
+
+def draw(data: Data, drawn: NDArray[np.int64], held: NDArray[np.int64]) -> dict[str, Any]:
+    """Return errors on the designs held out of models learned from those drawn. Both index the data's rows."""
+
+    def error(form: str, model: str) -> float:
+        fitted = fit_one(data.specs, data.designs, data.cycles, data.features, data.cheap, form, model, 0, drawn)
+        found = predict_one(fitted, data.designs, data.features, data.cheap, form, held)
+        return rms_log(found, data.cycles[held])
+
+    choice = choose(
+        data.specs, rows_of(data.designs, drawn), data.cycles[drawn], rows_of(data.features, drawn),
+        data.cheap[drawn], forms=FORMS, models=MODELS,
+    )  # fmt: skip
+    single = {model: error("alone", model) for model in SINGLE}
+    return {"single": single, "form": choice.form, "model": choice.model, "two": error(choice.form, choice.model)}
+
+
+def latency_cycles(model: Any, designs: Columns, name: str) -> Floats:
+    """Return what a cheap model alone takes the cycles for: its latency, waits included, times the clock."""
+    found: Floats = model.evaluate(designs)["latency_s"] * designs["clock_hz"]
+    return found
+
+
+def rms_log(predicted: Floats, truth: Floats) -> float:
+    """Return the root mean square of ln(predicted / truth)."""
+    return float(np.sqrt(np.mean(np.log(predicted / truth) ** 2)))
+
+
+def rows(errors: list[dict[str, Any]], alone: dict[str, float]) -> list[Row]:
+    """Return the table. errors: a draw's each; alone: of each cheap model by itself, the same for all draws."""
+    two = np.array([one["two"] for one in errors])
+    singles = {model: np.array([one["single"][model] for one in errors]) for model in SINGLE}
+    best = min(singles, key=lambda model: singles[model].mean())
+    cheapest = min(alone, key=lambda name: alone[name])
+    unit = "RMS log ratio"
+    of_single, of_cheap = two.mean() / singles[best].mean(), two.mean() / alone[cheapest]
+    least_singles, cheap = singles[best], np.full(len(two), alone[cheapest])
+    found: list[Row] = [
+        (f"two fidelities {told(two)}", float(two.mean()), unit, float(of_single),
+         f"{best} alone {told(two, least_singles)}"),
+        ("the same", float(two.mean()), unit, float(of_cheap), f"{cheapest} alone {told(two, cheap)}"),
+    ]  # fmt: skip
+    found += [(f"{model} alone {told(column)}", float(column.mean()), unit, None, "")
+              for model, column in singles.items()]  # fmt: skip
+    found += [(f"{name} alone", value, unit, None, "") for name, value in alone.items()]
+    holds = of_single <= REQUIRED and of_cheap <= REQUIRED
+    found.append((f"at most half of both: {'yes' if holds else 'NO'}", max(of_single, of_cheap), "1", None, ""))
+    return found
+
+
+def told(column: Floats, over: Floats | None = None) -> str:
+    """Return the 95 % bootstrap interval of a mean over draws, or of the ratio of two, in words."""
+    picks = np.random.default_rng(0).integers(0, len(column), (RESAMPLES, len(column)))
+    means = column[picks].mean(axis=1) / (1.0 if over is None else over[picks].mean(axis=1))
+    low, high = np.quantile(means, (0.025, 0.975))
+    return f"[{low:.3f}, {high:.3f}]"
+
+
+def notes(draws: int, each: int, further: int, data: Data) -> list[str]:
+    """Return what the figures are of."""
+    stalls = data.cycles > 1.05 * CHEAP["SystolicArray, closed"].evaluate(data.designs)["cycles"]
+    return [
+        f"{ID}, {WORKLOAD}: cycles with stalls by SCALE-Sim, USER mode; {100 * stalls.mean():.0f} % of designs stall",
+        f"{draws} draws of {each} designs, none in two of them; errors on {further} further ones; 95 % intervals",
+        f"form ({', '.join(FORMS)}) and model ({', '.join(MODELS)}) chosen by cross-validation within each draw",
+        "the best single-fidelity model is picked on the further designs, which favours it",
+    ]
