@@ -144,7 +144,10 @@ def levels_of(places, spans):
 
 @njit(cache=True)
 def keys_of(levels, counts):
-    """Return a number for each candidate by which those that begin alike lie together, (m,); 0 where none can be had."""
+    """Return a number for each candidate by which those that begin alike lie together, (m,).
+
+    It tells as many of the first places as a number can.
+    """
     width, m = levels.shape
     keys, most = np.zeros(m, np.int64), 1.0
     for f in range(width):

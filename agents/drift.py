@@ -11,6 +11,7 @@ import numpy as np
 
 WINDOW = 24  # latest errors that count
 LEAST = (3, 12)  # errors that it takes to find them too large, or too small
+CALM = 4  # errors as expected that count before any was seen
 LARGEST = 16.0  # one error, squared and over its variance, tells no more than this: it may be one odd design
 
 
@@ -21,6 +22,7 @@ class Drift:
         self._certainty = certainty
         self._errors: deque[float] = deque(maxlen=WINDOW)
         self._expected = 1.0
+        self._all: deque[float] = deque(maxlen=WINDOW)  # latest errors, whatever fits came between
 
     def fitted(self, expected: float) -> None:
         """Begin anew. expected: the mean squared error over variance of what was left out."""
@@ -29,7 +31,14 @@ class Drift:
 
     def add(self, error: float, variance: float) -> None:
         """Add the error of what was foretold, and the variance that was foretold for it."""
-        self._errors.append(min(error * error / max(variance, 1e-300), LARGEST * self._expected))
+        ratio = error * error / max(variance, 1e-300)
+        self._errors.append(min(ratio, LARGEST * self._expected))
+        self._all.append(min(ratio, LARGEST))
+
+    @property
+    def inflation(self) -> float:
+        """How many times as large as foretold squared errors were of late, whatever was fitted; at least 1."""
+        return max(1.0, (CALM + float(np.sum(self._all))) / (CALM + len(self._all)))
 
     @property
     def found(self) -> bool:

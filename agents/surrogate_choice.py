@@ -13,7 +13,7 @@ from designgym.agents.candidates import merged, some
 from designgym.agents.gain import boxes, reference_of
 from designgym.agents.places import Places
 from designgym.agents.surrogate_models import SurrogateModels
-from designgym.agents.surrogate_pool import Made, SurrogatePool
+from designgym.agents.surrogate_pool import SurrogatePool
 from designgym.agents.surrogate_process import Prediction
 
 Floats = NDArray[np.float64]
@@ -33,20 +33,28 @@ class Choice:
 
         self._gain, self._kernel = gain, kernel
         self._pool, self._models, self._places = pool, models, places
-        self.looked_at = 0
+        self.looked_at, self._boldness = 0, 1.0
         self._spans = np.ones(len(places.group))
 
-    def choose(self, starts: Any, losses: Floats, pending: Floats, count: int) -> tuple[Any, Floats, list[Foretold]]:
+    def choose(
+        self, starts: Any, losses: Floats, pending: Floats, count: int, boldness: float, local: bool
+    ) -> tuple[Any, Floats, list[Foretold]]:
         """Return at most `count` designs in the archive's form, their places, and what was foretold of each.
 
         starts: incumbents; losses: of feasible designs, (n, k); pending: places of designs under way, (p, width).
+        boldness: what deviations of losses are multiplied by. local: whether moves of incumbents are chosen
+        among, and all candidates else.
         """
+        self._boldness = boldness
         known = self._mapped(losses)
-        designs, where = self._pool.draw(starts)
+        designs, where, near = self._pool.draw(starts)
+        near = near if local else 0
         self.looked_at = len(where)
         if not len(where):
             return designs, where, []
         worth = self._look(where, known)
+        if near:
+            worth[near:] = -np.inf
         for _ in range(ROUNDS):
             best = _highest(worth, PARENTS)[::-1]
             more, others = self._pool.near(some(designs, best), MOVED, where)
@@ -96,10 +104,10 @@ class Choice:
 
     def _worth(self, means: Floats, variances: Floats, known: Floats) -> Floats:
         """Return the logarithm of the expected gain times the chance of keeping all bounds, (m,)."""
-        deviations = np.sqrt(variances)
+        deviations = np.sqrt(variances * np.array(self._models.inflations())[:, None])
         k = sum(target < self._models.losses for target in self._models.learnt)
         lower, upper = self._boxes(known)
-        return self._gain.worths(lower, upper, means[:k], deviations[:k], means[k:], deviations[k:])
+        return self._gain.worths(lower, upper, means[:k], self._boldness * deviations[:k], means[k:], deviations[k:])
 
     def _boxes(self, known: Floats) -> tuple[Floats, Floats]:
         """Return what is to be gained; nothing while no feasible design is known: then only bounds count."""

@@ -82,6 +82,10 @@ class SurrogateModels:
         """Return the processes of what is learnt, in the order of `learnt`."""
         return [self._models[target].process for target in self.learnt]
 
+    def inflations(self) -> list[float]:
+        """Return what to multiply variances of losses and margins by: models are too sure of themselves early."""
+        return [self._models[target].drift.inflation for target in self.learnt]
+
     def predict(self, places: Floats) -> list[Prediction]:
         """Return what is expected of places, (m, width), for each of `learnt`."""
         return [process.predict(places) for process in self.processes()]

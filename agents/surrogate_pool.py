@@ -1,4 +1,4 @@
-"""The candidates that `surrogate_search` looks at: the whole of a small space, else half near the best, half anywhere."""
+"""Candidates of `surrogate_search`: the whole of a small space, else half of them near the best, half anywhere."""
 
 from typing import Any
 
@@ -32,17 +32,21 @@ class SurrogatePool:
         self._whole = space.size <= WHOLE * size
         self._all: Made | None = None
 
-    def draw(self, starts: Any) -> Made:
-        """Return candidates. starts: incumbents in the archive's form, the best last."""
+    def draw(self, starts: Any) -> tuple[Any, Floats, int]:
+        """Return candidates, their places, and how many, the first ones, are moves of incumbents; 0 of a whole space.
+
+        starts: incumbents in the archive's form, the best last.
+        """
         if self._whole:
-            return self._fresh(self._everything())
+            return *self._fresh(self._everything()), 0
         half = self._size // 2
-        made = self._fresh(_joined([self._candidates.near(starts, half)[:2], self._candidates.scattered(half)]))
+        made = self._fresh(self._candidates.near(starts, half)[:2])
+        near = len(made[1])
         for _ in range(TRIES):
+            made = self._fresh(_joined([made, self._candidates.scattered(half)]))
             if len(made[1]) >= ENOUGH * self._size:
                 break
-            made = self._fresh(_joined([made, self._candidates.scattered(half)]))
-        return made
+        return *made, near
 
     def near(self, starts: Any, n: int, besides: Floats) -> Made:
         """Return at most n moves of starts that were not asked and are not among `besides`, places all new."""

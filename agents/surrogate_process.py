@@ -16,6 +16,7 @@ FITTED = 192  # trials that a fit takes: half of them the best ones
 STEPS = 12  # of the search for what is most likely, at each fit
 RATE, PLANE, NOISE = (1.0, 1.5), (1.0, 2.0), (1e-3, 2.0)  # prior: median, and deviation of the logarithm
 BOUNDS = {"rate": (1e-3, 50.0), "plane": (1e-3, 1e3), "noise": (1e-6, 1.0)}
+DOUBT = 10.0  # by how much more dense, as a logarithm, what is left out must be for the smooth kernel to be taken
 ROOM = 64  # rows that a factor has room for at first
 
 
@@ -35,7 +36,10 @@ class Assumed:
 
 
 class SurrogateProcess:
-    """Learns numbers at places. group: the parameter of each place, (width,); ordered: which lie on a line, (width,)."""
+    """Learns numbers at places.
+
+    group: the parameter of each place, (width,); ordered: which places lie on a line, (width,).
+    """
 
     def __init__(self, group: NDArray[np.int64], ordered: NDArray[np.bool_]) -> None:
         from designgym.agents import _gaussian_process_kernel as algebra
@@ -67,6 +71,7 @@ class SurrogateProcess:
         best, densest = self.assumed, -np.inf
         for kind in (self._kernel.ROUGH, self._kernel.SMOOTH):
             found, density = self._most_likely(kind, places, values)
+            density -= DOUBT if kind == self._kernel.SMOOTH else 0.0
             if density > densest:
                 best, densest = found, density
         self.assumed = best

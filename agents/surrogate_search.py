@@ -26,6 +26,7 @@ from designgym.envs import Categorical, DesignSpace, Evaluations, Float, Integer
 from designgym.envs.pareto import nondominated
 
 INCUMBENTS = 16  # best designs that half of the candidates are moves of; with several objectives twice as many
+BOLD = (2.0, 4.0, 1.0)  # what deviations are multiplied by in turn, where nothing improves any more
 MOVES = {"elite": 0.7, "crossed": 0.2, "further": 0.75, "reach": 0.5}  # see `Candidates`
 
 
@@ -47,6 +48,7 @@ class SurrogateSearch(Agent):
         ),
         Integer("pace", 8, 1024, log=True, default=64, meaning="trials after which one more is chosen at a time"),
         Integer("most", 1, 32, default=8, meaning="designs chosen at a time at most"),
+        Integer("patience", 4, 4096, log=True, default=24, meaning="trials without improvement before it is bolder"),
         Ordinal("trials", (128, 256, 512, 1024, 2048), default=1024, meaning="trials that a model holds"),
         Categorical("refit", ("drift", "always"), meaning="fit a model when its errors drift, or at every choice"),
         Float("certainty", 0.9, 1.0, default=0.99, meaning="of an error's law, before it counts as drift"),
@@ -70,6 +72,7 @@ class SurrogateSearch(Agent):
         self._first = QuasiRandom(problem, rng)
         self._losses = np.empty((0, len(problem.objective.names)))
         self._feasible = np.empty(0, bool)
+        self._idle = self._choices = 0  # trials since the last improvement, and choices made
         self._queue: Made = self._archive.take(np.arange(0)), self._archive.places
         self._foretold: dict[bytes, Foretold] = {}  # of designs chosen and not told yet, by their places
         self._pending: dict[bytes, NDArray[np.float64]] = {}
@@ -115,8 +118,14 @@ class SurrogateSearch(Agent):
         pending = np.array(list(self._pending.values())).reshape(-1, self._archive.places.shape[1])
         losses = self._losses[self._feasible]
         designs, where, foretold = self._choice.choose(
-            self._archive.take(self._incumbents()), losses, pending, self._at_once
+            self._archive.take(self._incumbents()),
+            losses,
+            pending,
+            self._at_once,
+            self._boldness,
+            self._choices % 2 == 1,
         )
+        self._choices += 1
         for place, one in zip(where, foretold, strict=True):
             self._foretold[place.tobytes()] = one
         return designs, where
@@ -128,6 +137,13 @@ class SurrogateSearch(Agent):
             front = rows[nondominated(self._losses[rows])]
             return self.rng.permutation(front)[: 2 * INCUMBENTS]
         return self._archive.best(INCUMBENTS)[::-1].copy()
+
+    @property
+    def _boldness(self) -> float:
+        """What deviations are multiplied by: in turn more than the models say, where what they say leads nowhere."""
+        if self._idle < self.settings["patience"]:
+            return 1.0
+        return BOLD[self._choices % len(BOLD)]
 
     @property
     def _at_once(self) -> int:
@@ -144,6 +160,7 @@ class SurrogateSearch(Agent):
         self._targets.add(evaluations)
         self._losses = np.concatenate([self._losses, evaluations.losses])
         self._feasible = np.append(self._feasible, evaluations.feasible)
+        self._note_improvements(evaluations)
         for row, place in enumerate(where):
             key = place.tobytes()
             self._pending.pop(key, None)
@@ -153,6 +170,19 @@ class SurrogateSearch(Agent):
         waiting = self._seen_in_queue(where)
         self._queue = some(self._queue[0], waiting), self._queue[1][waiting]
         self.batch = len(self._queue[1]) or self._at_once
+
+    def _note_improvements(self, evaluations: Evaluations) -> None:
+        """Count trials since the last that improved: the best one's reward, or a front."""
+        n = len(evaluations)
+        if self._several:
+            rows = np.flatnonzero(self._feasible)
+            front = rows[nondominated(self._losses[rows])] if len(rows) else rows
+            better = front[front >= len(self._feasible) - n]
+        else:
+            rewards = self._archive.rewards
+            before = np.maximum.accumulate(np.append(-np.inf, rewards[:-1]))
+            better = np.flatnonzero((rewards > before)[-n:]) + len(rewards) - n
+        self._idle = len(self._feasible) - 1 - int(better[-1]) if len(better) else self._idle + n
 
     def _seen_in_queue(self, told: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the rows of the queue that were not told."""

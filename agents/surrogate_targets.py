@@ -16,6 +16,7 @@ from designgym.envs.constraints import Constraint
 
 Floats = NDArray[np.float64]
 FAR = 4.0  # losses farther than this above the best, in spans to the median, are all the same
+ROUNDING = 1e-9  # of a violation: what taking the excess over bounds away may leave behind
 CLOSE = 0.25  # share of the designs nearest to a bound that sets the scale around it
 
 
@@ -101,7 +102,7 @@ class Targets:
             self._bounds = [(one, one.limit) for one in parsed]
         columns = [np.where(np.isneginf(loss), -1e300, loss) for loss in evaluations.losses.T]
         columns += [_passed(one, limit, evaluations.metrics) for one, limit in self._bounds]
-        columns.append(self._objective.of_model(evaluations))
+        columns.append(_own(evaluations, [one for one, _ in self._bounds]))
         rows = np.stack(columns, axis=1)
         self._rows = np.concatenate([self._rows, rows]) if len(self._rows) else rows
 
@@ -129,6 +130,15 @@ class Targets:
         bounds = self._bounds or []
         number = target - self.losses
         return warp_of_bound(values, number == len(bounds) or bounds[number][1] is None)
+
+
+def _own(evaluations: Evaluations, bounds: list[Constraint]) -> Floats:
+    """Return the cost model's own violation, (n,): what is left of all without the excess over bounds."""
+    whole = evaluations.violation
+    excess = sum((one.violation(evaluations.metrics) for one in bounds), np.zeros(len(whole)))
+    with np.errstate(invalid="ignore"):
+        own = whole - excess
+    return np.where(np.isinf(whole), np.inf, np.where(own > ROUNDING * whole, own, 0.0))
 
 
 def _passed(constraint: Constraint, limit: tuple[str, float, float] | None, metrics: Columns) -> Any:
