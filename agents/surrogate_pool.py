@@ -1,5 +1,6 @@
 """Candidates of `surrogate_search`: the whole of a small space, else half of them near the best, half anywhere."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from designgym.envs import DesignSpace
 
 Floats = NDArray[np.float64]
 Made = tuple[Any, Floats]  # designs in the archive's form, and their places, (n, width)
-ENOUGH = 0.9  # share of the candidates made that must be new and different, else more are made
+ENOUGH = 0.95  # share of the candidates that must be new and different, else more are made
 TRIES = 4  # times
 WHOLE = 1.25  # times as many designs are all looked at, where a space has no more
 CHUNK = 1 << 15
@@ -39,14 +40,9 @@ class SurrogatePool:
         """
         if self._whole:
             return *self._fresh(self._everything()), 0
-        half = self._size // 2
-        made = self._fresh(self._candidates.near(starts, half)[:2])
+        made = self._gathered(self._size // 2, lambda n: self._candidates.near(starts, 2 * n)[:2])
         near = len(made[1])
-        for _ in range(TRIES):
-            made = self._fresh(_joined([made, self._candidates.scattered(half)]))
-            if len(made[1]) >= ENOUGH * self._size:
-                break
-        return *made, near
+        return *self._gathered(self._size, self._candidates.scattered, made), near
 
     def near(self, starts: Any, n: int, besides: Floats) -> Made:
         """Return at most n moves of starts that were not asked and are not among `besides`, places all new."""
@@ -55,6 +51,17 @@ class SurrogatePool:
         designs, where, _ = self._candidates.near(starts, n)
         rows = self._seen.new(np.concatenate([besides, where]), len(besides)) - len(besides)
         return some(designs, rows), where[rows]
+
+    def _gathered(self, n: int, make: Callable[[int], Made], made: Made | None = None) -> Made:
+        """Return n different designs that were not asked, those made already first, or nearly as many."""
+        for _ in range(TRIES):
+            lacking = n - (0 if made is None else len(made[1]))
+            more = make(lacking)
+            made = self._fresh(more if made is None else _joined([made, more]))
+            if len(made[1]) >= ENOUGH * n:
+                break
+        assert made is not None
+        return some(made[0], slice(n)), made[1][:n]
 
     def _fresh(self, made: Made) -> Made:
         rows = self._seen.new(np.ascontiguousarray(made[1]))
