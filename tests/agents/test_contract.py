@@ -9,7 +9,7 @@ from designgym.agents.testing import check_agent
 
 BUDGETS = {
     "optuna_gp": 18,  # each of its proposals fits a Gaussian process, .2 s and more
-    "surrogate_search": 40,  # each choice among thousands of candidates
+    "surrogate_search": 24,  # each choice among thousands of candidates
     "optuna_tpe": 60,  # later it asks mostly repeats, at 10 ms each
 }
 SETTINGS: dict[str, dict[str, Any]] = {
