@@ -20,7 +20,7 @@ from designgym.envs import MeteredProblem
 from designgym.envs.optimum import known_optimum
 from designgym.envs.registry import make_problem
 from designgym.experiments import statistics as stats
-from designgym.experiments.comparison import Interval, difference_of_means, pooled_mean, stratified_interval
+from designgym.experiments.comparison import Floats, Interval, difference_of_means, pooled_mean, stratified_interval
 
 PROBLEMS = ("SystolicArray-v0", "MixedPrecision-v0")
 WAYS = ("drift", "always")
@@ -104,9 +104,21 @@ def _best(evaluations: Any) -> float:
 
 
 def _summed(problem: str, budget: int, by_way: dict[str, list[Run]]) -> Fits:
-    drift, always = (by_way[way] for way in WAYS)
-    fits = [np.array([float(one.fits) for one in runs]) for runs in (drift, always)]
-    regrets = [np.array([one.regret for one in runs]) for runs in (drift, always)]
-    means = [stratified_interval(pooled_mean, each) for each in (*fits, *regrets)]
-    seconds = [float(np.mean([one.agent_s for one in runs])) for runs in (drift, always)]
-    return Fits(problem, budget, len(drift), *means, difference_of_means(*regrets), *seconds)
+    drift, always = by_way["drift"], by_way["always"]
+    ours, theirs = (np.array([one.regret for one in runs]) for runs in (drift, always))
+    return Fits(
+        problem,
+        budget,
+        len(drift),
+        _mean(np.array([float(one.fits) for one in drift])),
+        _mean(np.array([float(one.fits) for one in always])),
+        _mean(ours),
+        _mean(theirs),
+        difference_of_means(ours, theirs),
+        float(np.mean([one.agent_s for one in drift])),
+        float(np.mean([one.agent_s for one in always])),
+    )
+
+
+def _mean(scores: Floats) -> Interval:
+    return stratified_interval(pooled_mean, scores)
