@@ -63,13 +63,18 @@ def refuse_unnamed(id: str, options: Mapping[str, Any]) -> None:
 
 def trust(problems: Iterable[LoggedProblem]) -> list[str]:
     """Take the simulators' files of a log as if the user had named them; return what they run, a line each."""
-    lines = []
-    for logged in problems:
-        for path in command_files(logged.id, logged.given):
-            if path not in _named:
-                lines.append(f"trusted: {_command_of(path)} (from {path}, which prices {logged.label})")
-        name_commands(logged.id, logged.given)
-    return list(dict.fromkeys(lines))
+    return [line for logged in problems for line in trust_options(logged.id, logged.given, logged.label)]
+
+
+def trust_options(id: str, options: Mapping[str, Any], label: str) -> list[str]:
+    """The same for the options of one problem that somebody else wrote. label: what the lines call it."""
+    lines = [
+        f"trusted: {_command_of(path)} (from {path}, which prices {label})"
+        for path in dict.fromkeys(command_files(id, options))
+        if path not in _named
+    ]
+    name_commands(id, options)
+    return lines
 
 
 def problem_of_log(logged: LoggedProblem, options: Mapping[str, Any] = {}) -> DesignProblem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from designgym.agents.policies import Policy, load_policy
 from designgym.envs import SequentialEnv, make_sequential
 from designgym.envs.registry import full_id, is_sequential, refuse_of_fixed_policies
+from designgym.experiments.commands import name_commands, refuse_unnamed, trust_options
 from designgym.experiments.kept_policies import ABOUT, KeptPolicy, PolicyError, policy_folders, read_policy
 
 NUMBERS_ALONE = frozenset({"cross_entropy"})  # agents whose policies load without running what is in them
@@ -59,6 +61,11 @@ def targets_of(directory: Path, env: str | None, options: dict[str, Any], trust:
         told = {**(given if id == trained else {}), **options}
         groups.setdefault(f"{id} {sorted(told.items())}", (id, told, []))[2].append(one)
     for id, told, _ in groups.values():
+        name_commands(id, options)
+        if trust:
+            for line in trust_options(id, told, id):
+                print(line, file=sys.stderr)
+        refuse_unnamed(id, told)
         if is_sequential(id):
             refuse_of_fixed_policies(id, told)
     return [

@@ -10,7 +10,7 @@ from typing import Any
 from designgym.cost_models.registry import OptionError, check_options, nearest
 from designgym.envs import DesignProblem
 from designgym.envs.registry import problem_function, taken_by
-from designgym.experiments.commands import problem_of_log
+from designgym.experiments.commands import name_commands, problem_of_log
 from designgym.experiments.log import LoggedProblem, Sweep
 from designgym.experiments.plain import plain
 from designgym.experiments.report.truth import remake
@@ -88,6 +88,7 @@ def _is(logged: LoggedProblem, wanted: str) -> bool:
 
 def _remade(sweep: Sweep, logged: LoggedProblem, options: Mapping[str, Any]) -> DesignProblem:
     """Make a problem under the other options; ValueError unless its space and model are those that were searched."""
+    name_commands(logged.id, options)  # the same file may have priced the sweep
     version = next(run.definition["cost_model"] for run in sweep.runs if run.problem == logged.label)
     searched, why = remake(logged, version)
     if searched is None:

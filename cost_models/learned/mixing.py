@@ -115,21 +115,21 @@ def total(members: Sequence[Member], estimators: Mapping[str, Any], seen: Mappin
 def candidates(n: int) -> tuple[str, ...]:
     """Return the models that a mixture is picked from, by the number of designs.
 
-    A Gaussian process up to 1,500, for its time; forests up to 20,000, for they keep every design in every tree.
+    A Gaussian process up to 1,000, for its time; forests up to 20,000, for they keep every design in every tree.
     """
-    wanted = [("gaussian_process", 1500), ("extra_trees", 20_000)]
+    wanted = [("gaussian_process", 1000), ("extra_trees", 20_000)]
     return ("ridge", *(name for name, most in wanted if n <= most), "linear_boosting", "additive", "mlp")
 
 
 def folds_of(n: int, seed: int) -> list[NDArray[np.int64]]:
-    """Return the rows left out in each turn: five fifths up to 3,000 designs, three thirds up to 10,000, then a fifth.
+    """Return the rows left out in each turn: five fifths up to 300 designs, three thirds up to 2,000, then a fifth.
 
     Many designs tell models apart in one turn, and models of many designs are the slow ones.
     """
     rows = np.random.default_rng(seed).permutation(n)
-    if n > 10_000:
-        return [rows[: n // 5]]
-    return [np.sort(part) for part in np.array_split(rows, min(n, 5 if n <= 3000 else 3))]
+    if n > 2000:
+        return [np.sort(rows[: n // 5])]
+    return [np.sort(part) for part in np.array_split(rows, min(n, 5 if n <= 300 else 3))]
 
 
 @dataclass(frozen=True)

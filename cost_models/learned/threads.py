@@ -15,6 +15,7 @@ LITTLE = 10_000  # rows below which one thread is used
 
 @cache
 def _controller() -> Any:
+    import sklearn.ensemble  # noqa: F401  what is not loaded yet would not be found, and would spin
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()  # finding the libraries takes milliseconds: once

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 ResultsFile = Annotated[
     str | None,
-    typer.Option("--results", metavar="FILE", help="Where simulators' results are kept and recalled; off: nowhere."),
+    typer.Option(
+        "--results",
+        metavar="FILE",
+        help="Where simulators' results are kept and recalled; results.sqlite in the cache directory by default; "
+        "off: nowhere.",
+    ),
 ]
 Trust = Annotated[bool, typer.Option("--trust", help="Run commands that the log names and this command line does not.")]
 Set = Annotated[list[str], typer.Option("--set", metavar="OPTION=VALUE", help="An option of the problem; repeatable.")]

@@ -17,11 +17,16 @@ def sweep(
         Path | None, typer.Option("--out", "-o", help="Where the log and the report go; runs/NAME by default.")
     ] = None,
     address: Annotated[str | None, typer.Option(help="A Ray cluster to join; without it one starts here.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Runs at a time; one a core by default.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Runs at a time, or designs of slow models; one a core by default.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print runs, designs and estimated time only.")] = False,
     results: ResultsFile = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try evaluations that failed again, and what was asked since.")
+        bool,
+        typer.Option(
+            "--retry-failed", help="Try evaluations that failed again, and what was asked since; logs of failures go."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:

@@ -31,7 +31,7 @@ def verify(
     ] = [],  # noqa: B006
     cost_model: Annotated[
         str | None,
-        typer.Option("--cost-model", metavar="NAME", help="Another cost model, such as ScaleSim; own: the problem's."),
+        typer.Option("--cost-model", metavar="NAME", help="ScaleSim, say, or command:FILE; own: the problem's."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Designs of a slow cost model that are priced at a time.")] = 1,
     results: ResultsFile = None,
