@@ -32,7 +32,7 @@ class Choice:
         from designgym.agents import _surrogate_kernel as kernel
 
         self._gain, self._kernel = gain, kernel
-        self._pool, self._models, self._places = pool, models, places
+        self._pool, self._models = pool, models
         self.looked_at, self._boldness = 0, 1.0
         self._spans = np.ones(len(places.group))
 

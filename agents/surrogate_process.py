@@ -22,7 +22,7 @@ ROOM = 64  # rows that a factor has room for at first
 
 @dataclass(frozen=True)
 class Assumed:
-    """What a process assumes. rates: one a parameter; scale: variance of what it explains; loose: see `expected`.
+    """What a process assumes. rates: one a parameter; scale: variance of what it explains.
 
     expected: mean squared error over variance of the trials left out when this was fitted.
     """
