@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from user_environment import write_plugin
 
+from designgym.envs import make_problem
+
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "tests" / "plugin_example"
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -27,7 +29,7 @@ def unmarked(language: str) -> list[int]:
 def test_every_block_is_tested() -> None:
     outputs = {i + 1 for language in ("python", "bash") for i in unmarked(language)}
     tested = outputs | {i for i, block in enumerate(BLOCKS) if block["mark"]}
-    tested |= {i for language in ("python", "bash") for i in unmarked(language)}
+    tested |= {i for language in ("python", "bash", "yaml") for i in unmarked(language)}
     assert tested == set(range(len(BLOCKS)))
     assert len(BLOCKS) == PAGE.count("```") / 2
 
@@ -35,6 +37,28 @@ def test_every_block_is_tested() -> None:
 @pytest.mark.parametrize("index", [i for i, block in enumerate(BLOCKS) if block["mark"] == "from"])
 def test_an_excerpt_is_the_examples(index: int) -> None:
     assert BLOCKS[index]["code"] in (EXAMPLE / BLOCKS[index]["what"]).read_text()
+
+
+@pytest.mark.parametrize("index", unmarked("yaml"))
+def test_a_simulator_s_file_prices_designs(index: int, tmp_path: Path) -> None:
+    """Its program stands beside it, and prints what the file reads."""
+    folder = tmp_path / "mine"
+    (folder / "traces").mkdir(parents=True)
+    (tmp_path / "src").mkdir()
+    (folder / "traces" / "short.txt").write_text("1 2 3\n")
+    (folder / "sim.yaml").write_text(BLOCKS[index]["code"])
+    program = folder / "simulate"
+    program.write_text(
+        "#!/bin/sh\ntest $3 -le 6 || { echo over by 0.5; exit 3; }\ntest -s trace.txt && grep -q policy config.json\n"
+        "echo misses: $3\necho '{\"results\": {\"cycles\": 7}}' > out.json\nprintf 'energy\\n2\\n3\\n' > out.csv\n"
+    )
+    program.chmod(0o755)
+    problem = make_problem("Simulator-v0", file=str(folder / "sim.yaml"))
+    found = problem.evaluate(problem.space.parse({"size": 32, "ways": 3, "policy": "fifo"}))
+    assert {name: values[0] for name, values in found.metrics.items()} == {
+        "misses": 3, "latency_s": 7e-9, "energy_j": 5,
+    }  # fmt: skip
+    assert problem.evaluate(problem.space.parse({"size": 32, "ways": 8, "policy": "fifo"})).violation == 0.5
 
 
 @pytest.mark.parametrize("index", unmarked("python") + unmarked("bash"))
