@@ -34,7 +34,7 @@ class Heard:
 
     designs: Columns
     evaluations: Evaluations
-    fidelity: str
+    fidelity: Fidelity
     ask: int
     elapsed_s: float
     fresh: NDArray[np.bool_] | None = None

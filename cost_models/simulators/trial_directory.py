@@ -70,7 +70,8 @@ def _remove_below(top: Path) -> None:
     """Remove a directory from its leaves up, by descriptors of one folder at a time: no path is too long for that."""
     os.chmod(top, 0o700)
     here = os.open(top, FOLDER)
-    names, left = [], [_emptied(here)]  # the way from top to here, and the folders still to remove on each step of it
+    names: list[str] = []  # the way from top to here
+    left = [_emptied(here)]  # the folders still to remove on each step of it
     try:
         while names or left[-1]:
             down = left[-1].pop() if left[-1] else ""

@@ -34,7 +34,7 @@ DRAWS, EACH, FURTHER, SEED = 10, 100, 240, 20230723
 QUICK = (2, 20, 20)  # draws, designs each, further ones
 SINGLE = ("gaussian_process", "extra_trees", "random_forest", "boosting", "ridge")
 FORMS, MODELS = ("beside", "ratio"), ("gaussian_process", "extra_trees", "boosting")
-CHEAP = {
+CHEAP: dict[str, CostModel] = {
     "SystolicArray, closed": SystolicArray(WORKLOAD, "scalesim"),
     "SystolicArray, counted": SystolicArray(WORKLOAD, "scalesim", "counted"),
     "StallingArray": StallingArray(WORKLOAD),
