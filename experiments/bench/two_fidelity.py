@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.accelerator.stalling_array import StallingArray
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
-from designgym.cost_models.base import Columns, ColumnSpec
+from designgym.cost_models.base import Columns, ColumnSpec, CostModel
 from designgym.cost_models.learned.two_fidelity import Cheap, choose, fit_one, predict_one
 from designgym.envs import DesignProblem, make_problem
 from designgym.envs.ranking import rows_of
@@ -168,7 +168,7 @@ def rows(errors: list[dict[str, Any]], alone: dict[str, float]) -> list[Row]:
               for model, column in singles.items()]  # fmt: skip
     found += [(f"{name} alone", value, unit, None, "") for name, value in alone.items()]
     holds = of_single <= REQUIRED and of_cheap <= REQUIRED
-    found.append((f"at most half of both: {'yes' if holds else 'NO'}", max(of_single, of_cheap), "1", None, ""))
+    found.append((f"at most half of both: {'yes' if holds else 'NO'}", float(max(of_single, of_cheap)), "1", None, ""))
     return found
 
 
