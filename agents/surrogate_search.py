@@ -36,13 +36,13 @@ class SurrogateSearch(Agent):
     Every other choice is made among moves of incumbents alone. Where nothing improves, choices are bolder in turn.
     While nothing feasible is known, the design likeliest to keep all bounds is asked.
 
-    Developed on SystolicArray-v0 (AlexNet and GPT-2 decode for latency, MobileNetV2 for energy, BERT for
-    EDP) and MixedPrecision-v0 (mlp, cnn) alone, seeds from 1,000 on, four runs each with 4,096 candidates: mean regret at 50 and 100 designs on
-    MobileNetV2 and the cnn, before the next is added: .210 and .079, .307 and .096; choices among moves in turn .120
-    and .049, .351 and .056; the smooth kernel only where what is left out is ten in the logarithm denser .104 and
-    .058, .141 and .071 (thirty .072 and .040, .137 and .075, but the mlp's .042 and .000 become .080 and .034; the
-    rough one always .082 and .039, .137 and .051, the mlp .080 and .005). Variances four times as large to begin with, and
-    bounds learnt within three scales alone, were no better.
+    Developed on SystolicArray-v0 (AlexNet and GPT-2 decode for latency, MobileNetV2 for energy, BERT for EDP) and
+    MixedPrecision-v0 (mlp, cnn) alone, seeds from 1,000 on, four runs each with 4,096 candidates: mean regret at 50 and
+    100 designs on MobileNetV2 and the cnn, before the next is added: .210 and .079, .307 and .096; choices among moves
+    in turn .120 and .049, .351 and .056; the smooth kernel only where what is left out is ten in the logarithm denser
+    .104 and .058, .141 and .071 (thirty .072 and .040, .137 and .075, but the mlp's .042 and .000 become .080 and .034;
+    the rough one always .082 and .039, .137 and .051, the mlp .080 and .005). Variances four times as large to begin
+    with, and bounds learnt within three scales alone, were no better.
 
     models: what it has fitted (`models.fits`) and how often it learnt more without a fit (`models.updates`).
     looked_at: candidates of the last choice.
