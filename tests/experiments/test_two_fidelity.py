@@ -1,0 +1,136 @@
+"""Surrogates of two fidelities from dataset to priced problem, and the bench that judges them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from designgym.cost_models.dataset_file import read_dataset, write_dataset
+from designgym.cost_models.learned.model_file import read_card
+from designgym.envs import Objective, make_problem
+from designgym.experiments.bench import two_fidelity as bench
+from designgym.experiments.cli.app import app
+from designgym.experiments.dataset_sample import sample
+from designgym.experiments.surrogate import score_file
+from designgym.experiments.two_fidelity import fit_two_files
+
+ID, WORKLOAD = "SystolicArray-v0", "gemm:m=8,k=96,n=64"
+FEW_CYCLES = Objective(minimize=("cycles",))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """cheap/ and faithful/: the faithful model here waits for DRAM as a whole, the cheap one by operand."""
+    at = tmp_path_factory.mktemp("two")
+    write_dataset(
+        sample(ID, 300, "random", {"workload": WORKLOAD, "cost_model": "StallingArray"}).dataset, at / "cheap"
+    )
+    write_dataset(sample(ID, 90, "random", {"workload": WORKLOAD, "psum": "scalesim"}, 1).dataset, at / "faithful")
+    return at
+
+
+def fitted(data: Path, out: Path, low: str = "cheap") -> Any:
+    return fit_two_files(data / low, data / "faithful", out, model="extra_trees", targets=["cycles"], curve=False)
+
+
+def test_a_model_of_two_fidelities_prices_a_problem_beside_the_cheap_model(data: Path, tmp_path: Path) -> None:
+    kept = fitted(data, tmp_path / "model")
+    card = read_card(tmp_path / "model")
+    assert card["low"]["origin"]["cost_model"] == "StallingArray"
+    assert card["low"]["designs"] == 300
+    assert card["low"]["form"] in ("beside", "ratio")
+    assert set(card["low"]["errors"]) == {f"{form} extra_trees" for form in ("alone", "beside", "ratio")}
+    assert not (tmp_path / "model" / "low").exists()
+    problem = make_problem(ID, workload=WORKLOAD, objective=FEW_CYCLES, cost_model=f"surrogate:{tmp_path / 'model'}")
+    drawn = problem.space.sample(200, np.random.default_rng(5))
+    truth = make_problem(ID, workload=WORKLOAD, psum="scalesim").cost_model.evaluate(drawn)["cycles"]
+    found = problem.cost_model.evaluate(drawn)["cycles"]
+    assert np.sqrt(np.mean(np.log(found / truth) ** 2)) < 0.5
+    assert problem.cost_model.version == kept.surrogate.version
+    assert score_file(tmp_path / "model", data / "faithful")[1].n > 0
+
+
+def test_a_cheap_model_that_cannot_be_made_is_learned_from_its_designs(data: Path, tmp_path: Path) -> None:
+    low = read_dataset(data / "cheap")
+    (origin,) = low.origins
+    write_dataset(replace(low, origins=(replace(origin, version="of long ago"),)), data / "old")
+    fitted(data, tmp_path / "model", "old")
+    card = read_card(tmp_path / "model")
+    assert card["low"]["origin"] is None
+    kept = read_card(tmp_path / "model" / "low")["data"]["designs"]
+    assert 30 < kept < 300  # those thinned out that a model of the faithful designs contradicts
+    problem = make_problem(ID, workload=WORKLOAD, objective=FEW_CYCLES, cost_model=f"surrogate:{tmp_path / 'model'}")
+    drawn = problem.space.sample(50, np.random.default_rng(5))
+    assert np.isfinite(problem.cost_model.evaluate(drawn)["cycles"]).all()
+
+
+def test_a_cheap_model_that_has_changed_since_is_refused(data: Path, tmp_path: Path) -> None:
+    fitted(data, tmp_path / "model")
+    card = json.loads((tmp_path / "model" / "model.json").read_text())
+    card["low"]["origin"]["version"] = "another"
+    (tmp_path / "model" / "model.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=r"learned beside StallingArray another, and here it is .* fit it again\.$"):
+        make_problem(ID, workload=WORKLOAD, objective=FEW_CYCLES, cost_model=f"surrogate:{tmp_path / 'model'}")
+
+
+def test_what_does_not_go_together_is_one_line_and_exit_code_2(data: Path, tmp_path: Path) -> None:
+    def said(*given: str) -> str:
+        result = CliRunner().invoke(app, ["surrogate", "fit", "-o", str(tmp_path / "m"), *given])
+        assert result.exit_code == 2 or isinstance(result.exception, ValueError)
+        return " ".join(f"{result.output} {result.exception}".split())
+
+    low, high = str(data / "cheap"), str(data / "faithful")
+    assert "two, --low DIR and --high DIR, got --low" in said("--low", low)
+    assert "got DATA, --low, --high" in said(low, "--low", low, "--high", high)
+    assert "must both have speed in one unit" in said("--low", low, "--high", high, "--target", "speed")
+    write_dataset(sample("LABS-v0", 40).dataset, tmp_path / "labs")
+    assert "must be of one space, they differ in" in said("--low", str(tmp_path / "labs"), "--high", high)
+    assert not (tmp_path / "m").exists()
+
+
+def synthetic(n: int, file: Path, workers: int, say: Any) -> bench.Data:
+    problem = make_problem(bench.ID, workload=bench.WORKLOAD, cost_model="StallingArray")
+    designs = problem.space.sample(n, np.random.default_rng(0))
+    cheap = bench.Cheap(problem.cost_model)
+    told, cycles = cheap.features(designs), cheap.bounds(designs)["cycles"]
+    return bench.Data(problem.space.specs(), designs, cycles * told["filter_over"] ** 2, told, cycles)
+
+
+def test_the_bench_goes_on_where_it_ended_and_judges_on_further_designs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "simulated", synthetic)
+    monkeypatch.setattr(bench, "QUICK", (2, 40, 60))
+    monkeypatch.setattr(bench, "MODELS", ("ridge",))
+    monkeypatch.setattr(bench, "SINGLE", ("boosting", "ridge"))
+    first = bench.two_fidelity(True, tmp_path, say=lambda line: None)
+    rows = {row[0].split(" [")[0]: row for row in first["rows"]}
+    assert 0 < rows["two fidelities"][1] < rows["boosting alone"][1]
+    assert rows["two fidelities"][3] == pytest.approx(
+        rows["two fidelities"][1] / min(rows[f"{model} alone"][1] for model in bench.SINGLE)
+    )
+
+    def never(*given: Any) -> Any:
+        raise AssertionError("a draw that was measured is read")
+
+    monkeypatch.setattr(bench, "draw", never)
+    assert bench.two_fidelity(True, tmp_path, say=lambda line: None)["rows"] == first["rows"]
+    kept = json.loads((tmp_path / "draw-0-of-40.json").read_text())
+    (tmp_path / "draw-0-of-40.json").write_text(json.dumps(kept | {"two": 100.0}))
+    again = bench.two_fidelity(True, tmp_path, say=lambda line: None)["rows"]
+    assert again[-1][0] == "at most half of both: NO"
+    assert again[-1][1] > 1
+
+
+def test_what_holds_is_decided_by_the_best_of_either_side() -> None:
+    errors = [{"single": dict.fromkeys(bench.SINGLE, 1.0) | {"ridge": 0.8}, "two": two} for two in (0.3, 0.4)]
+    held = bench.rows(errors, {"closed": 0.9, "counted": 0.7})
+    assert held[0][3] == pytest.approx(0.35 / 0.8)
+    assert held[1][3] == pytest.approx(0.35 / 0.7)
+    assert held[-1][0] == "at most half of both: yes"
+    assert bench.rows(errors, {"closed": 0.9, "counted": 0.69})[-1][0] == "at most half of both: NO"
+    assert bench.told(np.array([1.0, 1.0])) == "[1.000, 1.000]"
