@@ -112,7 +112,8 @@ def _study(
     from designgym.experiments.driver import sweep
     from designgym.experiments.spec import make_spec
 
-    given = {"problems": list(entries), "agents": list(agents), "seeds": seeds, "budget": max(marks)}
+    given: dict[str, Any] = {"problems": list(entries), "agents": list(agents), "seeds": seeds, "budget": max(marks)}
+    given["stop_at_regret"] = 0.0  # nothing is left to find: later the regret would be 0 as well
     spec = make_spec({"name": f"surrogate-search-{name}", **given})
     if sweep(spec, out / name, workers=workers, silent=silent).interrupted:
         raise KeyboardInterrupt
