@@ -105,11 +105,11 @@ def test_the_bench_goes_on_where_it_ended_and_judges_on_further_designs(
 ) -> None:
     monkeypatch.setattr(bench, "simulated", synthetic)
     monkeypatch.setattr(bench, "QUICK", (2, 40, 60))
-    monkeypatch.setattr(bench, "MODELS", ("ridge",))
-    monkeypatch.setattr(bench, "SINGLE", ("boosting", "ridge"))
+    monkeypatch.setattr(bench, "MODELS", ("extra_trees",))
+    monkeypatch.setattr(bench, "SINGLE", ("extra_trees", "ridge"))
     first = bench.two_fidelity(True, tmp_path, say=lambda line: None)
     rows = {row[0].split(" [")[0]: row for row in first["rows"]}
-    assert 0 < rows["two fidelities"][1] < rows["boosting alone"][1]
+    assert 0 < rows["two fidelities"][1] < rows["extra_trees alone"][1]
     assert rows["two fidelities"][3] == pytest.approx(
         rows["two fidelities"][1] / min(rows[f"{model} alone"][1] for model in bench.SINGLE)
     )
