@@ -19,6 +19,13 @@ class TargetSurrogate(PolicySearch):
     So the loss is replaced, until the next batch, by its surrogate in the logits, and the weights take `inner` steps
     down that. The first of them is REINFORCE's with the same settings; what `policy_gradient` limits by a clip, the
     surrogate limits by its distance. See `PolicySearch` for what is drawn and compared.
+
+    It is no better than `policy_gradient`, whose clip does the same for less: mean regret at 300 and 1,000 designs with
+    the defaults of both, seeds 0 to 13, NK-landscapes 0 to 9 .219 and .131 against .188 and .114 (95 % bootstrap
+    interval of the difference at 1,000 [.004, .031]), LABS .193 and .157 against .198 and .115 ([.016, .068]),
+    SystolicGemms .0043 and .0009 against .0008 and .0001. Defaults were looked at on the development problems of
+    `policy_gradient` with seeds from 1,000 on, regret at 1,000 there (NK by 24 runs, LABS by 12, a deviation of .02 of
+    each mean): one inner step .099 and .069, four .118 and .072; `policy_gradient` .116 and .047.
     """
 
     summary = "target surrogate: a policy takes many cheap steps on an upper bound between two batches"
