@@ -20,7 +20,7 @@ from designgym.cost_models.learned.regression import fit_metrics
 from designgym.cost_models.learned.scoring import Scored, score_rows
 from designgym.cost_models.learned.seen import Keys, keys_of
 from designgym.cost_models.learned.splits import CALIBRATION, TEST, Split, split_dataset
-from designgym.cost_models.learned.surrogate import Surrogate
+from designgym.cost_models.learned.surrogate import ENDS, IN_DOMAIN, Surrogate
 from designgym.cost_models.registry import nearest
 
 FAITHFUL = "faithful"
@@ -180,7 +180,15 @@ def _learned(dataset: Dataset, targets: Sequence[str]) -> tuple[Metric, ...]:
     for name in targets:
         if name not in declared:
             raise ValueError(f"the dataset has no metric {name!r}. {nearest(name, declared)}")
-    return tuple(metric for name, metric in declared.items() if name in (targets or declared))
+    own = _made_by_surrogates(declared)
+    if refused := [name for name in targets if name in own]:
+        raise ValueError(f"a surrogate makes {refused[0]} itself and learns it from none. Leave it out of the targets.")
+    return tuple(metric for name, metric in declared.items() if name in (targets or declared) and name not in own)
+
+
+def _made_by_surrogates(names: Collection[str]) -> set[str]:
+    """Return which metrics a surrogate adds to those learned: a dataset of designs priced by another has them too."""
+    return {IN_DOMAIN, *(name + ending for name in names for ending in ENDS)} & set(names)
 
 
 def _bounded(dataset: Dataset, name: str, bound: Any, learned: tuple[Metric, ...]) -> bool:

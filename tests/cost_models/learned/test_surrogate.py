@@ -236,3 +236,18 @@ def test_faithful_rows_alone_are_learned_from(data) -> None:
     fitted = quick(mixed)
     assert fitted.surrogate.card["data"]["fidelity"] == "faithful"
     assert fitted.scored[0].held["latency_s"].true.max() < 1.0
+
+
+def test_what_another_surrogate_said_besides_is_not_learned() -> None:
+    first = fit_surrogate(small_dataset(400), model="linear", classifier="logistic", curve=False).surrogate
+    data = small_dataset(300, seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = first.evaluate(data.designs)
+    told = replace(data, declared=first.metrics, violation=found.pop("violation"), metrics=found)
+    names = [metric.name for metric in first.metrics]
+    again = fit_surrogate(told, model="linear", classifier="logistic", curve=False).surrogate
+    assert [metric.name for metric in again.metrics] == names, "each once, and no interval of an interval's end"
+    for name in ("in_domain", "latency_s_lo90"):
+        with pytest.raises(ValueError, match=f"a surrogate makes {name} itself"):
+            fit_surrogate(told, model="linear", targets=[name])
