@@ -41,6 +41,7 @@ def _check(place: str, one: Any) -> None:
         _refuse(
             place, one.children_left, one.children_right, one.feature, one.children_left == LEAF, int(one.n_features)
         )
+        _refuse_no_numbers(place, one.value.reshape(one.node_count, -1), one.threshold)
     elif hasattr(one, "tree_"):
         _same_width(place, one.tree_.n_features, one.n_features_in_)
     elif kind.startswith(("RandomForest", "ExtraTrees")):
@@ -55,6 +56,7 @@ def _check(place: str, one: Any) -> None:
                 if nodes["is_categorical"][~leaf].any():
                     raise _unsound(name, "splits by category, as no model of this project does")
                 _refuse(name, nodes["left"], nodes["right"], nodes["feature_idx"], leaf, int(one.n_features_in_))
+                _refuse_no_numbers(name, nodes["value"][:, None], nodes["num_threshold"])
 
 
 def _same_width(place: str, got: Any, wanted: Any) -> None:
@@ -78,6 +80,13 @@ def _refuse(
     if bad.any():
         node = int(np.argmax(bad))
         raise _unsound(place, f"node {node} asks for column {feature[node]} of {columns}")
+
+
+def _refuse_no_numbers(place: str, values: NDArray[Any], threshold: NDArray[Any]) -> None:
+    # A threshold may be infinite where scikit-learn parts what is missing from the rest.
+    bad = ~np.isfinite(values).all(axis=1) | np.isnan(threshold)
+    if bad.any():
+        raise _unsound(place, f"node {int(np.argmax(bad))} has a value or threshold that is no number")
 
 
 def _unsound(place: str, what: str) -> ValueError:

@@ -172,6 +172,26 @@ def test_a_corrupted_tree_of_boosting_is_refused_by_name(field: str, value: int)
         unpacked(packed({"boosting latency_s": model}))
 
 
+@pytest.mark.parametrize("field", ["values", "threshold", "value", "num_threshold"])
+def test_a_tree_whose_numbers_are_none_is_refused_by_name(field: str) -> None:
+    from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
+
+    x = np.random.default_rng(0).random((60, 3))
+    model: Any
+    if field in ("value", "num_threshold"):
+        model = HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=5).fit(x, x[:, 0])
+        model._predictors[1][0].nodes[field][2] = np.nan
+    else:
+        model = ExtraTreesRegressor(3, random_state=0).fit(x, x[:, 0])
+        state = model.estimators_[1].tree_.__getstate__()
+        (state["values"] if field == "values" else state["nodes"]["threshold"])[2] = np.nan
+        model.estimators_[1].tree_.__setstate__(state)
+    with pytest.raises(
+        UntrustedModel, match=r"corrupted tree, .* 1.* node 2 has a value or threshold"
+    ):
+        unpacked(packed(model))
+
+
 def test_a_tree_of_another_width_than_its_forest_is_refused() -> None:
     from sklearn.ensemble import ExtraTreesRegressor
 
