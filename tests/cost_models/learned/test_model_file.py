@@ -186,9 +186,7 @@ def test_a_tree_whose_numbers_are_none_is_refused_by_name(field: str) -> None:
         state = model.estimators_[1].tree_.__getstate__()
         (state["values"] if field == "values" else state["nodes"]["threshold"])[2] = np.nan
         model.estimators_[1].tree_.__setstate__(state)
-    with pytest.raises(
-        UntrustedModel, match=r"corrupted tree, .* 1.* node 2 has a value or threshold"
-    ):
+    with pytest.raises(UntrustedModel, match=r"corrupted tree, .* 1.* node 2 has a value or threshold"):
         unpacked(packed(model))
 
 
