@@ -11,7 +11,7 @@ import numpy as np
 from designgym.cost_models.base import Metric
 from designgym.cost_models.dataset import Dataset
 from designgym.cost_models.learned.known import Known
-from designgym.cost_models.learned.regression import fit_metrics
+from designgym.cost_models.learned.regression import FittedMetrics, fit_metrics
 from designgym.cost_models.learned.scores import score_metric
 from designgym.cost_models.learned.scoring import Scored
 from designgym.cost_models.learned.splits import Split
@@ -36,13 +36,15 @@ def learning_curve(
     known: Known,
     split: Split,
     learned: tuple[Metric, ...],
-    model: str,
+    whole: FittedMetrics,
     seed: int,
-    whole: Scored,
+    scored: Scored,
     tell: Callable[[str], None],
 ) -> Curve:
     """Fit to nested parts of the training designs, each twice as large as the one before; the whole is scored already.
 
+    All points have the models and the weights that the whole was given: picking them anew at each would take longer
+    than the fit itself, and mix what is learned with what is picked.
     The smaller parts are drawn at random from the larger ones, so that the points differ by their number alone.
     """
     train = split.train[dataset.feasible[split.train]]
@@ -58,13 +60,13 @@ def learning_curve(
         part, of_part = dataset.take(rows), known.take(rows)
         values = {metric.name: part.metrics[metric.name] for metric in learned}
         fitted = fit_metrics(
-            dataset.specs, part.designs, values, features=of_part.features, bounds=of_part.bounds, model=model,
-            seed=seed,
+            dataset.specs, part.designs, values, features=of_part.features, bounds=of_part.bounds,
+            model=whole.model, weights=whole.weights, seed=seed,
         )  # fmt: skip
         predicted = fitted.predict(held.designs, known_held.features, known_held.bounds)
         for metric in learned:
             scores = score_metric(metric, predicted[metric.name], held.metrics[metric.name], top=())
             errors[metric.name].append(scores.relative_rmse)
     for metric in learned:
-        errors[metric.name].append(whole.metrics[metric.name].relative_rmse)
+        errors[metric.name].append(scored.metrics[metric.name].relative_rmse)
     return Curve((*sizes, len(train)), {name: tuple(found) for name, found in errors.items()})

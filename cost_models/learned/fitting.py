@@ -85,7 +85,7 @@ def fit_surrogate(
     surrogate = fits[0]
     made = None
     if curve if curve is not None else len(parts.train) <= CURVE_UP_TO:
-        made = learning_curve(dataset, known, parts, learned, model, seed, scored[0], tell)
+        made = learning_curve(dataset, known, parts, learned, surrogate.regressors, seed, scored[0], tell)
     card = card_of(dataset, fidelity, surrogate, scored, made, model, seed, (test, calibration))
     seen = np.sort(keys_of(dataset)[np.concatenate([parts.train, parts.calibration])])
     return FittedSurrogate(with_card(surrogate, card), tuple(scored), made, seen)

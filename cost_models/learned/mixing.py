@@ -174,7 +174,7 @@ def mixture(
         errors[name] = {model: relative_rmse(target.metric(y, bound), truth) for model, y in columns.items()}
         told = ", ".join(f"{model} {share:.2f}" for model, share in weights[name].items())
         tell(f"{name}: {told}; {errors[name]['ensemble']:.3g} % on {len(rows):,} {ROWS}")
-    members, estimators = _refit(weights, seen, learned, scales, seed, tell)
+    members, estimators = fit_weighted(weights, seen, learned, scales, seed, tell)
     return Mixture(members, estimators, errors, rows, mixed)
 
 
@@ -195,7 +195,7 @@ def _left_out(
     return predicted
 
 
-def _refit(
+def fit_weighted(
     weights: Mapping[str, Mapping[str, float]], seen: Mapping[str, Floats], learned: Mapping[str, Floats],
     scales: Mapping[str, float], seed: int, tell: Tell,
 ) -> tuple[tuple[Member, ...], dict[str, Any]]:  # fmt: skip

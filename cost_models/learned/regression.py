@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.base import Columns, ColumnSpec, batch_length
 from designgym.cost_models.learned.encoding import Encoding
-from designgym.cost_models.learned.mixing import Member, candidates, fit_members, mixture, total
+from designgym.cost_models.learned.mixing import Member, candidates, fit_members, fit_weighted, mixture, total
 from designgym.cost_models.learned.regressors import check_model
 from designgym.cost_models.learned.targets import Target
 
@@ -21,6 +21,8 @@ STATE = 2  # raise it when the form of `FittedMetrics.state` changes
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
+
+Weights = Mapping[str, Mapping[str, float]]  # by metric, of each model
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,16 @@ class FittedMetrics:
     def names(self) -> tuple[str, ...]:
         """The metrics that `predict` returns."""
         return tuple(target.name for target in self.targets)
+
+    @property
+    def weights(self) -> dict[str, dict[str, float]]:
+        """By metric, the weight of each model that has a say in it, chained metrics included."""
+        found = {} if self.first is None else self.first.weights
+        for member in self.members:
+            for name, weight in zip(member.metrics, member.weights, strict=True):
+                if weight:
+                    found.setdefault(name, {})[member.model] = weight
+        return found
 
     @property
     def bounded(self) -> tuple[str, ...]:
@@ -113,6 +125,7 @@ def fit_metrics(
     bounds: Columns | None = None,
     first: Columns | None = None,
     model: str = "ensemble",
+    weights: Weights | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> FittedMetrics:
@@ -123,7 +136,8 @@ def fit_metrics(
     too. first: further metrics that are learned first, from the same columns; the rest are learned from their true
     values besides, and predicted from their predictions: a chain (Spyromitros-Xioufis et al., Machine Learning 104,
     2016, doi:10.1007/s10994-016-5546-z). model: one of `regressors.regressor_names()`; "ensemble" weighs several by
-    cross-validation, see `mixing`, and so do names joined by "+", the same ones.
+    cross-validation, see `mixing`, and so do names joined by "+", the same ones. weights: by metric, of each model, as
+    `FittedMetrics.weights` has them: then these are fitted, and nothing is picked.
     The same arguments give the same predictions. progress: called with a line as each model is fitted.
     ValueError for an unknown model, too few or too many designs for it, or a value that is not finite.
     """
@@ -138,16 +152,16 @@ def fit_metrics(
     before, held = None, _added(features, bounds)
     added = dict(held)
     if first:
-        before, found = _fitted(specs, designs, first, added, held, {}, model, seed, tell)
+        before, found = _fitted(specs, designs, first, added, held, {}, model, weights, seed, tell)
         added |= _with_ratios(first)
         held |= _with_ratios(found or first)
-    fitted, _ = _fitted(specs, designs, values, added, held, bounds, model, seed, tell)
+    fitted, _ = _fitted(specs, designs, values, added, held, bounds, model, weights, seed, tell)
     return replace(fitted, first=before, estimators=fitted.estimators | _first_estimators(before))
 
 
 def _fitted(
     specs: Sequence[ColumnSpec], designs: Columns, values: Columns, added: Columns, held: Columns, bounds: Columns,
-    model: str, seed: int, tell: Progress,
+    model: str, weights: Weights | None, seed: int, tell: Progress,
 ) -> tuple[FittedMetrics, Columns]:  # fmt: skip
     """Fit one model, or a mixture, to metrics. added: columns seen beside the designs; held: the same as rows left out
     see them, in use. Return with it the metrics as predicted where they were left out, and true elsewhere.
@@ -157,6 +171,10 @@ def _fitted(
     seen = {"compact": encoding.compact(designs, added), "rich": encoding.rich(designs, added)}
     learned = {t.name: t.standard(values[t.name], bounds.get(t.name)) for t in targets}
     n, several = batch_length(designs), model.split("+") if "+" in model else ()
+    if weights is not None:
+        scales = {t.name: 0.0 if t.kind == "plain" else t.scale for t in targets}
+        members, estimators = fit_weighted({name: weights[name] for name in learned}, seen, learned, scales, seed, tell)
+        return FittedMetrics(model, encoding, targets, members, {}, n, seed, estimators), {}
     if model != "ensemble" and not several:
         scales = {t.name: 0.0 if t.kind == "plain" else t.scale for t in targets}
         members, estimators = fit_members(model, seen, learned, scales, seed, tell)

@@ -102,7 +102,10 @@ def _how_good(surrogate: Surrogate, scored: Scored, part: Part, title: str, fitt
         body.append(card("Which designs can be built", note, tables.feasibility_table(scored)))
     drawn = []
     if fitted is not None and fitted.curve is not None and drawable(fitted.curve):
-        note = "Relative RMSE on the same designs held out; each model learns from twice as many as the one before."
+        note = (
+            "Relative RMSE on the same designs held out; each point learns from twice as many as the one before, by "
+            "the models and weights that were picked with all of them."
+        )
         drawn.append(part.place(curve_figure(fitted.curve), "Learning curve", note, wide=True, anchor="curve"))
     for metric in surrogate.learned:
         note = f"{escape(metric.meaning)}."

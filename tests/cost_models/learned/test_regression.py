@@ -261,3 +261,18 @@ def test_a_model_from_outside_is_registered_and_used(monkeypatch: pytest.MonkeyP
     assert found["share"] == pytest.approx(smooth(train)["share"].mean())
     with pytest.raises(ValueError, match="'ensemble' is what picks"):
         register_regressor("ensemble", f"{__name__}:middle")
+
+
+def test_a_mixture_that_was_picked_is_fitted_again_without_picking() -> None:
+    train = SPACE.sample(120, np.random.default_rng(5))
+    values = smooth(train)
+    picked = fit_metrics(SPACE.specs(), train, values, model="ridge+extra_trees")
+    assert all(sum(shares.values()) == pytest.approx(1.0) for shares in picked.weights.values())
+    told: list[str] = []
+    again = fit_metrics(SPACE.specs(), train, values, weights=picked.weights, progress=told.append)
+    assert again.weights == picked.weights
+    assert len(told) == len(picked.estimators), "each model that has a say once, and no fold"
+    for name, column in picked.predict(train).items():
+        assert np.array_equal(column, again.predict(train)[name])
+    alone = fit_metrics(SPACE.specs(), train, values, model="ridge")
+    assert alone.weights == {name: {"ridge": 1.0} for name in values}
