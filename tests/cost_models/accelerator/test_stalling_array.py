@@ -5,7 +5,7 @@ import pytest
 
 from designgym.cost_models.accelerator.stalling_array import StallingArray
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
-from designgym.cost_models.accelerator.systolic_kernel import OS, WS
+from designgym.cost_models.accelerator.systolic_kernel import IS, OS, WS
 from designgym.cost_models.base import Columns
 from designgym.envs import make_problem
 
@@ -36,14 +36,19 @@ def test_an_operand_that_overflows_is_waited_for_word_by_word() -> None:
     compute = SystolicArray(GEMM, "scalesim").evaluate(design())["cycles"]
     assert told["filter_over"] == 3.0
     assert told["filter_wait"] == pytest.approx(1.0 + 49_152 / 4 / compute)
-    assert told["filter_thrash"] == told["filter_wait"]  # they stream in the order they lie in
-    stays = design(filter_sram_kb=32, dataflow=WS)
-    compute = SystolicArray(GEMM, "scalesim").evaluate(stays)["cycles"]
-    assert model.features(stays)["filter_thrash"] == pytest.approx(1.0 + 3.0 * 49_152 / 4 / compute)
+    assert told["filter_thrash"] == pytest.approx(1.0 + 3.0 * 49_152 / 4 / compute)
     assert told["ifmap_over"] == told["ifmap_wait"] == 1.0
     # The slower of the two interfaces decides, each as wide as the other.
     both = model.evaluate(design(filter_sram_kb=32, ifmap_sram_kb=8))
     assert both["cycles"] == priced["cycles"]
+
+
+@pytest.mark.parametrize("dataflow", [WS, IS])
+def test_filters_that_are_asked_for_by_tiles_are_fetched_anew_as_often_as_they_overflow(dataflow: int) -> None:
+    tiles = design(filter_sram_kb=32, dataflow=dataflow)
+    assert StallingArray(GEMM).evaluate(tiles)["cycles"] == 3 * 49_152 / 4
+    told = StallingArray(GEMM).features(tiles)
+    assert told["filter_thrash"] == told["filter_wait"]  # the words that cross are multiplied once
 
 
 def test_layers_are_waited_for_one_by_one() -> None:
