@@ -108,7 +108,7 @@ def test_problem_that_cannot_be_made_here_is_still_reported(
     def gone(*_: Any, **__: Any) -> None:
         raise ValueError("unknown problem")
 
-    monkeypatch.setattr("designgym.envs.registry.make_problem", gone)
+    monkeypatch.setattr("designgym.experiments.commands.make_problem", gone)
     assert "could not be made here: unknown problem" in words(write_report(report_sweep, tmp_path / "page.html"))
 
 
