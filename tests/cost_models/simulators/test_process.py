@@ -181,7 +181,9 @@ def test_a_process_that_the_worker_forked_does_not_hide_its_death(mark: str, tmp
 
 def test_an_interrupted_worker_takes_it_along(mark: str, tmp_path: Path) -> None:
     """Ctrl-C in a thread that waits: KeyboardInterrupt goes on, and nothing is left."""
-    text = WORKER.replace("threading.Thread(target=run).start()", "run()")
+    # Where the tests run in the background SIGINT is ignored, and what they start inherits that.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    text = heard + WORKER.replace("threading.Thread(target=run).start()", "run()")
     worker = subprocess.Popen(
         [sys.executable, "-c", text, SESSIONS + "time.sleep(60)", mark, str(tmp_path)],
         stderr=subprocess.PIPE,
