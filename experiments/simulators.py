@@ -29,6 +29,8 @@ from designgym.cost_models.simulators.installed import (
 
 Say = Callable[[str], None]
 
+# Not `pip list`, which a user's PIP_QUIET silences.
+LISTED = "import importlib.metadata as m; print(*sorted(f'{d.name}=={d.version}' for d in m.distributions()))"
 CHECKED_LAYER = "gemm:m=9,k=11,n=7"
 CHECKED_DESIGN = {
     "rows": 4, "cols": 3, "dataflow": 0, "ifmap_sram_kb": 8, "filter_sram_kb": 8, "ofmap_sram_kb": 8,
@@ -110,7 +112,7 @@ def _make(wanted: Simulator, directory: Path, maker: str, say: Say, lock: int) -
     )
     say("checking that it runs")
     CHECKS[wanted.name](Path(python).absolute())
-    packages = _run([*pip, "list", "--format", "freeze"], "pip must list what it installed", "", lock)
+    packages = _run([python, "-I", "-c", LISTED], "what was installed must be listed", "", lock)
     told = {
         "simulator": wanted.name,
         "version": wanted.version,
