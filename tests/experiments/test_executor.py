@@ -169,36 +169,6 @@ def test_a_slow_run_ends_in_the_same_trials_wherever_it_was_cut(agent, k, more) 
     assert (again.reason, again.asked, again.repeats) == (ended.reason, ended.asked, ended.repeats)
 
 
-def glancing(base: type) -> type:
-    """Return an agent that looks at each design twice by the cheap model before it asks for it."""
-
-    class Glancing(base):  # type: ignore[misc]
-        def ask(self, n):
-            designs = super().ask(n)
-            for _ in range(2):
-                self.problem.evaluate(designs, "cheap")
-            return designs
-
-    return Glancing
-
-
-@pytest.mark.parametrize("agent", [Single, tiny_problems.Climber])
-@pytest.mark.parametrize(("k", "more"), [(3, []), (30, [1, 3]), (81, [])])
-def test_an_agent_looks_at_a_cheap_model_while_its_designs_are_under_way(agent, k, more) -> None:
-    run = made(options={"cheap": True})
-    run = replace(run, agent=replace(run.agent, cls=glancing(agent), hyperparameters={}))
-    whole, ended = flown(run)
-    whole = ordered(whole)
-    fidelity = whole.filter(whole.column("fresh")).column("fidelity").to_pylist()
-    assert fidelity.count("faithful") == BUDGET
-    assert fidelity.count("cheap") == BUDGET, "once each, however often it is looked at"
-    assert ended.reason == "budget"
-    kept = cut(whole, k, more)
-    rest, again = flown(run, logged=kept, workers=2)
-    assert same_trials(ordered(kept, rest), whole)
-    assert again.reason == ended.reason
-
-
 @pytest.mark.parametrize(("k", "more"), [(3, []), (9, [1]), (17, []), (50, [])])
 def test_an_agent_with_a_search_of_its_own_waits_for_each_batch(k, more) -> None:
     run = made("screener", options={"cheap": True})
