@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class Intervals:
     multiplicative: they reach from predicted / reach to predicted * reach, else predicted -+ reach.
     edges: predicted values that separate the parts, increasing. reach, counts: of each part, one more than edges;
     counts: designs that it was calibrated on. exact: every error in calibration was below EXACT of the value.
+    ValueError where these do not fit together.
     """
 
     multiplicative: bool
@@ -39,6 +41,18 @@ class Intervals:
     reach: tuple[float, ...]
     counts: tuple[int, ...]
     exact: bool
+
+    def __post_init__(self) -> None:
+        if not len(self.reach) == len(self.counts) == len(self.edges) + 1:
+            raise ValueError(
+                f"intervals must have one reach and one count a part, one more than edges, got {len(self.reach)} and "
+                f"{len(self.counts)} for {len(self.edges)} edges."
+            )
+        if not all(map(math.isfinite, self.edges)) or any(a >= b for a, b in pairwise(self.edges)):
+            raise ValueError(f"edges of intervals must be finite and increase, got {self.edges}.")
+        least = 1.0 if self.multiplicative else 0.0
+        if not all(least <= one < math.inf for one in self.reach) or min(self.counts) < 1:
+            raise ValueError(f"reaches of intervals must be at least {least:g}, counts at least 1, got {self}.")
 
     def parts(self, predicted: Floats) -> NDArray[np.int64]:
         """Return which part each prediction lies in, (n,)."""

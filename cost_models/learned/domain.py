@@ -23,7 +23,8 @@ class Domain:
 
     Each number lies between the smallest and the largest of its column in training (low, high). Each category occurred
     there (categories). In `features` the nearest of the references, training designs drawn at random, is no farther
-    than `reach`: the distance that 99 % of training designs have to the nearest other of them.
+    than `reach`: the distance that 99 % of training designs have to the nearest other of them. ValueError where these
+    are not of the columns of `specs`.
     """
 
     specs: tuple[ColumnSpec, ...]
@@ -32,6 +33,19 @@ class Domain:
     categories: dict[str, tuple[int, ...]]
     references: Floats
     reach: float
+
+    def __post_init__(self) -> None:
+        kinds = {spec.name: spec.kind for spec in self.specs}
+        numbers = {name for name, kind in kinds.items() if kind not in ("categorical", "permutation")}
+        choices = {name for name, kind in kinds.items() if kind == "categorical"}
+        if not (self.low.keys() == self.high.keys() == numbers and self.categories.keys() == choices):
+            raise ValueError(f"a domain must have the ends of {sorted(numbers)} and the categories {sorted(choices)}.")
+        ends = [*self.low.values(), *self.high.values(), self.reach]
+        if not (np.isfinite(np.array(ends, np.float64)).all() and np.isfinite(self.references).all()):
+            raise ValueError(f"a domain must have finite ends, references and reach, got {self.low}, {self.high}.")
+        width = features(self.specs, {spec.name: np.array([spec.low]) for spec in self.specs}).shape[1]
+        if self.references.ndim != 2 or not len(self.references) or self.references.shape[1] != width:
+            raise ValueError(f"references must be designs of {width} features, got shape {self.references.shape}.")
 
     def contains(self, designs: Columns) -> NDArray[np.bool_]:
         """Return which designs lie within, (n,)."""

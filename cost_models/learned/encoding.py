@@ -80,8 +80,12 @@ class Encoding:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Encoding:
-        """Return what `state` told. TypeError or KeyError where it is no such state."""
-        return cls(tuple(ColumnSpec(**s) for s in state["specs"]), tuple(Extra(**e) for e in state["extras"]))
+        """Return what `state` told. TypeError, KeyError or ValueError where it is no such state."""
+        extras = tuple(Extra(**extra) for extra in state["extras"])
+        for extra in extras:
+            if not np.isfinite((extra.centre, extra.scale)).all() or extra.scale <= 0:
+                raise ValueError(f"an encoded column must have finite numbers and a scale above 0, got {extra}.")
+        return cls(tuple(ColumnSpec(**spec) for spec in state["specs"]), extras)
 
 
 def _extra(name: str, column: NDArray[Any]) -> Extra:

@@ -64,6 +64,8 @@ class FittedFeasibility:
             rest = {name: state[name] for name in ("model", "share", "losses", "trained", "seed")}
         except (KeyError, TypeError) as error:
             raise ValueError(f"a classifier's state must be what `state` told, got one with {error!r}.") from None
+        if not isinstance(rest["share"], int | float) or not 0 <= rest["share"] <= 1:
+            raise ValueError(f"the share of designs that can be built must be in [0, 1], got {rest['share']!r}.")
         wanted = () if rest["model"] == "constant" else ("feasibility",)
         if missing := [name for name in wanted if name not in estimators]:
             raise ValueError(f"a classifier must have its estimator, got none named {missing[0]}.")

@@ -110,15 +110,17 @@ def read_surrogate(directory: Path | str, beside: Any = None) -> tuple[Surrogate
         raise ModelFileError(
             f"{directory / MODEL} is not the file that its card names: their SHA-256 differ. Fit the model again."
         )
-    _warn_of_versions(directory, card)
     try:
+        _warn_of_versions(directory, card)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Trying to unpickle estimator")  # said above, once for all
             held = unpacked(data)
-        return _surrogate(card, held, beside)
+        surrogate, seen = _surrogate(card, held, beside)
+        _try_out(surrogate)
+        return surrogate, seen
     except UntrustedModel as error:
         raise ModelFileError(f"{directory / MODEL} {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
         said = " ".join(str(error).split()).rstrip(".")
         said = said if type(error) is ValueError else f"{type(error).__name__}: {said}"
         remedy = "" if said.endswith("again") else " Fit the model again."
@@ -136,6 +138,11 @@ def _surrogate(card: dict[str, Any], held: Mapping[str, Any], beside: Any) -> tu
     feasibility = None
     if state["feasibility"] is not None:
         feasibility = FittedFeasibility.from_state(state["feasibility"], held["feasibility"])
+    for part in (regressors, feasibility):
+        if part is not None and part.encoding.specs != specs:
+            raise ValueError("the columns that an estimator sees are not those of the space. Fit the model again.")
+    if regressors.names != tuple(metric.name for metric in learned):
+        raise ValueError(f"metrics must be those learned, {', '.join(regressors.names)}, got others in the card.")
     made = {
         name: Intervals(
             bool(one["multiplicative"]), tuple(map(float, one["edges"])), tuple(map(float, one["reach"])),
@@ -153,6 +160,22 @@ def _surrogate(card: dict[str, Any], held: Mapping[str, Any], beside: Any) -> tu
         specs, learned, regressors, feasibility, intervals, within, beside if uses else None, uses, {}, ""
     )
     return with_card(surrogate, card), seen
+
+
+def _try_out(surrogate: Surrogate) -> None:
+    """Predict one design. ValueError and others where the parts of a model do not fit each other.
+
+    It is the first of the space, and what its features and bounds are told to be is 1: the numbers mean nothing.
+    """
+    design = {spec.name: np.array([spec.low]) for spec in surrogate.specs}
+    added = {extra.name: np.ones(1) for extra in surrogate.regressors.encoding.extras}
+    bounds = {name: np.ones(1) for name in surrogate.regressors.bounded}
+    predicted = surrogate.predict(design, added, bounds)
+    for metric in surrogate.learned:
+        surrogate.intervals[metric.name].ends(predicted[metric.name])
+    if surrogate.feasibility is not None:
+        surrogate.feasibility.predict(design, added)
+    surrogate.domain.contains(design)
 
 
 def _warn_of_versions(directory: Path, card: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from designgym.cost_models.learned.encoding import DECADE, spans_decades
 
+KINDS = ("log", "residual", "plain")
 BEYOND = 1.0  # predictions stop so many times the learned range beyond either end of it
 
 Floats = NDArray[np.float64]
@@ -91,5 +92,11 @@ class Target:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Target:
-        """Return what `state` told. TypeError where it is no such state."""
-        return cls(**state)
+        """Return what `state` told. TypeError or ValueError where it is no such state."""
+        target = cls(**state)
+        numbers = (target.centre, target.scale, target.lowest, target.highest)
+        if target.kind not in KINDS or not np.isfinite(numbers).all():
+            raise ValueError(f"a target must be one of {', '.join(KINDS)}, of finite numbers, got {target}.")
+        if not (target.scale > 0 and target.lowest <= target.highest):
+            raise ValueError(f"a target's scale must be above 0, and its range not empty, got {target}.")
+        return target

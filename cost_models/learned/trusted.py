@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 MOST_BYTE = 4 * 2**30  # unpacked: a small file may unpack to any size
-SCHEMA = "schema.json"
+SCHEMA, SCHEMA_BYTE = "schema.json", 2**29  # which is read whole: some 2 kB a tree
 LOADERS = frozenset({
     "DictNode", "JsonNode", "ListNode", "LossNode", "NdArrayNode", "ObjectNode", "RandomGeneratorNode",
     "RandomStateNode", "TreeNode", "TupleNode", "TypeNode",
@@ -96,6 +96,9 @@ def refuse_foreign(data: bytes) -> None:
             size = sum(entry.file_size for entry in file.infolist())
             if size > MOST_BYTE:
                 raise UntrustedModel(f"unpacks to {size:,} bytes, more than the {MOST_BYTE:,} that are taken.")
+            size = file.getinfo(SCHEMA).file_size
+            if size > SCHEMA_BYTE:
+                raise UntrustedModel(f"has a {SCHEMA} of {size:,} bytes, more than the {SCHEMA_BYTE:,} that are taken.")
             schema = json.loads(file.read(SCHEMA))
     except (zipfile.BadZipFile, KeyError, ValueError, RecursionError) as error:
         if isinstance(error, UntrustedModel):

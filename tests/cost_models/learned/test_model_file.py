@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from small_problem import SPACE, registered, small_dataset
 
-from designgym.cost_models.learned import model_file
+from designgym.cost_models.learned import model_file, trusted
 from designgym.cost_models.learned.fitting import FittedSurrogate, fit_surrogate
 from designgym.cost_models.learned.model_file import CARD, MODEL, ModelFileError, read_surrogate, write_surrogate
 from designgym.cost_models.learned.regression import fit_metrics
@@ -228,6 +228,13 @@ def test_a_model_of_another_package_is_not_kept(fitted, tmp_path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(("limit", "said"), [("MOST_BYTE", "unpacks to"), ("SCHEMA_BYTE", r"has a schema\.json of")])
+def test_a_file_that_unpacks_to_too_much_is_refused(kept, monkeypatch, limit: str, said: str) -> None:
+    monkeypatch.setattr(trusted, limit, 99)
+    with pytest.raises(ModelFileError, match=rf"{said} [0-9,]+ bytes, more than the 99 that are taken"):
+        read_surrogate(kept)
+
+
 def test_trust_never_comes_from_a_file() -> None:
     assert isinstance(TRUSTED, frozenset)
     assert set(OUR_TRUST) <= TRUSTED
@@ -271,6 +278,40 @@ def test_what_is_no_model_is_refused_in_a_line(copied, tmp_path) -> None:
     (copied / CARD).write_text("{")
     with pytest.raises(ModelFileError, match="is damaged or no card"):
         read_surrogate(copied)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("state", "intervals", "latency_s", "edges"), [3.0, 2.0]),
+        (("state", "intervals", "latency_s", "reach"), []),
+        (("state", "intervals", "latency_s", "counts"), [0]),
+        (("state", "regressors", "targets", 0, "kind"), "cube"),
+        (("state", "regressors", "targets", 0, "scale"), "1"),
+        (("state", "regressors", "targets", 0, "scale"), -1.0),
+        (("state", "regressors", "encoding", "specs", 0, "name"), "height"),
+        (("state", "regressors", "encoding", "extras"), [{"name": "x", "log": False, "centre": 0.0, "scale": 1.0}]),
+        (("state", "regressors", "members", 0, "metrics"), ["energy_j"]),
+        (("state", "regressors", "members", 0, "sees"), "everything"),
+        (("state", "feasibility", "share"), "all"),
+        (("domain", "reach"), None),
+        (("domain", "low"), {}),
+        (("domain", "high", "rows"), "many"),
+        (("metrics", 0, "name"), "energy_j"),
+        (("libraries",), []),
+    ],
+)
+def test_a_card_edited_by_hand_is_refused_in_a_line_when_it_is_read(copied, place: tuple[Any, ...], value: Any) -> None:
+    card = json.loads((copied / CARD).read_text())
+    inner = card
+    for step in place[:-1]:
+        inner = inner[step]
+    assert inner[place[-1]] != value
+    inner[place[-1]] = value
+    (copied / CARD).write_text(json.dumps(card))
+    with pytest.raises(ModelFileError, match="does not fit together") as refused:
+        read_surrogate(copied)
+    assert "\n" not in str(refused.value)
 
 
 def test_another_scikit_learn_is_said(copied) -> None:
