@@ -39,9 +39,14 @@ def test_a_second_call_goes_on_where_the_first_one_ended(tmp_path: Path, monkeyp
     told.clear()
     second = surrogate.surrogate(True, tmp_path, told.append)
     assert sum("read from" in line for line in told) == 4
-    assert json.loads(lost.read_text())["error"] == before["error"]
+    assert json.loads(lost.read_text())["found"]["error"] == before["found"]["error"]
     assert [row[0] for row in second["rows"]] == [row[0] for row in first["rows"]]
     whats = " ".join(row[0] for row in first["rows"])
+    # Another model is not judged by the first one's figures.
+    monkeypatch.setattr(surrogate_array, "WAYS", {"features": "ridge", "parameters": "ridge"})
+    told.clear()
+    surrogate.surrogate(True, tmp_path, told.append)
+    assert [line.split(":")[0] for line in told if "measured again" in line] == ["array-features-120"]
     assert all(text in whats for text in ("bound alone", "latency_s", "energy_j", "accuracy", "a call", "time to fit"))
 
 
