@@ -39,8 +39,8 @@ BARREN = 4  # batches in a row without a new design, after which chance is taken
 class Sampled:
     """What `sample` came to. failed: designs whose evaluation failed, left out.
 
-    missing: how many designs fewer there are than were asked for, since the space has no more. shares: designs by
-    agent; refused: agents of the mix that the space is not for, and why.
+    missing: how many designs fewer there are than were asked for, since the space has no more; those that failed are
+    not among them. shares: designs by agent; refused: agents of the mix that the space is not for, and why.
     """
 
     dataset: Dataset
@@ -87,16 +87,18 @@ def sample(
     if str(given.get("cost_model")).startswith("dataset:"):
         raise ValueError(f"designs must be priced anew, got cost_model={given['cost_model']}. Leave it out.")
     problem = make_problem(id, **given)
+    seen, parts, failed, refused = Seen(problem.space), list[_Part](), 0, dict[str, str]()
     if how == "from-agents":
-        sampling = _Mixing(problem, n, seed, slowly)
-        parts, failed, refused = sampling.parts(), sampling.failed, sampling.refused
-        tried = sum(len(part.violation) for part in parts)
-    else:
-        parts, failed = _spread(problem, n, how, seed, slowly)
-        tried, refused = failed + sum(len(part.violation) for part in parts), {}
+        mixing = _Mixing(problem, n, seed, slowly, seen)
+        parts, failed, refused = mixing.parts(), mixing.failed, mixing.refused
+    found = sum(len(part.violation) for part in parts)
+    if found < n:  # agents come late to the last designs of a small space
+        late = replace(slowly, heard=lambda some, _, before=found: slowly.heard(before + some, n))
+        rest, fell = _spread(problem, n - found, how if how in ASKED else "random", seed, late, seen)
+        parts, failed = parts + rest, failed + fell
     dataset = _dataset(problem, _origin(full_id(id), given, problem), parts, f"{how}, n={n}, seed={seed}")
     shares = {name: int((dataset.agent == name).sum()) for name in dict.fromkeys(part.agent for part in parts)}
-    return Sampled(dataset, failed, n - tried, shares, refused)
+    return Sampled(dataset, failed, max(0, n - len(dataset) - failed), shares, refused)
 
 
 def _origin(id: str, given: Mapping[str, Any], problem: DesignProblem) -> Origin:
@@ -130,10 +132,10 @@ def _dataset(problem: DesignProblem, origin: Origin, parts: list[_Part], source:
 # -- spread evenly, or drawn ------------------------------------------------------------------------------------------
 
 
-def _spread(problem: DesignProblem, n: int, how: str, seed: int, slowly: Slowly) -> tuple[list[_Part], int]:
-    """Return designs of `sobol` or `random` with what they came to, and how many failed."""
+def _spread(problem: DesignProblem, n: int, how: str, seed: int, slowly: Slowly, seen: Seen) -> tuple[list[_Part], int]:
+    """Return designs of `sobol` or `random` that were not seen with what they came to, and how many failed."""
     parts, done, failed = list[_Part](), 0, 0
-    for designs in _chunks(problem, ASKED[how], n, seed):
+    for designs in _chunks(problem, ASKED[how], n, seed, seen):
         count = batch_length(designs)
 
         def report(some: int, of: int = n, before: int = done) -> None:
@@ -155,10 +157,10 @@ def _spread(problem: DesignProblem, n: int, how: str, seed: int, slowly: Slowly)
     return parts, failed
 
 
-def _chunks(problem: DesignProblem, agent: str, n: int, seed: int) -> Iterator[Columns]:
+def _chunks(problem: DesignProblem, agent: str, n: int, seed: int, seen: Seen) -> Iterator[Columns]:
     """Yield distinct valid designs, at most n, chunk by chunk, as an agent that learns nothing asks for them."""
     asking = make_agent(agent, problem, seed)
-    seen, left, barren = Seen(problem.space), n, 0
+    left, barren = n, 0
     held: list[Columns] = []
     while left and barren < BARREN:
         designs = asking.ask(min(max(asking.batch, 256), left))
@@ -185,9 +187,8 @@ def _chunks(problem: DesignProblem, agent: str, n: int, seed: int) -> Iterator[C
 class _Mixing:
     """Runs of a mix of agents until each has its share of n distinct designs, or brings nothing new."""
 
-    def __init__(self, problem: DesignProblem, n: int, seed: int, slowly: Slowly) -> None:
-        self._problem, self._n, self._seed, self._slowly = problem, n, seed, slowly
-        self._seen = Seen(problem.space)
+    def __init__(self, problem: DesignProblem, n: int, seed: int, slowly: Slowly, seen: Seen) -> None:
+        self._problem, self._n, self._seed, self._slowly, self._seen = problem, n, seed, slowly, seen
         self._parts: list[_Part] = []
         self._done = self.failed = 0
         self.refused: dict[str, str] = {}
@@ -243,11 +244,12 @@ class _Mixing:
             trials = search(problem, agent, budget, seed, listener=hear)
         got = trials.evaluations
         failed = np.isinf(got.violation)
-        inside = ~failed & problem.space.contains(trials.designs)
+        inside = problem.space.contains(trials.designs)
         fresh = np.zeros(len(trials), bool)
-        fresh[inside] = self._seen.add(rows_of(trials.designs, inside))
-        rows = np.flatnonzero(fresh)[:most]
-        self.failed += int(failed.sum())
+        fresh[inside] = self._seen.new(rows_of(trials.designs, inside))
+        rows, fell = np.flatnonzero(fresh & ~failed)[:most], np.flatnonzero(fresh & failed)
+        self._seen.add(rows_of(trials.designs, np.concatenate([rows, fell])))
+        self.failed += len(fell)
         self._done = start + len(rows)
         metrics = {name: column[rows] for name, column in got.metrics.items() if name != "violation"}
         own = problem.objective.of_model(metrics, got.violation[rows])

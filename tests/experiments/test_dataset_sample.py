@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_problem import CALLS, NAME, SPACE, SmallModel, registered
+from small_problem import CALLS, NAME, SPACE, SmallModel, registered, small
 
 from designgym.cost_models.dataset_file import write_dataset
 from designgym.experiments.dataset_sample import MIX, sample
@@ -61,6 +61,19 @@ def test_a_space_with_fewer_designs_is_taken_whole_and_said() -> None:
         found = sample(NAME, valid + 7, how)
         assert len(set(ranks(found.dataset))) == len(found.dataset) == valid
         assert found.missing == 7
+
+
+def test_agents_leave_no_design_of_a_small_space_out() -> None:
+    options = {"most_rows": 2, "fails": 1}
+    valid = small(most_rows=2).space.count_valid()
+    found = sample(NAME, valid, "from-agents", options)
+    assert (found.dataset.designs["rows"] == 2).all()
+    assert len(found.dataset) == found.failed == valid // 2, "each failed design is counted once"
+    assert found.missing == 0, "the space is all there: what is not in the dataset failed"
+    assert len(set(small(most_rows=2).space.rank(found.dataset.designs).tolist())) == valid // 2
+    for n in (valid - 30, valid):
+        found = sample(NAME, n, "from-agents", {"most_rows": 2})
+        assert (len(found.dataset), found.missing, found.failed) == (n, 0, 0)
 
 
 def test_a_mix_of_agents_goes_where_searches_go_and_says_who_found_what() -> None:
