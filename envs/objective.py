@@ -22,7 +22,7 @@ from designgym.envs.constraints import Constraint
 
 Form = Literal["log", "product", "weighted", "target"]
 
-ROUNDING = 1e-9  # of a violation: what taking the excess over bounds away from it may leave behind
+ROUNDING = 2.0**-44  # of a violation: what taking the excess over bounds away from it may leave behind
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,9 @@ class Objective:
     def of_model(self, metrics: Columns, violation: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the cost model's own part of violations, (n,): what `violation` returns less the excess over bounds.
 
-        Exactly 0 for a design that the model can build; else it may be off by what adding the excess rounded away. inf
-        stays inf. metrics: each (n,), NaN where there is none.
+        Exactly 0 for a design that the model can build; else it may be off by what adding the excess rounded away, up
+        to ROUNDING times the whole, and is 0 where it is no larger than that and no metric is missing. inf stays inf.
+        metrics: each (n,), NaN where there is none.
         """
         failed = np.isinf(violation)
         whole = np.where(failed, 0.0, violation)

@@ -15,6 +15,7 @@ import numpy as np
 
 from designgym.cost_models.dataset import Dataset
 from designgym.envs import Categorical, DesignSpace, Float, Integer, Objective, Ordinal, Permutation, Subset
+from designgym.envs.objective import ROUNDING
 from designgym.envs.ranking import rows_of
 from designgym.experiments.dataset_found import Conflict, Found
 from designgym.experiments.dataset_problems import Gathering, problems_of
@@ -136,7 +137,8 @@ class _Reader:
                 canonical = self._space.canonical(rows_of(designs, rows))
                 found = self._found.setdefault((origin, one), Found(self._space, names))
                 try:
-                    found.add(canonical, taken, own, column("index")[rows], len(self.runs) - 1)
+                    error = ROUNDING * violation[rows]
+                    found.add(canonical, taken, own, column("index")[rows], len(self.runs) - 1, error)
                 except Conflict as conflict:
                     raise self._said(conflict, origin) from None
 

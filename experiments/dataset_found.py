@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import DesignSpace
 from designgym.envs.memory import Memory, keys_of
-from designgym.envs.objective import ROUNDING
 
 
 class Conflict(ValueError):
@@ -37,10 +36,14 @@ class Found:
     def __len__(self) -> int:
         return 0 if self._memory is None else self._memory.count
 
-    def add(self, designs: Columns, metrics: Columns, violation: NDArray[Any], index: NDArray[Any], run: int) -> int:
+    def add(
+        self, designs: Columns, metrics: Columns, violation: NDArray[Any], index: NDArray[Any], run: int,
+        error: NDArray[Any],
+    ) -> int:  # fmt: skip
         """Add canonical designs of a run, and return how many are new. Conflict where one came to other numbers.
 
-        index: the place of each among the designs of the run, (n,). Metrics must be the same to the last bit.
+        index: the place of each among the designs of the run, (n,). error: by how much each violation may be off, (n,);
+        of two that may be the same the surer one is kept. Metrics must be the same to the last bit.
         """
         n = batch_length({"index": index})
         keys = keys_of(self._space, designs, np.zeros(n))
@@ -49,18 +52,28 @@ class Found:
         before = self._memory.count
         places, new = self._memory.insert(keys, n)
         rows = {**designs, **{_of(name): metrics[name] for name in self._metrics}, "violation:": violation,
-                "index:": index, "run:": np.full(n, run)}  # fmt: skip
+                "error:": error, "index:": index, "run:": np.full(n, run)}  # fmt: skip
         later = np.flatnonzero(places >= before)
         first = later[np.unique(places[later], return_index=True)[1]]
         for name, column in rows.items():
             self._keep(name, column[first], before)
         self._compare(rows, places)
-        # The last written counts: of one design that is twice in the batch the first.
-        earlier = np.flatnonzero(index < self._kept["index:"][places])
-        earlier = earlier[np.argsort(-index[earlier], kind="stable")]
-        for name in ("index:", "run:"):
-            self._kept[name][places[earlier]] = rows[name][earlier]
+        self._prefer(rows, places, ("index:",), ("index:", "run:"))
+        self._prefer(rows, places, ("error:", "violation:"), ("error:", "violation:"))
         return new
+
+    def _prefer(self, rows: Columns, places: NDArray[np.int64], less: Sequence[str], names: Sequence[str]) -> None:
+        """Take columns of rows that come before what is kept, by the first of `less` in which they differ."""
+        before, equal = np.zeros(len(places), bool), np.ones(len(places), bool)
+        for name in less:
+            was = self._kept[name][places]
+            before |= equal & (rows[name] < was)
+            equal &= rows[name] == was
+        # The last written counts: of one design that is twice in the batch the least.
+        taken = np.flatnonzero(before)
+        taken = taken[np.lexsort([rows[name][taken] for name in reversed(less)])[::-1]]
+        for name in names:
+            self._kept[name][places[taken]] = rows[name][taken]
 
     def _keep(self, name: str, column: NDArray[Any], before: int) -> None:
         kept = self._kept.get(name, column[:0])
@@ -75,7 +88,7 @@ class Found:
             was, now = self._kept[name][places], rows[name]
             same = (was == now) | (np.isnan(was) & np.isnan(now))
             if name == "violation:":
-                same |= (np.abs(was - now) <= ROUNDING * np.abs(was)) & (was > 0) & (now > 0)
+                same |= np.abs(was - now) <= self._kept["error:"][places] + rows["error:"]
             if not same.all():
                 row = int(np.argmin(same))
                 one = {column: rows[column][row : row + 1] for column in self._space.columns}

@@ -167,10 +167,32 @@ def test_other_objectives_are_the_same_problem(tmp_path) -> None:
     objective = {"minimize": ["area_mm2"], "subject_to": ["latency_s <= 0.01", "area_mm2 <= 1.1"]}
     swept(tmp_path / "two", options={"objective": objective})
     data = gather([tmp_path / "one", tmp_path / "two"]).dataset
+    back = gather([tmp_path / "two", tmp_path / "one"]).dataset
+    assert write_dataset(data, tmp_path / "data").sha256 == write_dataset(back, tmp_path / "data").sha256
     assert len(data.origins) == 1
     assert "objective" not in data.origins[0].options
     assert np.allclose(data.violation, SmallModel().evaluate(data.designs)["violation"], rtol=1e-12, atol=0)
     assert np.array_equal(data.violation == 0, SmallModel().evaluate(data.designs)["violation"] == 0)
+
+
+def test_a_bound_of_zero_hides_no_violation_of_the_model(tmp_path) -> None:
+    # The excess over a bound of 0 is a million million times the metric: most digits of the model's own are lost in it.
+    bounded = {"objective": {"minimize": ["latency_s"], "subject_to": ["area_mm2 <= 0"]}}
+    swept(tmp_path / "one", budget=60)
+    swept(tmp_path / "two", options=bounded, budget=60)
+    exact = gather([tmp_path / "one"]).dataset
+    assert (exact.violation > 0).any()
+    assert np.allclose(gather([tmp_path / "two"]).dataset.violation, truth_of(tmp_path / "two"), atol=0.1)
+    forth, back = (gather([tmp_path / name for name in names]) for names in (("one", "two"), ("two", "one")))
+    assert forth.repeated > 0
+    hashes = [write_dataset(found.dataset, tmp_path / "data").sha256 for found in (forth, back)]
+    assert hashes[0] == hashes[1]
+    kept = dict(zip(ranks(forth.dataset.designs), forth.dataset.violation, strict=True))
+    assert all(kept[rank] == own for rank, own in zip(ranks(exact.designs), exact.violation, strict=True))
+
+
+def truth_of(directory: Path):
+    return SmallModel().evaluate(gather([directory]).dataset.designs)["violation"]
 
 
 def test_workloads_of_one_space_come_together(tmp_path) -> None:
