@@ -123,4 +123,4 @@ register_problem("Simulator-v0", "designgym.envs.simulated.simulator:simulator",
 
 register_cost_model_file("command", "designgym.envs.command:priced_by_command")
 register_cost_model_file("dataset", "designgym.envs.offline:priced_by_dataset", told=True)
-register_cost_model_file("surrogate", "designgym.envs.surrogate:priced_by_surrogate")
+register_cost_model_file("surrogate", "designgym.envs.surrogate:priced_by_surrogate", told=True)

@@ -29,10 +29,9 @@ def priced_by_dataset(
     and where parameters, metrics or units differ, saying what does.
     """
     from designgym.cost_models.dataset_file import read_dataset
-    from designgym.envs.registry import problem_options
 
     dataset = read_dataset(path)
-    origin = _origin(dataset, path, id, {**problem_options(id), **options})
+    origin = _origin(dataset, path, id, options)
     here = [plain(one) for one in problem.space.parameters]
     differs = parameters_differ(origin.parameters, here) or metrics_differ(dataset.declared, problem.cost_model.metrics)
     if differs:
@@ -52,7 +51,7 @@ def _typed(space: DesignSpace, designs: Columns) -> Columns:
 
 def _origin(dataset: Dataset, path: str, id: str, options: Mapping[str, Any]) -> Origin:
     """Return the problem of a dataset that has this id and these options."""
-    fits = [one for one in dataset.origins if one.id == id and not _other_options(one, options)]
+    fits = [one for one in dataset.origins if one.id == id and not options_differ(one.options, id, options)]
     if len(fits) == 1:
         return fits[0]
     if fits:
@@ -66,15 +65,35 @@ def _origin(dataset: Dataset, path: str, id: str, options: Mapping[str, Any]) ->
 
 def _but(id: str, origin: Origin, options: Mapping[str, Any]) -> str:
     """Say which options are others there, where it is another problem of one id."""
-    others = _other_options(origin, options) if origin.id == id else []
-    told = [f"{name} {origin.options.get(name)!r} there and {plain(options.get(name))!r} here" for name in others]
-    return f" ({', '.join(told)})" if told else ""
+    others = options_differ(origin.options, id, options) if origin.id == id else ""
+    return f" ({others})" if others else ""
 
 
-def _other_options(origin: Origin, options: Mapping[str, Any]) -> list[str]:
-    """Name the options that differ, of those that say which problem it is."""
-    names = [name for name in {**origin.options, **options} if name not in NOT_OF_DESIGNS]
-    return [name for name in names if origin.options.get(name) != plain(options.get(name))]
+def options_differ(logged: Mapping[str, Any], id: str, options: Mapping[str, Any]) -> str:
+    """Say how options that were logged differ from those given, of those that say which problem it is; "" if in none.
+
+    id: of the problem that both are of. An option that the log does not know has come later: it stood at its default.
+    """
+    from designgym.envs.registry import problem_options
+
+    defaults = _written(problem_options(id))
+    there, here = {**defaults, **logged}, {**defaults, **_written(options)}
+    names = [name for name in {**there, **here} if name not in NOT_OF_DESIGNS]
+    others = [name for name in names if there.get(name) != here.get(name)]
+    return ", ".join(f"{name} {there.get(name)!r} there and {here.get(name)!r} here" for name in others)
+
+
+def _written(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as a log writes them; one that cannot be written, and so in no log, as what it prints as."""
+    found = {}
+    for name, value in options.items():
+        if name in NOT_OF_DESIGNS:
+            continue
+        try:
+            found[name] = plain(value)
+        except ValueError:
+            found[name] = repr(value)
+    return found
 
 
 def parameters_differ(logged: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from designgym.cost_models.base import CostModel
 from designgym.envs.cost_model_files import is_cost_model_file
+from designgym.envs.offline import options_differ
 from designgym.envs.space import DesignSpace
 
 if TYPE_CHECKING:
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
 LOW = "low"  # in a model of two fidelities: the directory of the learned cheap one
 
 
-def priced_by_surrogate(problem: DesignProblem, path: str) -> tuple[DesignSpace, CostModel]:
+def priced_by_surrogate(
+    problem: DesignProblem, path: str, id: str, options: Mapping[str, Any]
+) -> tuple[DesignSpace, CostModel]:
     """Return the problem's space, and the surrogate that a directory holds.
 
     Where it needs features or bounds, they come from the problem's own cost model, if the surrogate was learned beside
     its like or beside several, else from the one that it was learned beside. ValueError says what does not fit:
-    columns, their values, metrics or units. A warning says where the problem's own cost model is of another version.
+    columns, their values, metrics or units. A warning says where the problem's own cost model is of another version, or
+    the problem another, such as one of another workload. id, options: what made the problem.
     """
     from designgym.cost_models.learned.model_file import read_card, read_surrogate
 
@@ -40,12 +44,40 @@ def priced_by_surrogate(problem: DesignProblem, path: str) -> tuple[DesignSpace,
             UserWarning,
             stacklevel=4,
         )
+    elif others := _other_problem(problem, origins, path, id, options):
+        warnings.warn(
+            f"{path} was learned from {others}, not from designs of this problem, for which its error is not known. "
+            "Set the options that it was learned with, or fit it again.",
+            UserWarning,
+            stacklevel=4,
+        )
     beside: Any = None
     if card["fit"]["uses"] and "low" in card:
         beside = cheap_of(card, path)
     elif card["fit"]["uses"]:
         beside = problem.cost_model if own in learned or len(origins) > 1 else cost_model_of(origins[0], path)
     return problem.space, read_surrogate(path, beside)[0]
+
+
+def _other_problem(
+    problem: DesignProblem, origins: Sequence[Mapping[str, Any]], path: str, id: str, options: Mapping[str, Any]
+) -> str:
+    """Say of which problems a model was learned, "" where one of them is this one, or has the same cost model.
+
+    A cost model's version need not tell its workload: that may be an option alone.
+    """
+    differ = [options_differ(one["options"], id, options) if one["id"] == id else "another problem" for one in origins]
+    if not all(differ) or any(_same_model(problem.cost_model, one, path) for one in origins):
+        return ""
+    return " and ".join(f"{one['label']} ({how})" for one, how in zip(origins, differ, strict=True))
+
+
+def _same_model(model: CostModel, origin: Mapping[str, Any], path: str) -> bool:
+    """Whether a cost model is that of another problem, whose options differ in what it does not depend on."""
+    try:
+        return bool(cost_model_of(origin, path) == model)
+    except ValueError:  # it cannot be made here, or holds arrays, which have no one answer
+        return False
 
 
 def cheap_of(card: Mapping[str, Any], path: str) -> Any:
@@ -114,7 +146,8 @@ def refuse_other_space(problem: DesignProblem, card: Mapping[str, Any], path: st
     kept = {one["name"]: one for one in card["space"]["parameters"]}
     for parameter in problem.space.parameters:
         there, here = kept.get(parameter.name, {}), json.loads(json.dumps(plain(parameter)))
-        for key in ("kind", "values", "choices", "items", "step", "unit"):
+        # What an idle parameter stands at is of account, and when it is idle.
+        for key in ("kind", "values", "choices", "items", "step", "unit", "when", *["default"] * bool(parameter.when)):
             if key in here and key in there and there[key] != here[key]:
                 raise ValueError(
                     f"{path} was learned in another space: the {key} of {parameter.name} are {there[key]} there and "

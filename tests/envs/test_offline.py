@@ -112,6 +112,16 @@ def test_of_several_workloads_the_one_with_the_problems_options_is_taken(tmp_pat
         make_problem(NAME, cost_model=f"dataset:{tmp_path / 'both'}", workload="c")
 
 
+def test_an_option_that_came_after_the_dataset_stood_at_its_default(data, tmp_path) -> None:
+    origin = data.origins[0]
+    before = {name: value for name, value in origin.options.items() if name != "factor"}
+    write_dataset(replace(data, origins=(replace(origin, options=before),)), tmp_path / "data")
+    given = f"dataset:{tmp_path / 'data'}"
+    assert len(make_problem(NAME, cost_model=given).cost_model.rows) == len(data)
+    with pytest.raises(ValueError, match=r"\(factor 1\.0 there and 2\.0 here\)\. Set its options"):
+        make_problem(NAME, cost_model=given, factor=2.0)
+
+
 def test_one_problem_priced_by_several_cost_models_is_ambiguous(tmp_path) -> None:
     one, other = small_dataset(50), small_dataset(50, 1)
     other = replace(other, origins=(replace(origin_of(small(), cost_model="Other"), label="the other"),))

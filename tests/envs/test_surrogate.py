@@ -123,6 +123,22 @@ def test_another_space_is_refused_saying_what_differs(model, copied) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"when": ["dataflow", ["os", "ws"]]}, r"the when of stages are .*'os'.* there and .*'ws'.* in this problem"),
+        ({"when": None}, r"the when of stages are None there and"),
+        ({"default": 3}, r"the default of stages are 3 there and None in this problem"),
+    ],
+)
+def test_a_space_where_a_parameter_matters_at_other_times_is_refused(copied, changed, said: str) -> None:
+    def change(card) -> None:
+        next(one for one in card["space"]["parameters"] if one["name"] == "stages").update(changed)
+
+    with pytest.raises(ValueError, match=said):
+        make_problem(NAME, cost_model=edited(copied, change))
+
+
+@pytest.mark.parametrize(
     ("key", "value", "said"),
     [
         ("unit", "ms", "predicts latency_s with unit 'ms', and this problem has it with 's'"),
@@ -142,6 +158,22 @@ def test_a_cost_model_of_another_version_is_said(model) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make_problem(NAME, cost_model=f"surrogate:{model}")
+
+
+def test_a_problem_of_another_workload_is_said(model, copied) -> None:
+    with pytest.warns(
+        UserWarning, match=r"OfflineSmall-v0 \(workload 'a' there and 'b' here\), not from designs of this"
+    ):
+        make_problem(NAME, workload="b", cost_model=f"surrogate:{model}")
+
+    def renamed(card) -> None:
+        card["origins"][0]["options"].update(most_rows=31)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_problem(NAME, workload="a", cost_model=f"surrogate:{model}")
+        # An option of which the cost model knows nothing does not make it another.
+        make_problem(NAME, cost_model=edited(copied, renamed))
 
 
 def test_features_come_from_the_problem_it_was_learned_in(tmp_path, monkeypatch) -> None:
