@@ -156,15 +156,21 @@ def refuse_other_space(problem: DesignProblem, card: Mapping[str, Any], path: st
 
 
 def refuse_other_metrics(problem: DesignProblem, card: Mapping[str, Any], path: str) -> None:
-    """ValueError says which metric a problem lacks, or has in another unit or direction."""
+    """ValueError says which metric a problem has in another unit or direction, or that it has none of those predicted.
+
+    What was learned may be a program that tells more than the problem's own cost model: further metrics are taken.
+    """
     ours = {metric.name: metric for metric in problem.cost_model.metrics}
-    for metric in card["metrics"]:
-        name = metric["name"]
-        if name not in ours:
-            raise ValueError(f"{path} predicts {name}, which this problem does not have. It has {', '.join(ours)}.")
+    theirs = {metric["name"]: metric for metric in card["metrics"]}
+    if not ours.keys() & theirs.keys():
+        raise ValueError(
+            f"{path} predicts {', '.join(theirs)}, which this problem does not have: it has {', '.join(ours)}. Use it "
+            "in the problem that it was learned from."
+        )
+    for name in (name for name in theirs if name in ours):
         for key in ("unit", "better"):
-            if metric[key] != getattr(ours[name], key):
+            if theirs[name][key] != getattr(ours[name], key):
                 raise ValueError(
-                    f"{path} predicts {name} with {key} {metric[key]!r}, and this problem has it with "
+                    f"{path} predicts {name} with {key} {theirs[name][key]!r}, and this problem has it with "
                     f"{getattr(ours[name], key)!r}. Fit it again to designs of this one."
                 )

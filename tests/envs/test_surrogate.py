@@ -143,13 +143,33 @@ def test_a_space_where_a_parameter_matters_at_other_times_is_refused(copied, cha
     [
         ("unit", "ms", "predicts latency_s with unit 'ms', and this problem has it with 's'"),
         ("better", "higher", "predicts latency_s with better 'higher'"),
-        ("name", "delay_s", "predicts delay_s, which this problem does not have"),
     ],
 )
 def test_other_metrics_are_refused_saying_what_differs(copied, key: str, value: str, said: str) -> None:
     given = edited(copied, lambda card: card["metrics"][0].update({key: value}))
     with pytest.raises(ValueError, match=said):
         make_problem(NAME, cost_model=given)
+
+
+def test_metrics_that_the_problem_has_not_are_taken_beside_one_that_it_has(copied, tmp_path) -> None:
+    # As where somebody's program, cost_model="command:sim.yaml", tells more than the problem's own cost model.
+    data = small_dataset(400)
+    more = {**data.metrics, "stalls": 1.0 + data.designs["stages"]}
+    declared = (*data.declared, replace(data.declared[0], name="stalls", unit="cycle"))
+    made = fit_surrogate(
+        replace(data, declared=declared, metrics=more), model="ridge", classifier="logistic", curve=False
+    )
+    write_surrogate(made, tmp_path / "model")
+    problem = make_problem(NAME, cost_model=f"surrogate:{tmp_path / 'model'}", objective="stalls")
+    assert problem.evaluate(problem.space.sample(20, np.random.default_rng(0))).losses.min() > 0.9
+
+    def renamed(card) -> None:
+        for metric in card["metrics"]:
+            metric["name"] += "_of_another"
+
+    with pytest.raises(ValueError, match="predicts latency_s_of_another, area_mm2_of_another, which this problem does "
+                       r"not have: it has latency_s, area_mm2\."):  # fmt: skip
+        make_problem(NAME, cost_model=edited(copied, renamed))
 
 
 def test_a_cost_model_of_another_version_is_said(model) -> None:
