@@ -143,11 +143,17 @@ class _Reader:
                     raise self._said(conflict, origin) from None
 
     def _said(self, conflict: Conflict, origin: int) -> ValueError:
-        files = [_file(*self.runs[place]) for place in (conflict.other, len(self.runs) - 1)]
+        places = conflict.other, len(self.runs) - 1
+        files = [_file(*self.runs[place]) for place in places]
         label = self._gathering.origins[origin].label
+        apart = len({self.runs[place][0] for place in places}) > 1
+        remedy = (
+            "Gather them apart." if apart else "Make the cost model say the same each time, and run the sweep anew."
+        )
         return ValueError(
             f"{files[0]} and {files[1]} price one design of {label} differently: {conflict.design} has "
-            f"{conflict.metric} {conflict.was!r} in the first and {conflict.now!r} in the second. Gather them apart."
+            f"{conflict.metric} {conflict.was!r} in the first and {conflict.now!r} in the second. "
+            f"{remedy}"
         )
 
     def dataset(self, sources: tuple[str, ...]) -> Dataset:

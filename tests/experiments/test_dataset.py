@@ -148,8 +148,19 @@ def test_conflicting_duplicates_name_both_files_and_the_design(tmp_path) -> None
     assert f"rows={rows[row]['design.rows']}, sram_kb={rows[row]['design.sram_kb']}" in said
     assert f"dataflow={rows[row]['design.dataflow']}" in said
     assert f"latency_s {rows[row]['metric.latency_s']!r} in the first" in said
+    assert said.endswith("in the second. Gather them apart.")
     assert "\n" not in said
     assert gather([tmp_path / "one"]).trials == 150
+
+
+def test_a_model_that_says_something_else_each_time_is_not_to_be_gathered_apart(tmp_path) -> None:
+    swept(tmp_path / "s", agents=["random"], seeds=[1, 2], budget=400)
+    rows = load_trials(tmp_path / "s").to_pylist()
+    seen = [tuple(row[f"design.{name}"] for name in SPACE.columns) for row in rows]
+    twice = next(i for i in range(400, 800) if seen[i] in seen[:400] and rows[i]["status"] == "ok")
+    rewritten(tmp_path / "s", 1, scaled("metric.latency_s", twice - 400, 1.01))
+    with pytest.raises(ValueError, match=r"in the second\. Make the cost model say the same each time, and run the"):
+        gather([tmp_path / "s"])
 
 
 def test_a_design_that_one_run_could_build_and_another_not_is_a_conflict(tmp_path) -> None:
