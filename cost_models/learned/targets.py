@@ -78,12 +78,16 @@ class Target:
     def metric(self, standard: Floats, bound: NDArray[Any] | None) -> Floats:
         """Return the metric's values from what a model predicts, float64 (n,): the inverse of `standard`.
 
-        Predictions further out than BEYOND times the range that was learned from are taken at that distance.
+        Predictions further out than BEYOND times the range that was learned from are taken at that distance. A metric
+        that was above 0 wherever it was learned stays there, at least a tenth of its least value: rewards take its
+        logarithm.
         """
         reach = BEYOND * (self.highest - self.lowest)
         learned = np.clip(standard, self.lowest - reach, self.highest + reach) * self.scale + self.centre
         if self.kind == "plain":
-            return np.asarray(learned)
+            least = self.lowest * self.scale + self.centre
+            above = least > 1e-9 * self.scale  # 0 itself comes back from its standard off by rounding
+            return np.maximum(learned, least / DECADE) if above else np.asarray(learned)
         return np.exp(learned) if bound is None else np.exp(learned) * np.asarray(bound, np.float64)
 
     def state(self) -> dict[str, Any]:

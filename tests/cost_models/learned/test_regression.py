@@ -205,6 +205,17 @@ def test_a_gaussian_process_refuses_more_designs_than_it_can_be_exact_on() -> No
         fit_metrics(SPACE.specs(), train, smooth(train), model="gaussian_process")
 
 
+def test_a_metric_that_is_above_0_is_not_predicted_below() -> None:
+    above, across, touching = (
+        Target.of("accuracy", np.array(values), None) for values in ([0.2, 0.5, 0.9], [-0.2, 0.5], [0.0, 0.1, 0.7])
+    )
+    far = np.array([-50.0, 0.0, 50.0])
+    assert above.kind == across.kind == touching.kind == "plain"
+    assert above.metric(far, None) == pytest.approx([0.02, 1.6 / 3, 1.6])
+    assert across.metric(far, None) == pytest.approx([-0.9, 0.15, 1.2])
+    assert touching.metric(far, None) == pytest.approx([-0.7, 0.8 / 3, 1.4])
+
+
 def test_predictions_stay_near_what_was_learned_from() -> None:
     train = drawn(60, 0)
     values = smooth(train)["time_s"]
