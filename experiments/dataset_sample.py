@@ -93,7 +93,11 @@ def sample(
         parts, failed, refused = mixing.parts(), mixing.failed, mixing.refused
     found = sum(len(part.violation) for part in parts)
     if found < n:  # agents come late to the last designs of a small space
-        late = replace(slowly, heard=lambda some, _, before=found: slowly.heard(before + some, n))
+
+        def heard(some: int, _: int) -> None:
+            slowly.heard(found + some, n)
+
+        late = replace(slowly, heard=heard)
         rest, fell = _spread(problem, n - found, how if how in ASKED else "random", seed, late, seen)
         parts, failed = parts + rest, failed + fell
     dataset = _dataset(problem, _origin(full_id(id), given, problem), parts, f"{how}, n={n}, seed={seed}")
