@@ -21,7 +21,7 @@ from designgym.cost_models.accelerator import systolic_array
 from designgym.cost_models.accelerator.layers import Layer
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
 from designgym.cost_models.accelerator.systolic_kernel import OS, K, M, N
-from designgym.cost_models.accelerator.systolic_layers import _counts, metrics_of_totals
+from designgym.cost_models.accelerator.systolic_layers import _counts, metrics_of_totals, summed
 from designgym.cost_models.accelerator.technology import Technology
 from designgym.cost_models.base import Columns, Metric
 
@@ -81,9 +81,8 @@ class StallingArray:
         """designs: the columns of `SystolicArray`, each (n,). Return every metric and "violation", float64 (n,)."""
         counts, _, waits = self._waits(designs)
         cycles = np.maximum(counts["cycles"], np.maximum(waits["ifmap"], waits["filter"]))
-        # Summed in the layers' order: row i depends on design i alone, in its last bit too.
-        totals = {name: sum(column, np.zeros(column.shape[1])) for name, column in counts.items()}
-        totals["cycles"] = sum(cycles, np.zeros(cycles.shape[1]))
+        totals = {name: summed(column) for name, column in counts.items()}
+        totals["cycles"] = summed(cycles)
         return metrics_of_totals(self._closed, designs, totals | {"latency": totals["cycles"]})
 
     def features(self, designs: Columns) -> Columns:
@@ -94,18 +93,13 @@ class StallingArray:
         filter_thrash: the same with the words that cross it times how often it overflows.
         """
         counts, over, waits = self._waits(designs)
-
-        def added(column: Floats) -> Floats:
-            total: Floats = sum(column, np.zeros(column.shape[1]))
-            return total
-
-        compute = np.maximum(added(counts["cycles"]), 1.0)
+        compute = np.maximum(summed(counts["cycles"]), 1.0)
         found: Columns = {}
         for name in OPERANDS:
-            found[f"{name}_over"] = added(over[name] * counts["cycles"]) / np.maximum(added(counts["cycles"]), 1e-9)
-            found[f"{name}_wait"] = 1.0 + added(waits[name]) / compute
+            found[f"{name}_over"] = summed(over[name] * counts["cycles"]) / np.maximum(summed(counts["cycles"]), 1e-9)
+            found[f"{name}_wait"] = 1.0 + summed(waits[name]) / compute
             once = waits[name] / _again(name, designs, over[name])
-            found[f"{name}_thrash"] = 1.0 + added(once * over[name]) / compute
+            found[f"{name}_thrash"] = 1.0 + summed(once * over[name]) / compute
         return found
 
     def reason(self, design: Columns) -> str:

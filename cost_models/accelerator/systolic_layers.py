@@ -41,9 +41,17 @@ def price_layers(model: SystolicArray, design: Columns) -> dict[str, Any]:
 
 def evaluate_layer_by_layer(model: SystolicArray, designs: Columns) -> Columns:
     """Return what `SystolicArray.evaluate` does, from counts per layer; row i depends on design i alone."""
-    # Summed in the layers' order, one by one: NumPy's own sum takes another order for another shape.
-    totals = {name: sum(column, np.zeros(column.shape[1])) for name, column in _counts(model, designs).items()}
+    totals = {name: summed(column) for name, column in _counts(model, designs).items()}
     return metrics_of_totals(model, designs, totals)
+
+
+def words_by_operand(model: SystolicArray, designs: Columns) -> Columns:
+    """Return the words that cross each SRAM's and the DRAM's interfaces, of all layers together, each float64 (n,).
+
+    sram_ifmap_words, sram_filter_words, sram_ofmap_words and as many of dram: what sram_words and dram_words add up.
+    """
+    counts = _counts(model, designs)
+    return {name: summed(column) for name, column in counts.items() if name.endswith("_words")}
 
 
 def metrics_of_totals(model: SystolicArray, designs: Columns, totals: Columns) -> Columns:
@@ -87,6 +95,12 @@ def _counts(model: SystolicArray, designs: Columns) -> dict[str, NDArray[np.floa
         "dram_ifmap_words": dram[0], "dram_filter_words": dram[1], "dram_ofmap_words": dram[2],
     }  # fmt: skip
     return {name: (column * of_layer[COUNT]).reshape(shape) for name, column in counts.items()}
+
+
+def summed(of_layers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return sums over layers, (n,), one layer after another: NumPy's own order depends on the shape."""
+    total: NDArray[np.float64] = sum(of_layers, np.zeros(of_layers.shape[1]))
+    return total
 
 
 def _counted(model: SystolicArray, pairs: Columns, n: int) -> list[NDArray[np.float64]]:

@@ -23,6 +23,7 @@ from designgym.cost_models.accelerator.systolic_kernel import (
     count_layers,
     price_counts,
 )
+from designgym.cost_models.accelerator.systolic_layers import summed
 from designgym.cost_models.accelerator.technology import WORD_BITS
 from designgym.cost_models.base import Columns, Metric
 
@@ -65,15 +66,15 @@ def price_widths(
     cycles, byte = _counts(table, shape, buffered, designs, widths)
     rate = np.asarray(designs["dram_words_per_cycle"], np.float64)  # of words of a byte
     count = table[:, COUNT, None]
-    totals = {name: _summed(column * count) for name, column in byte.items()}
-    whole_cycles = _summed(cycles * count)
+    totals = {name: summed(column * count) for name, column in byte.items()}
+    whole_cycles = summed(cycles * count)
     macs = (table[:, M] * table[:, K] * table[:, N] * table[:, COUNT])[:, None]
-    latency = _summed(np.maximum(cycles, byte["dram"] * (1.0 / rate)) * count)
+    latency = summed(np.maximum(cycles, byte["dram"] * (1.0 / rate)) * count)
     whole = np.full(shape[1], macs.sum())
     without_dataflow = [designs[name] for name in DESIGN if name != "dataflow"]
     utilization, latency_s, area_mm2, mac_j, sram_j, dram_j, idle_j = price_counts(
         *without_dataflow, whole, whole_cycles, latency, totals["ifmap"], totals["filter"], totals["ofmap"],
-        totals["psum"], totals["dram"], widths.mac_area, _summed(widths.mac_energy * macs) / whole,
+        totals["psum"], totals["dram"], widths.mac_area, summed(widths.mac_energy * macs) / whole,
         *tables,
     )  # fmt: skip
     energy_j = mac_j + sram_j + dram_j + idle_j
@@ -116,8 +117,3 @@ def _counts(
         "dram": dram_ifmap * activation + dram_filter * weight + sent,
     }  # fmt: skip
     return cycles - 1.0, byte  # the index of the last cycle, as SCALE-Sim reports
-
-
-def _summed(of_layers: Floats) -> Floats:
-    """Return sums over layers, (n,), one layer after another: NumPy's own order depends on the shape."""
-    return np.asarray(sum(of_layers, np.zeros(of_layers.shape[1])))
