@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from designgym.experiments.runs import RunSpec
 
 LINE_EVERY_S = 10.0
+IN_DOMAIN = "metric.in_domain"  # 0 where a surrogate was asked outside of what it was trained on
 LATEST = 100  # trials of an environment that is played after which one counts half
 
 
@@ -38,6 +39,7 @@ class Progress:
         self._seconds: dict[tuple[str, str], dict[str, tuple[float, int]]] = {}
         self._best: dict[str, tuple[float, str]] = {}
         self._latest: dict[tuple[str, str], dict[str, Any]] = {}  # of each who plays: sums and counts that fade
+        self._outside: set[str] = set()
         self._first = {_group(run): run for run in reversed(runs)}
         self._what = "trials" if runs and all(run.problem.played for run in runs) else "designs"
         self._priced = 0
@@ -77,6 +79,7 @@ class Progress:
             self._take_latest(run, rows)
         elif (best := best_of(rows, run)) is not None:
             self._take_best(run, best["reward"], best["metrics"])
+        self._say_outside(run.problem.label, rows)
         self._say()
 
     def finished(self, run: RunSpec) -> None:
@@ -99,6 +102,17 @@ class Progress:
             self._live.console.print(message, markup=False, highlight=False, soft_wrap=True)
         else:
             print(message, file=sys.stderr, flush=True)
+
+    def _say_outside(self, label: str, rows: pa.RecordBatch) -> None:
+        """Say once a problem that its surrogate is asked too far out: what workers warn of is heard by nobody."""
+        if label in self._outside or IN_DOMAIN not in rows.schema.names:
+            return
+        if outside := np.count_nonzero(_numpy(rows, IN_DOMAIN) == 0):
+            self._outside.add(label)
+            self.note(
+                f"{label}: the surrogate is asked for designs outside of what it was trained on ({outside:,} of "
+                f"{rows.num_rows:,}): no error is promised there. in_domain marks them; this is said once."
+            )
 
     def _take_latest(self, run: RunSpec, rows: pa.RecordBatch) -> None:
         feasible = _numpy(rows, "feasible")

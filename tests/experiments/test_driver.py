@@ -58,6 +58,22 @@ def test_progress_tells_rate_time_left_and_best_with_units(monkeypatch, capsys) 
     assert capsys.readouterr().err == ""
 
 
+def test_a_surrogate_that_is_asked_too_far_out_is_said_once(capsys) -> None:
+    first, second = runs(spec_of(seeds=2))
+    rows = undisturbed(first)[0].to_batches()[0]
+
+    def told(outside: int) -> pa.RecordBatch:
+        return rows.append_column("metric.in_domain", pa.array((np.arange(rows.num_rows) >= outside) * 1.0))
+
+    with progress.Progress([first, second], workers=1) as seen:
+        for run, batch in ((first, rows), (first, told(0)), (first, told(3)), (second, told(9))):
+            seen.priced(run, batch, batch.num_rows)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"Tiny-v0: the surrogate is asked for designs outside of what it was trained on (3 of {rows.num_rows}): no"
+    )
+
+
 def test_the_bar_has_a_line_for_each_thing() -> None:
     (run,) = runs(spec_of())
     rows, _ = undisturbed(run)
