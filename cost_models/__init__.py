@@ -33,6 +33,7 @@ register_cost_model(
 )
 register_cost_model("ScaleSim", "designgym.cost_models.accelerator.scale_sim:ScaleSim")
 register_cost_model("StallingArray", "designgym.cost_models.accelerator.stalling_array:StallingArray")
+register_cost_model("ReplayedArray", "designgym.cost_models.accelerator.replayed_array:ReplayedArray")
 register_cost_model("NKLandscape", "designgym.cost_models.landscapes.nk:NKLandscape")
 register_cost_model("LABS", "designgym.cost_models.landscapes.labs:LABS")
 register_cost_model(

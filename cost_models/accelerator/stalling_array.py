@@ -21,7 +21,7 @@ from designgym.cost_models.accelerator import systolic_array
 from designgym.cost_models.accelerator.layers import Layer
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
 from designgym.cost_models.accelerator.systolic_kernel import OS, K, M, N
-from designgym.cost_models.accelerator.systolic_layers import _counts, metrics_of_totals, summed
+from designgym.cost_models.accelerator.systolic_layers import counts_of_layers, metrics_of_totals, summed
 from designgym.cost_models.accelerator.technology import Technology
 from designgym.cost_models.base import Columns, Metric
 
@@ -111,7 +111,7 @@ class StallingArray:
 
         Each (layers, n), all copies of a layer together. Overflow is at least 1; waits are 0 where an operand fits.
         """
-        counts = _counts(self._closed, designs)
+        counts = counts_of_layers(self._closed, designs)
         table = systolic_array.layer_table(self._closed.layers)
         over: Columns = {}
         waits: Columns = {}

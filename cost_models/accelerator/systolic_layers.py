@@ -25,7 +25,7 @@ def price_layers(model: SystolicArray, design: Columns) -> dict[str, Any]:
     """
     if batch_length(design) != 1:
         raise ValueError(f"price_layers takes one design, got {batch_length(design)}. Price them one at a time.")
-    counts = {name: column[:, 0] for name, column in _counts(model, design).items()}
+    counts = {name: column[:, 0] for name, column in counts_of_layers(model, design).items()}
     priced = _price(model, {name: np.repeat(design[name], len(model.layers)) for name in DESIGN}, counts)
     waits = counts["latency"] > counts["cycles"]
     return {
@@ -41,7 +41,7 @@ def price_layers(model: SystolicArray, design: Columns) -> dict[str, Any]:
 
 def evaluate_layer_by_layer(model: SystolicArray, designs: Columns) -> Columns:
     """Return what `SystolicArray.evaluate` does, from counts per layer; row i depends on design i alone."""
-    totals = {name: summed(column) for name, column in _counts(model, designs).items()}
+    totals = {name: summed(column) for name, column in counts_of_layers(model, designs).items()}
     return metrics_of_totals(model, designs, totals)
 
 
@@ -50,7 +50,7 @@ def words_by_operand(model: SystolicArray, designs: Columns) -> Columns:
 
     sram_ifmap_words, sram_filter_words, sram_ofmap_words and as many of dram: what sram_words and dram_words add up.
     """
-    counts = _counts(model, designs)
+    counts = counts_of_layers(model, designs)
     return {name: summed(column) for name, column in counts.items() if name.endswith("_words")}
 
 
@@ -73,7 +73,7 @@ def metrics_of_totals(model: SystolicArray, designs: Columns, totals: Columns) -
     return columns | {"violation": np.maximum(excess, 0.0)}
 
 
-def _counts(model: SystolicArray, designs: Columns) -> dict[str, NDArray[np.float64]]:
+def counts_of_layers(model: SystolicArray, designs: Columns) -> dict[str, NDArray[np.float64]]:
     """Return counts of every layer on every design, all copies together, each (layers, n)."""
     table = layer_table(model.layers)
     shape = len(table), batch_length(designs)
