@@ -23,7 +23,7 @@ from designgym.cost_models.base import Columns, Metric
 MODEL = "1"  # raise it with any number that changes while `SystolicArray` stays
 METRICS = tuple(replace(metric, meaning=WAITS.get(metric.name, metric.meaning)) for metric in systolic_array.METRICS)
 SHAPE = ("dataflow", *DESIGN[:2], *DESIGN[3:7])
-REPLAYED = ("cycles", "dram_ifmap_words", "dram_filter_words", "dram_ofmap_words")
+REPLAYED = ("cycles", "dram_ifmap_words", "dram_filter_words", "dram_ofmap_words", "later_ifmap", "later_filter")
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class ReplayedArray:
     Time: about 10 ns a cycle that the array takes without stalls, on each thread, and 2 ns a word that is asked of an
     overlapping ifmap: .1 to .3 ms a design of a small layer, where SCALE-Sim takes .5 s; .1 s to minutes for ResNet-50.
     Error: none against SCALE-Sim 3.0.0, cycles, SRAM words and DRAM words alike, on 1,000 designs of SystolicArray-v0
-    and gemm:m=8,k=768,n=64, 120 of conv:out=8,kernel=3,channels=8,filters=16, and 24 random layers with strides, windows
-    that overlap and hang over, SRAMs of 1 to 4 kB and interfaces of 1 to 6 words.
+    and gemm:m=8,k=768,n=64, on 120 of conv:out=8,kernel=3,channels=8,filters=16, and on 24 random layers with strides,
+    windows that overlap and hang over, SRAMs of 1 to 4 kB and interfaces of 1 to 6 words.
     """
 
     workload: str | tuple[Layer, ...] = "resnet50"
@@ -67,7 +67,7 @@ class ReplayedArray:
 
         Return every metric and "violation", float64 (n,). ValueError for a number that is not whole.
         """
-        counts = counts_of_layers(self._closed, designs) | self._replayed(designs)
+        counts = counts_of_layers(self._closed, designs) | self.replayed(designs)
         totals = {name: summed(column) for name, column in counts.items()}
         return metrics_of_totals(self._closed, designs, totals | {"latency": totals["cycles"]})
 
@@ -79,8 +79,11 @@ class ReplayedArray:
         """design: a batch of one. Return why it cannot be built, "" where it can."""
         return self._closed.reason(design)
 
-    def _replayed(self, designs: Columns) -> Columns:
-        """Return REPLAYED of every layer, all copies together, (layers, n) each."""
+    def replayed(self, designs: Columns) -> Columns:
+        """Return REPLAYED of every layer, all copies together, (layers, n) each.
+
+        later_ifmap, later_filter: DRAM words of these after the first fill of their SRAM.
+        """
         columns = [np.asarray(checked(designs)[name]).astype(np.int64) for name in SHAPE]
         found = np.empty((len(REPLAYED), len(self._closed.layers), len(columns[0])))
         for i, layer in enumerate(self._closed.layers):

@@ -7,7 +7,7 @@ import numpy as np
 
 from designgym.cost_models.accelerator.dram_counted import up
 
-START, SETS, WINDOW, STEP, EACH, SIZE, TOOK, LAST, LINE, WORDS = range(10)  # of a read buffer's state
+START, SETS, WINDOW, STEP, EACH, SIZE, TOOK, LAST, LINE, WORDS, LATER = range(11)  # of a read buffer's state
 FREE, WHOLE, HALF, LINES, OPEN, ENDS, WIDE, SENT, HEAD = range(9)  # of the write buffer's
 
 
@@ -15,7 +15,7 @@ def read_buffer(kb, words_per_cycle, held, padded):
     """Return the state of a read buffer of kb kB for an operand of `held` words, `padded` with those of idle ports."""
     size = 1024 * kb
     half = size // 2
-    state = np.zeros(10, np.int64)
+    state = np.zeros(11, np.int64)
     state[SIZE], state[EACH] = size, up(size, 100)
     measure(state, held)
     state[LINE] = up(size - half, words_per_cycle)
@@ -62,6 +62,7 @@ def gone_on(state, now, late):
     state[START] = (state[START] + state[STEP]) % state[SETS]
     state[LAST] += state[TOOK]
     state[WORDS] += state[LINE]
+    state[LATER] += state[LINE]
     wait = state[LAST] - (now + late)
     return late + (2 * wait if wait > 0 else wait)
 

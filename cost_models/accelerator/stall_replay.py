@@ -18,6 +18,7 @@ import numpy as np
 
 from designgym.cost_models.accelerator.dram_counted import ADDRESS, COLUMN, ROW, up
 from designgym.cost_models.accelerator.stall_buffers import (
+    LATER,
     WORDS,
     asked,
     emptied,
@@ -35,9 +36,10 @@ def replayed_cycles(
     dataflow, rows, cols, ifmap_kb, filter_kb, ofmap_kb, dram_words_per_cycle,
     ifmap_h, ifmap_w, filter_h, filter_w, channels, filters, stride_h, stride_w,
 ):  # fmt: skip
-    """Return the index of the last cycle of a layer, stalls included, and its DRAM words: ifmap, filter, ofmap.
+    """Return the index of the last cycle of a layer, stalls included, and its DRAM words.
 
-    DRAM words as the tool counts them, whole fills. All arguments are whole numbers. Time: some 10 ns a cycle without
+    DRAM words as the tool counts them, whole fills: of ifmap, filter and ofmap, and those of ifmap and filter that come
+    after the first fill. All arguments are whole numbers. Time: some 10 ns a cycle without
     stalls; where windows overlap, and the ifmap does not fit, 2 ns more a word that the array asks of it. Memory: then
     4 byte a word of the ifmap as it is laid out.
     """
@@ -89,7 +91,7 @@ def replayed_cycles(
             stalls += max(late, 0)
             line += 1
     ifmap, filter_ = (other, stream) if dataflow == IS else (stream, other)
-    return line - 1 + stalls, ifmap[WORDS], filter_[WORDS], emptied(writes)
+    return line - 1 + stalls, ifmap[WORDS], filter_[WORDS], emptied(writes), ifmap[LATER], filter_[LATER]
 
 
 def places(out_h, out_w, ifmap_w, channels, stride_h, stride_w, filter_h, filter_w):

@@ -128,8 +128,8 @@ def test_the_bench_goes_on_where_it_ended_and_judges_on_further_designs(
 
 def test_what_holds_is_decided_by_the_best_of_either_side() -> None:
     errors = [{"single": dict.fromkeys(bench.SINGLE, 1.0) | {"ridge": 0.8}, "two": two} for two in (0.3, 0.4)]
-    closed, counted, stalling = bench.CHEAP
-    held = bench.rows(errors, {closed: 0.9, counted: 0.7, stalling: 0.5})
+    closed, counted, stalling, _, exact = bench.CHEAP
+    held = bench.rows(errors, {closed: 0.9, counted: 0.7, stalling: 0.5, exact: 0.0})
     assert [row[3] for row in held[:4]] == pytest.approx([0.35 / 0.8, 0.35 / 0.9, 0.35 / 0.7, 0.35 / 0.5])
     assert held[-1][0] == "at most half of ridge and of SystolicArray alone: yes"
     assert bench.rows(errors, {closed: 0.9, counted: 0.69, stalling: 0.5})[-1][0].endswith("alone: NO")

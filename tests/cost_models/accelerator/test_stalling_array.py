@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from designgym.cost_models.accelerator.replayed_array import ReplayedArray
 from designgym.cost_models.accelerator.stalling_array import StallingArray
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
 from designgym.cost_models.accelerator.systolic_kernel import IS, OS, WS
@@ -41,6 +42,17 @@ def test_an_operand_that_overflows_is_waited_for_word_by_word() -> None:
     # The slower of the two interfaces decides, each as wide as the other.
     both = model.evaluate(design(filter_sram_kb=32, ifmap_sram_kb=8))
     assert both["cycles"] == priced["cycles"]
+
+
+def test_counted_words_are_those_that_a_buffer_fetches_after_its_first_fill() -> None:
+    model = StallingArray(GEMM, dram="counted")
+    # Half of 64 kB holds 32,768 words: two thirds of the filters, of whose list the window goes on by what is left,
+    # a third: forth, and back again for each further column of tiles. There is one, and so it goes on once.
+    priced = model.evaluate(design(filter_sram_kb=64, dram_words_per_cycle=1))
+    assert priced["cycles"] == 32_768
+    # The simulator waits for it twice, less what the array had computed by then.
+    waited = ReplayedArray(GEMM).evaluate(design(filter_sram_kb=64, dram_words_per_cycle=1))["cycles"]
+    assert 32_768 < waited < 2 * 32_768
 
 
 @pytest.mark.parametrize("dataflow", [WS, IS])
