@@ -242,7 +242,7 @@ def append(upper, rows, n, noise):
     Return (U' U)^-1 scores for the whole factor. Scores are eliminated along with what is new: the factor, which fits
     in no near cache, is read once for both.
     """
-    more, total = len(rows) - 1, rows.shape[1]
+    more = len(rows) - 1
     for b in range(more):
         rows[b, n + b] += noise
     eliminate(upper, n, rows)
@@ -256,10 +256,12 @@ def append(upper, rows, n, noise):
         tail[0, c] -= product(rows[more, :n], rows[c, :n])
     factorise(corner, more)
     for b in range(more):
-        upper[n + b, n + b : total] = corner[b, b:]
+        for c in range(b, more):
+            upper[n + b, n + c] = corner[b, c]
     eliminate(corner, more, tail)
     weights = rows[more].copy()
-    weights[n:] = tail[0]
+    for c in range(more):
+        weights[n + c] = tail[0, c]
     back_substitute(upper, weights)
     return weights
 

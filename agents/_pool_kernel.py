@@ -41,7 +41,8 @@ def candidates(state, starts, n, cardinalities, ordered, elite, crossed, further
             for j in range(d):
                 out[j] = own[j] if uniform(state) < 0.5 else mate[j]
             continue
-        out[:] = own
+        for j in range(d):
+            out[j] = own[j]
         for _ in range(d):
             j = int(uniform(state) * d)
             out[j] = moved(state, out[j], cardinalities[j], ordered[j], reach)

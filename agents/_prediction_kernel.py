@@ -140,7 +140,9 @@ def rows_for(count, weights):
     n = len(weights)
     width = (n + WIDE - 1) // WIDE * WIDE
     whole, padded = np.empty((count, width), weights.dtype), np.zeros(width, weights.dtype)
-    whole[:, n:], padded[:n] = ZERO, weights
+    whole[:, n:] = ZERO
+    for i in range(n):
+        padded[i] = weights[i]
     return whole, padded
 
 
@@ -215,7 +217,8 @@ def correlate_known(one, n, values, marks, factors, out):
             return False
         row = factors[found]
         if k == 0:
-            out[:] = row[:n]
+            for i in range(n):
+                out[i] = row[i]
         else:
             for i in range(len(out)):
                 out[i] *= row[i]
@@ -233,7 +236,8 @@ def extend(upper, places, n, rates, noise, scores, values, marks, factors):
         if noise < ENOUGH_NOISE or not correlate_known(one, n, values, marks, factors, rows[b, :n]):
             correlate(places, 0, rates, one, rows[b, :n])
         correlate(places, n, rates, one, rows[b, n:])
-    rows[more] = scores
+    for i in range(total):
+        rows[more, i] = scores[i]
     return append(upper, rows, n, noise)
 
 

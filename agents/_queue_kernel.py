@@ -1,7 +1,8 @@
 """Compiled choice of what `bayesian` asks next, where designs are digits and every one is valid.
 
 The same steps as `Picker` takes elsewhere, at a tenth of the calls; what moves of a candidate correlate with is worked
-out from what the candidate itself does.
+out from what the candidate itself does. Here and in the other kernels arrays are copied by loops: one assignment to a
+slice takes Numba longer to compile than the loops of a whole module, by seconds.
 """
 
 import numpy as np
@@ -31,7 +32,10 @@ def pick(state, digits, size, space, shares, seen, process, known, noise, target
         return first[:0], where[:0]
     parents, own = min(parents, len(rows)), len(digits)
     starts, (whole, weights) = np.empty((own + parents, len(rates)), places.dtype), rows_for(own + parents + 1, weights)
-    starts[:own] = places_of(digits, tables, firsts, real)
+    begun = places_of(digits, tables, firsts, real)
+    for i in range(own):
+        for j in range(len(rates)):
+            starts[i, j] = begun[i, j]
     correlate_starts(places, n, rates, starts[:own], values, marks, factors, inverses, whole)
     pool, start = where[rows].astype(places.dtype), start[rows]
     mean, nearest = guess(places, n, rates, weights, pool, starts, start, values, marks, factors, inverses, whole)
@@ -39,7 +43,8 @@ def pick(state, digits, size, space, shares, seen, process, known, noise, target
     changes = np.empty((len(rates), 2), np.int64)
     for b in range(parents):
         j, row = best[b], own + b
-        starts[row] = pool[j]
+        for i in range(len(rates)):
+            starts[row, i] = pool[j, i]
         source = start[j]
         for c in range(move(changes, source, starts, pool, j, places, n, rates, values, marks, factors, inverses)):
             multiply(whole, row, source, factors, changes[c, 0], inverses, changes[c, 1])

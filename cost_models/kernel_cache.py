@@ -218,6 +218,8 @@ def _rebuild(function: FunctionType, callers: tuple[FunctionType, ...] = ()) -> 
         # Machine code from the disk looks its functions up by module and name. A kernel's own module may be called
         # otherwise in another process, and two functions of one name must not be taken for each other.
         copy.__module__, copy.__qualname__ = __name__, f"{function.__name__.strip('<>')}_{_digest(function)}"
-        # Inlined by LLVM: a call per design would cost more than many a kernel, and share its tables' counters.
-        _rebuilt[function] = numba.njit(copy, error_model="numpy", nogil=True, forceinline=True)
+        # Inlined by LLVM: a call per design would cost more than many a kernel, and share its tables' counters. Nobody
+        # calls it from Python or C: a wrapper for either would have LLVM compile its inlined body once more.
+        alone = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        _rebuilt[function] = numba.njit(copy, error_model="numpy", nogil=True, forceinline=True, **alone)
     return _rebuilt[function]

@@ -89,7 +89,8 @@ def least_squares(which, constants, count, squarings, before, forms, guesses, no
                 found_at[total + i, j] = found[row, i * m + j] * 2.0 ** exponents[1 + j]
         for j in range(m):
             carried[j] = found_at[every - 1, j]
-    rows[0] = nodes[0]
+    for t in range(n):
+        rows[0, t] = nodes[0, t]
     dependences(lefts, rights, m, count, below)
     # Every callee is inlined: one place fits. Stage -2 fits what the ends of programs leave, -1 sums up.
     for stage in range(-2, len(KEPT)):

@@ -228,7 +228,9 @@ def sample_some(task, matrices, alphas, sigmas, skipped, alike, noise, model, ou
             kind = (1.0, alphas[s, e], 0.0)
             find(x, alphas[s, e], sigmas[s, e], kind, skipped[s, e], model, logits, found[e])
         mix(matrices[s, evaluations], own, found, x)
-        out[s, :, first:last] = x
+        for j in range(d):
+            for p in range(last - first):
+                out[s, j, first + p] = x[j, p]
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
@@ -271,7 +273,9 @@ def carry_some(task, alphas, sigmas, kinds, steps, noise, model, out):
             for p in range(last - first):
                 inner = slopes[1, j, p] + slopes[2, j, p]
                 x[j, p] += h / 6.0 * (slopes[0, j, p] + 2.0 * inner + slopes[3, j, p])
-    out[:, first:last] = x
+    for j in range(d):
+        for p in range(last - first):
+            out[j, first + p] = x[j, p]
 
 
 @njit(cache=True, error_model="numpy", parallel=True)

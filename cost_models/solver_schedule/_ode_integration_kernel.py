@@ -174,7 +174,8 @@ def integrated(
         if record.shape[0] > 0:
             row = min(steps, record.shape[0]) - 1
             record[row, 0] = t
-            record[row, 1:] = y
+            for d in range(n):
+                record[row, 1 + d] = y[d]
         h *= min(1.0, factor) if rejected else factor
         rejected = False
     at_end = scaled_rms(y, truth[truth.shape[0] - 1], scale[0])

@@ -236,6 +236,13 @@ def heun(path, begin, end, first, second, x, matrix, alphas, sigmas):
 
 
 @njit(cache=True)
+def write(source, out):
+    """Copy an array by a loop: Numba compiles the assignment to a slice for seconds."""
+    for i in range(len(out)):
+        out[i] = source[i]
+
+
+@njit(cache=True)
 def fill(path, scale, times, solvers, matrix, alphas, sigmas):
     """Write the matrix of a schedule and the scales of its evaluations; return how many evaluations it makes.
 
@@ -251,14 +258,16 @@ def fill(path, scale, times, solvers, matrix, alphas, sigmas):
     matrix[:] = 0.0
     for i in range(steps):
         begin, end = times[i], times[i + 1]
-        matrix[e], at[e], alphas[e], sigmas[e] = x, begin, alpha_of(path, begin), sigma_of(path, begin)
+        write(x, matrix[e])
+        at[e], alphas[e], sigmas[e] = begin, alpha_of(path, begin), sigma_of(path, begin)
         # Steps have a time each; Heun's second evaluation is at the next one's, which takes its place.
-        nodes[1 : i + 1] = nodes[:i].copy()
+        for k in range(i, 0, -1):
+            nodes[k] = nodes[k - 1]
         nodes[0] = e
         if i > 0 and solvers[i - 1] >= UNIPC1:
-            x[:] = before
+            write(before, x)
             correct(path, solvers[i - 1], times[i - 1], begin, nodes, at, x, matrix, alphas, sigmas, weights)
-        before[:] = x
+        write(x, before)
         if solvers[i] != HEUN:
             # After a correction x is no longer where noise and data were found, and first-order steps of them differ.
             of_noise_too = solvers[i] == DDIM and i > 0 and solvers[i - 1] >= UNIPC1_NOISE
@@ -266,10 +275,11 @@ def fill(path, scale, times, solvers, matrix, alphas, sigmas):
             predict(path, solver, begin, end, nodes, at, x, matrix, alphas, sigmas, weights)
         else:
             predict(path, DDIM, begin, end, nodes, at, x, matrix, alphas, sigmas, weights)
-            matrix[e + 1], alphas[e + 1], sigmas[e + 1] = x, alpha_of(path, end), sigma_of(path, end)
-            x[:] = before
+            write(x, matrix[e + 1])
+            alphas[e + 1], sigmas[e + 1] = alpha_of(path, end), sigma_of(path, end)
+            write(before, x)
             heun(path, begin, end, e, e + 1, x, matrix, alphas, sigmas)
             e += 1
         e += 1
-    matrix[total] = x
+    write(x, matrix[total])
     return e

@@ -66,13 +66,15 @@ def note(record, step, h, s):
     """Keep a step's length and the state at its end in the record, (rows, 13), if it has a row for it."""
     if step < record.shape[0]:
         record[step, 0] = h
-        record[step, 1:] = s[:12]
+        for i in range(12):
+            record[step, 1 + i] = s[i]
 
 
 def begun(start):
     """Return the table of a state alone, see `_three_body_steps_kernel`."""
     s = np.empty(FIELDS)
-    s[:12] = start
+    for i in range(12):
+        s[i] = start[i]
     return s
 
 
