@@ -1,4 +1,4 @@
-"""What tests of pages share: a browser, and a sweep with its report, made once."""
+"""What tests share: a browser, a sweep with its report made once, and one Ray for all sweeps of a module."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,15 @@ from chromium import HOW_TO_GET_ONE, Chromium, find_chromium
 from report_pages import PROBLEMS, SMALL, START
 from small_sweep import log_sweep
 
+from designgym.experiments.cluster import cluster
 from designgym.experiments.report import write_report
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[None]:
+    """A Ray that every sweep of a module joins: each would take most of its time to start one of its own."""
+    with cluster(None, 2):
+        yield
 
 
 @pytest.fixture(scope="session")

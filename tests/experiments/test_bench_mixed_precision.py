@@ -150,6 +150,7 @@ def test_answers_follow_from_the_curves() -> None:
     assert front_rows(outcome)[0][2].startswith("0.965")
 
 
+@pytest.mark.usefixtures("ray")
 def test_the_command_runs_goes_on_and_writes_its_figures(tmp_path: Path) -> None:
     chosen = ["--networks", "mlp", "--agents", "random", "--agents", "local_search"]
     options = ["--seeds", "1", "--budget", "40", "--front-budget", "60", "--workers", "1"]

@@ -76,7 +76,7 @@ def test_a_run_that_is_put_into_its_file_is_counted(spec, tmp_path, monkeypatch)
     assert (ledger.finished, active.files.parquet.exists()) == (1, True)
 
 
-def test_a_part_that_is_being_closed_is_closed_once(spec, tmp_path, monkeypatch, capsys) -> None:
+def test_a_part_that_is_being_closed_is_closed_once(ray, spec, tmp_path, monkeypatch, capsys) -> None:
     with monkeypatch.context() as patch:
         ctrl_c_after(patch, PartWriter, "close")
         assert sweep(spec, tmp_path / "out", workers=1, silent=True).interrupted
@@ -84,7 +84,7 @@ def test_a_part_that_is_being_closed_is_closed_once(spec, tmp_path, monkeypatch,
     assert sweep(spec, tmp_path / "out", workers=1, silent=True).finished == 1
 
 
-def test_a_sweep_stopped_before_it_has_counted_claims_no_count(spec, tmp_path, monkeypatch, capsys) -> None:
+def test_a_sweep_stopped_before_it_has_counted_claims_no_count(ray, spec, tmp_path, monkeypatch, capsys) -> None:
     assert sweep(spec, tmp_path / "out", workers=1, silent=True).finished == 1
     ctrl_c_after(monkeypatch, driver.Ledger, "find")
     assert sweep(spec, tmp_path / "out", silent=True).interrupted
