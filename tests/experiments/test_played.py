@@ -88,7 +88,7 @@ def test_an_agent_of_sequences_is_refused_elsewhere() -> None:
     assert "Ucb answers sequences of instances" in ended.error
 
 
-def test_a_sweep_plays_and_searches_side_by_side(tmp_path) -> None:
+def test_a_sweep_plays_and_searches_side_by_side(ray, tmp_path) -> None:
     spec = spec_of(problems=["Lanes"], agents=["ucb", "tsallis_inf", "random"], budget=60, seeds=2)
     sweep(spec, tmp_path / "out", workers=2, silent=True)
     assert_as_undisturbed(tmp_path / "out", runs(spec))
@@ -151,7 +151,7 @@ def test_an_environment_is_listed_shown_and_played(monkeypatch, capsys) -> None:
     assert "loss_scale" in capsys.readouterr().out
 
 
-def test_the_report_draws_what_was_played_beside_the_best_fixed_policy(tmp_path) -> None:
+def test_the_report_draws_what_was_played_beside_the_best_fixed_policy(ray, tmp_path) -> None:
     spec = spec_of(problems=["Lanes"], agents=["epsilon_greedy", "fixed_action", "exhaustive"], budget=200, seeds=3)
     sweep(spec, tmp_path / "out", workers=2, silent=True)
     html = write_report(tmp_path / "out").read_text()
@@ -207,7 +207,7 @@ class Sometimes(Lanes):
         return observation, reward, terminated, truncated, info
 
 
-def test_who_comes_to_nothing_is_not_called_the_best(tmp_path, monkeypatch) -> None:
+def test_who_comes_to_nothing_is_not_called_the_best(ray, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("designgym.agents.check_episodes.Lanes", Sometimes)
     fixed = [{"name": "fixed_action", "hyperparameters": {"action": arm}} for arm in (0, 2)]
     spec = spec_of(problems=["Lanes"], agents=[*fixed, "random"], budget=80, seeds=2)
