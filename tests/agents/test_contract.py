@@ -9,12 +9,16 @@ from designgym.agents.testing import check_agent
 
 BUDGETS = {
     "optuna_gp": 18,  # each of its proposals fits a Gaussian process, .2 s and more
-    "surrogate_search": 24,  # each choice among thousands of candidates
-    "optuna_tpe": 60,  # later it asks mostly repeats, at 10 ms each
+    "surrogate_search": 13,  # each choice among thousands of candidates
+    "predictor_search": 40,  # it learns a forest three times
+    "optuna_tpe": 24,  # later it asks mostly repeats, at 10 ms each
+    "optuna_cmaes": 60,  # several generations
+    "optuna_qmc": 60,
 }
 SETTINGS: dict[str, dict[str, Any]] = {
-    "optuna_gp": {"startup": 14, "most": 16},  # the last two leave trials out
+    "optuna_gp": {"startup": 16, "most": 16},  # the last one leaves a trial out
     "surrogate_search": {"first": 8, "candidates": 1024},
+    "predictor_search": {"first": 16},
 }
 # Policies that are trained several times within a small budget.
 TRAINED = ("ppo", "a2c", "dqn", "sac", "maskable_ppo", "recurrent_ppo")
