@@ -42,15 +42,17 @@ __all__ = [
 ]
 
 
-def check_environment(id: str, designs: int = 300, actions: int = 1000, bins: int = 8, **options: Any) -> None:
+def check_environment(
+    id: str, designs: int = 300, actions: int = 1000, bins: int = 8, large_batch: bool = True, **options: Any
+) -> None:
     """Check a registered problem, short or full id, with these options: the problem and all its environments.
 
     designs: how many are drawn and priced. actions: random ones on which environments are compared. bins: for a Float
-    in the stepwise environment. Lower them for a slow cost model.
+    in the stepwise environment. Lower them for a slow cost model. large_batch: see `check_cost_model`.
     """
     check_registration(id, bins, **options)
     problem = _made(id, options)
-    check_problem(problem, designs)
+    check_problem(problem, designs, large_batch)
     check_faces(problem, actions, bins)
 
 
@@ -98,13 +100,16 @@ def check_registration(id: str, bins: int = 8, **options: Any) -> None:
         )
 
 
-def check_problem(problem: DesignProblem, designs: int = 300) -> None:
-    """Check a problem's space, cost models, objective and pickling on this many designs drawn from it."""
+def check_problem(problem: DesignProblem, designs: int = 300, large_batch: bool = True) -> None:
+    """Check a problem's space, cost models, objective and pickling on this many designs drawn from it.
+
+    large_batch: see `check_cost_model`.
+    """
     check_space(problem.space, designs)
     drawn = draw(problem.space, designs, np.random.default_rng(0))
     for model in (problem.cost_model, problem.cheap):
         if model is not None:
-            check_cost_model(model, drawn)
+            check_cost_model(model, drawn, large_batch)
     evaluations = problem.evaluate(drawn)
     check_evaluations(problem, evaluations)
     _check_some_feasible(problem, evaluations)
