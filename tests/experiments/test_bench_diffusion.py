@@ -32,7 +32,7 @@ CELL, BUDGET = Cell("ring2d", 5), 320
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def outcome(ray: None, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     out = tmp_path_factory.mktemp("diffusion")
     return compare(("random", "evolution"), [CELL], 1, BUDGET, out, workers=1, silent=True)
 
