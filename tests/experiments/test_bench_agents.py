@@ -84,7 +84,7 @@ def test_figures_are_rows_with_intervals() -> None:
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def compared(ray: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     out = tmp_path_factory.mktemp("compared")
     chosen = ["--agents", "random", "--agents", "local_search", "--agents", "genetic"]
     problems = ["--problems", "LABS-v0", "--problems", "NKLandscape-v0:instance=3"]
