@@ -175,7 +175,7 @@ def rows(errors: list[dict[str, Any]], alone: dict[str, float]) -> list[Row]:
     ]  # fmt: skip
     found += [("the same", float(two.mean()), unit, float(two.mean()) / value,
                f"{name} alone {told(two, np.full(len(two), value))}")
-              for name, value in alone.items() if value > 0]  # fmt: skip
+              for name, value in alone.items() if value > 1e-9]  # fmt: skip
     found += [(f"{model} alone {told(column)}", float(column.mean()), unit, None, "")
               for model, column in singles.items()]  # fmt: skip
     found += [(f"{name} alone", value, unit, None, "") for name, value in alone.items()]
