@@ -20,14 +20,14 @@ class TargetSurrogate(PolicySearch):
     down that. The first of them is REINFORCE's with the same settings; what `policy_gradient` limits by a clip, the
     surrogate limits by its distance. See `PolicySearch` for what is drawn and compared.
 
-    It does as well as `policy_gradient`, whose clip does the same: mean regret at 300 and 1,000 designs with the defaults
-    of both, NK landscapes 0 to 9 (four seeds each) .189 and .109 against .184 and .114 (95 % bootstrap interval of the
-    difference at 1,000 designs [-.028, .018]), LABS (20 seeds) .167 and .135 against .192 and .122 ([-.015, .042]),
-    SystolicGemms (20) .0013 and .0001 against .0011 and .0001. Settings were looked at one or two at a time on the
-    development problems of `policy_gradient`, seeds from 1,000 on; regret at 300 and 1,000 designs there, NK by 32 runs,
-    LABS by 16, each mean uncertain by .02: 8 inner steps and eta 1 NK .182 / .099, LABS .127 / .068; 4 and eta 3 .183 /
-    .105, .117 / .077; 4 and eta 10, the default, .156 / .094, .095 / .047; `policy_gradient` .176 / .104, .088 / .047.
-    Earlier, with 8 inner steps, eta .3 NK .126 at 1,000 designs, the other distance .115.
+    It does as well as `policy_gradient`, whose clip does the same: mean regret at 300 and 1,000 designs with the
+    defaults of both, NK landscapes 0 to 9 (four seeds each) .189 and .109 against .184 and .114 (95 % bootstrap
+    interval of the difference at 1,000 designs [-.028, .018]), LABS (20 seeds) .167 and .135 against .192 and .122
+    ([-.015, .042]), SystolicGemms (20) .0013 and .0001 against .0011 and .0001. Settings were looked at one or two at a
+    time on the development problems of `policy_gradient`, seeds from 1,000 on; regret at 300 and 1,000 designs there,
+    NK by 32 runs, LABS by 16, each mean uncertain by .02: 8 inner steps and eta 1 NK .182 / .099, LABS .127 / .068; 4
+    and eta 3 .183 / .105, .117 / .077; 4 and eta 10, the default, .156 / .094, .095 / .047; `policy_gradient` .176 /
+    .104, .088 / .047. Earlier, with 8 inner steps, eta .3 NK .126 at 1,000 designs, the other distance .115.
     """
 
     summary = "target surrogate: a policy takes many cheap steps on an upper bound between two batches"
