@@ -1,8 +1,10 @@
 """Compiled parts of `surrogate_search`: a process with a trend, its likelihood, and what it expects of many candidates.
 
-The covariance of two places is s2 (r + t (1 + z . z') + noise [same]): r falls with the distance of the places, the
-product over places of exp(-s) (rough) or of (1 + s + s^2 / 3) exp(-s) (smooth: Matern's of 5/2), where s is the rated
-distance along one; z are the ordered places less one half. The last term is a plane, and a mean that is not known.
+The covariance of two places is s2 (r + t (1 + z . z') + u e + noise [same]): r falls with the distance of the places,
+the product over places of exp(-s) (rough) or of (1 + s + s^2 / 3) exp(-s) (smooth: Matern's of 5/2), where s is the
+rated distance along one; z are the ordered places less one half, e how many of the others are equal. That is a mean
+that is not known, a plane, and an effect of each category by itself (additive kernels: Duvenaud, Nickisch and
+Rasmussen, NeurIPS 2011, arXiv:1112.4394).
 Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, MIT Press 2006, equations 2.40, 4.17, 5.9 and,
 for what is left out, 5.12.
 """
@@ -34,64 +36,66 @@ def correlation(kind, rates, one, other):
 
 
 @njit(cache=True)
-def covariances(kind, rates, plane, ordered, places, others):
+def plane_of(ordered, one, other):
+    """Return the covariance of mean and plane at two places, (f,) each, over their variance."""
+    value = 1.0
+    for f in range(len(one)):
+        if ordered[f]:
+            value += (one[f] - 0.5) * (other[f] - 0.5)
+    return value
+
+
+@njit(cache=True)
+def equal_of(ordered, one, other):
+    """Return how many of the places that lie on no line are equal."""
+    count = 0.0
+    for f in range(len(one)):
+        if not ordered[f] and one[f] == other[f]:
+            count += 1.0
+    return count
+
+
+@njit(cache=True)
+def covariances(kind, rates, plane, effect, ordered, places, others):
     """Return covariances, noise and scale apart, of places, (m, f), with others, (n, f): (m, n)."""
     out = np.empty((len(places), len(others)))
     for i in range(len(places)):
         for j in range(len(others)):
-            value = 1.0
-            for f in range(len(rates)):
-                if ordered[f]:
-                    value += (places[i, f] - 0.5) * (others[j, f] - 0.5)
-            out[i, j] = correlation(kind, rates, places[i], others[j]) + plane * value
+            trend = plane * plane_of(ordered, places[i], others[j]) + effect * equal_of(ordered, places[i], others[j])
+            out[i, j] = correlation(kind, rates, places[i], others[j]) + trend
     return out
 
 
 @njit(cache=True)
-def own_variance(plane, ordered, places):
+def own_variance(plane, effect, ordered, places):
     """Return the covariance of each place with itself, noise and scale apart, (m,)."""
     out = np.empty(len(places))
     for i in range(len(places)):
-        value = 1.0
-        for f in range(len(ordered)):
-            if ordered[f]:
-                value += (places[i, f] - 0.5) ** 2
-        out[i] = 1.0 + plane * value
+        out[i] = 1.0 + plane * plane_of(ordered, places[i], places[i])
+        out[i] += effect * equal_of(ordered, places[i], places[i])
     return out
 
 
 @njit(cache=True)
-def factor_of(kind, rates, plane, noise, ordered, places):
-    """Return the upper factor of the covariance of places, (n, f), with noise: (n, n)."""
-    upper = covariances(kind, rates, plane, ordered, places, places)
-    for i in range(len(places)):
-        upper[i, i] += noise
-    factorise(upper, len(places))
-    return upper
-
-
-@njit(cache=True)
-def likelihood(kind, rates, plane, noise, group, groups, ordered, places, values):
-    """Return the log likelihood, its slopes in the logarithms of groups' rates, of plane and noise, and what is left.
+def likelihood(kind, rates, plane, noise, effect, group, groups, ordered, places, values):
+    """Return the log likelihood, its slopes in logarithms (groups' rates, plane, noise, effect), and what is left.
 
     What is left, (n, 2): of each value the squared error when it is left out over its variance, and that variance;
     the scale is the one that makes all most likely, and the last number returned.
     """
     n, width = places.shape
     alike = np.empty((n, n))
-    bare = np.empty((n, n))  # without the plane
+    same = np.empty((n, n))
+    bare = np.empty((n, n))  # without plane and effects
     for i in range(n):
         for j in range(i + 1):
             bare[i, j] = correlation(kind, rates, places[i], places[j])
-            value = 1.0
-            for f in range(width):
-                if ordered[f]:
-                    value += (places[i, f] - 0.5) * (places[j, f] - 0.5)
-            alike[i, j] = value
+            alike[i, j] = plane_of(ordered, places[i], places[j])
+            same[i, j] = equal_of(ordered, places[i], places[j])
     upper = np.empty((n, n))
     for i in range(n):
         for j in range(i + 1):
-            upper[j, i] = bare[i, j] + plane * alike[i, j]
+            upper[j, i] = bare[i, j] + plane * alike[i, j] + effect * same[i, j]
         upper[i, i] += noise
     factorise(upper, n)
     pull = solved(upper, n, values)
@@ -100,11 +104,12 @@ def likelihood(kind, rates, plane, noise, group, groups, ordered, places, values
     total = -0.5 * n * math.log(scale) - 0.5 * n
     for i in range(n):
         total -= math.log(upper[i, i])
-    slopes = np.zeros(groups + 2)
+    slopes = np.zeros(groups + 3)
     for i in range(n):
         for j in range(i + 1):
             weight = (pull[i] * pull[j] / scale - inverse[i, j]) * (0.5 if i == j else 1.0)
             slopes[groups] += weight * plane * alike[i, j]
+            slopes[groups + 2] += weight * effect * same[i, j]
             if i == j:
                 slopes[groups + 1] += weight * noise
                 continue

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 FITTED = 192  # trials that a fit takes: half of them the best ones
 STEPS = 12  # of the search for what is most likely, at each fit
-RATE, PLANE, NOISE = (1.0, 1.5), (1.0, 2.0), (1e-3, 2.0)  # prior: median, and deviation of the logarithm
-BOUNDS = {"rate": (1e-3, 50.0), "plane": (1e-3, 1e3), "noise": (1e-6, 1.0)}
+# Priors: median, and deviation of the logarithm.
+RATE, PLANE, NOISE, EFFECT = (1.0, 1.5), (1.0, 2.0), (1e-3, 2.0), (0.1, 1.0)
+BOUNDS = {"rate": (1e-3, 50.0), "plane": (1e-3, 1e3), "noise": (1e-6, 1.0), "effect": (1e-4, 1e2)}
 DOUBT = 10.0  # by how much more dense, as a logarithm, what is left out must be for the smooth kernel to be taken
 ROOM = 64  # rows that a factor has room for at first
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """What a process assumes. rates: one a parameter; scale: variance of what it explains.
+    """What a process assumes. rates: one a parameter; scale: variance of what it explains; effect: of a category's own.
 
     expected: mean squared error over variance of the trials left out when this was fitted.
     """
@@ -32,6 +33,7 @@ class Assumed:
     plane: float
     noise: float
     scale: float
+    effect: float = EFFECT[0]
     expected: float = 1.0
 
 
@@ -81,9 +83,9 @@ class SurrogateProcess:
         """Return what is most likely with a kernel, and the log density of what is left out."""
         from scipy.optimize import minimize
 
-        middle = np.log([*np.full(self._groups, RATE[0]), PLANE[0], NOISE[0]])
-        spread = np.array([*np.full(self._groups, RATE[1]), PLANE[1], NOISE[1]])
-        bounds = np.log([*[BOUNDS["rate"]] * self._groups, BOUNDS["plane"], BOUNDS["noise"]])
+        middle = np.log([*np.full(self._groups, RATE[0]), PLANE[0], NOISE[0], EFFECT[0]])
+        spread = np.array([*np.full(self._groups, RATE[1]), PLANE[1], NOISE[1], EFFECT[1]])
+        bounds = np.log([*[BOUNDS["rate"]] * self._groups, BOUNDS["plane"], BOUNDS["noise"], BOUNDS["effect"]])
 
         def unlikely(logs: Floats) -> tuple[float, Floats]:
             likely, slopes, _, _ = self._likelihood(kind, logs, places, values)
@@ -96,14 +98,14 @@ class SurrogateProcess:
         logs = self._starts[kind] = np.clip(found.x, bounds[:, 0], bounds[:, 1])
         _, _, left, scale = self._likelihood(kind, logs, places, values)
         density = -0.5 * float(np.sum(np.log(left[:, 1]) + left[:, 0]))
-        rates, plane, noise = np.exp(logs[:-2]), float(np.exp(logs[-2])), float(np.exp(logs[-1]))
-        return Assumed(kind, rates, plane, noise, float(scale), float(left[:, 0].mean())), density
+        plane, noise, effect = (float(one) for one in np.exp(logs[-3:]))
+        expected = float(left[:, 0].mean())
+        return Assumed(kind, np.exp(logs[:-3]), plane, noise, float(scale), effect, expected), density
 
     def _likelihood(self, kind: int, logs: Floats, places: Floats, values: Floats) -> Any:
-        rates = np.exp(logs[:-2])[self._group] * self._share
-        plane, noise = float(np.exp(logs[-2])), float(np.exp(logs[-1]))
+        rates = np.exp(logs[:-3])[self._group] * self._share
         arguments = self._group, self._groups, self._ordered, places, values
-        return self._kernel.likelihood(kind, rates, plane, noise, *arguments)
+        return self._kernel.likelihood(kind, rates, *np.exp(logs[-3:]), *arguments)
 
     # -- what it knows -------------------------------------------------------------------------------------------------
 
@@ -126,7 +128,9 @@ class SurrogateProcess:
 
     def _covariances(self, one: Floats, other: Floats) -> Floats:
         a = self.assumed
-        covariances: Floats = self._kernel.covariances(a.kind, self._rates, a.plane, self._ordered, one, other)
+        covariances: Floats = self._kernel.covariances(
+            a.kind, self._rates, a.plane, a.effect, self._ordered, one, other
+        )
         return covariances
 
     def predict(self, places: Floats) -> "Prediction":
@@ -134,7 +138,7 @@ class SurrogateProcess:
         rows = self._covariances(places, self._places)
         mean = rows @ self._weights
         explained = self._kernel.conditioned(self._upper[: self.held, : self.held], rows)
-        own = self._kernel.own_variance(self.assumed.plane, self._ordered, places)
+        own = self._kernel.own_variance(self.assumed.plane, self.assumed.effect, self._ordered, places)
         variance = self.assumed.scale * np.maximum(own - explained, 1e-9)
         return Prediction(self, places, rows, mean, variance)
 
@@ -151,6 +155,9 @@ class SurrogateProcess:
         centred = np.where(self._ordered, places - 0.5, 0.0)
         slopes = self._weights @ np.where(self._ordered, self._places - 0.5, 0.0)
         mean += a.plane * (self._weights.sum() + centred @ slopes)
+        for f in np.flatnonzero(~self._ordered):
+            same = firsts[f, : counts[f], None] == self._places[:, f]
+            mean += a.effect * (same @ self._weights)[level[f]]
         return mean, a.scale * np.maximum(1.0 - nearest**2 / (1.0 + a.noise), 1e-9)
 
 

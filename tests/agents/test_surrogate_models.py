@@ -17,22 +17,25 @@ GROUP, ORDERED = np.array([0, 1, 2, 2]), np.array([True, True, False, False])
 
 def process(kind: int = kernel.SMOOTH, noise: float = 1e-3) -> SurrogateProcess:
     made = SurrogateProcess(GROUP, ORDERED)
-    made.assumed = Assumed(kind, np.array([2.0, 0.7, 1.2]), 0.4, noise, 1.7)
+    made.assumed = Assumed(kind, np.array([2.0, 0.7, 1.2]), 0.4, noise, 1.7, 0.3)
     return made
 
 
 def trials(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     places = np.random.default_rng(seed).random((n, 4))
-    return places, np.sin(4 * places[:, 0]) + places[:, 1] * places[:, 2]
+    places[:, ~ORDERED] = np.floor(4 * places[:, ~ORDERED])  # categories
+    return places, np.sin(4 * places[:, 0]) + places[:, 1] * np.sqrt(places[:, 2])
 
 
 def covariance(one: np.ndarray, other: np.ndarray, assumed: Assumed) -> np.ndarray:
     """The same as the kernel says in words, by NumPy alone; without scale and noise."""
     rates = assumed.rates[GROUP] * np.array([1.0, 1.0, 0.5, 0.5])
-    steps = rates * np.abs(one[:, None] - other[None])
+    steps = rates * np.minimum(np.abs(one[:, None] - other[None]), 1.0)
     factor = np.prod(1 + steps + steps**2 / 3, axis=2) if assumed.kind == kernel.SMOOTH else 1.0
     centred = (one - 0.5) * ORDERED, (other - 0.5) * ORDERED
-    return factor * np.exp(-steps.sum(axis=2)) + assumed.plane * (1 + centred[0] @ centred[1].T)
+    equal = ((one[:, None] == other[None]) & ~ORDERED).sum(axis=2)
+    trend = assumed.plane * (1 + centred[0] @ centred[1].T) + assumed.effect * equal
+    return factor * np.exp(-steps.sum(axis=2)) + trend
 
 
 @pytest.mark.parametrize("kind", [kernel.ROUGH, kernel.SMOOTH])
@@ -65,7 +68,7 @@ def test_a_glance_is_nearly_the_mean_and_never_too_sure() -> None:
     places, values = trials(70)
     one.learn(places, values)
     asked = np.round(trials(400, 2)[0] * 20) / 20
-    mean, variance = one.glance(asked, kernel.levels_of(asked, np.ones(4)))
+    mean, variance = one.glance(asked, kernel.levels_of(asked, np.array([1.0, 1.0, 3.0, 3.0])))
     exact = one.predict(asked)
     assert mean == pytest.approx(exact.mean, abs=2e-3)
     assert (variance[:, None] > 0).all()
@@ -74,7 +77,7 @@ def test_a_glance_is_nearly_the_mean_and_never_too_sure() -> None:
 
 
 def _bare(assumed: Assumed) -> Assumed:
-    return Assumed(assumed.kind, assumed.rates, 0.0, assumed.noise, assumed.scale)
+    return Assumed(assumed.kind, assumed.rates, 0.0, assumed.noise, assumed.scale, 0.0)
 
 
 @pytest.mark.parametrize("kind", [kernel.ROUGH, kernel.SMOOTH])
@@ -83,10 +86,10 @@ def test_slopes_are_those_of_the_likelihood(kind: int) -> None:
 
     def likely(logs: np.ndarray) -> tuple:
         rates = np.exp(logs[:3])[GROUP]
-        return kernel.likelihood(kind, rates, np.exp(logs[3]), np.exp(logs[4]), GROUP, 3, ORDERED, places, values)
+        return kernel.likelihood(kind, rates, *np.exp(logs[3:]), GROUP, 3, ORDERED, places, values)
 
-    at, step = np.log([1.0, 2.0, 0.5, 0.3, 0.01]), 1e-5
-    worked_out = [(likely(at + step * e)[0] - likely(at - step * e)[0]) / (2 * step) for e in np.eye(5)]
+    at, step = np.log([1.0, 2.0, 0.5, 0.3, 0.01, 0.2]), 1e-5
+    worked_out = [(likely(at + step * e)[0] - likely(at - step * e)[0]) / (2 * step) for e in np.eye(6)]
     assert likely(at)[1] == pytest.approx(worked_out, abs=1e-4)
 
 
@@ -94,7 +97,7 @@ def test_what_is_left_out_is_predicted_by_the_others() -> None:
     places, values = trials(30)
     one = process()
     rates = one.assumed.rates[GROUP] * np.array([1.0, 1.0, 0.5, 0.5])
-    _, _, left, scale = kernel.likelihood(kernel.SMOOTH, rates, 0.4, 1e-3, GROUP, 3, ORDERED, places, values)
+    _, _, left, scale = kernel.likelihood(kernel.SMOOTH, rates, 0.4, 1e-3, 0.3, GROUP, 3, ORDERED, places, values)
     one.learn(np.delete(places, 7, axis=0), np.delete(values, 7))
     found = one.predict(places[7:8])
     variance = found.variance[0] / one.assumed.scale * scale + 1e-3 * scale
