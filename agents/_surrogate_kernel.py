@@ -231,7 +231,8 @@ def first_look(levels, tables, begins, weights):
             if f:
                 multiplied(heads[f + 1], heads[f], row)
             else:
-                heads[1] = row
+                for i in range(n):  # an assignment of rows takes Numba seconds to compile
+                    heads[1, i] = row[i]
         last = tables[begins[width - 1] + levels[width - 1, j]]
         mean[j], nearest[j] = folded(heads[width - 1], last, weights, sums, peaks)
     return mean, nearest

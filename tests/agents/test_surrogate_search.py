@@ -126,15 +126,17 @@ def test_asked_one_by_one_or_a_batch_at_a_time_it_asks_the_same() -> None:
 
 def test_it_fits_where_errors_drift_and_finds_as_much_as_where_it_always_fits() -> None:
     problem = make_problem("SystolicGemms-v0", objective=Objective(("latency_s",), subject_to=("area_mm2 <= 10",)))
-    fits, losses = {}, {}
-    for way in ("drift", "always"):
-        agent: Any = make_agent("surrogate_search", problem, 0, refit=way, **FEW)
-        told(agent, problem, 60)
-        fits[way] = agent.models.fits
-        losses[way] = agent._losses[agent._feasible].min()
-        assert agent.models.fits + agent.models.updates == 2 * agent._choices
-    assert fits["drift"] < 0.5 * fits["always"]
-    assert losses["drift"] < 1.3 * losses["always"]
+    fits: dict[str, list[int]] = {"drift": [], "always": []}
+    losses: dict[str, list[float]] = {"drift": [], "always": []}
+    for seed in range(3):
+        for way in fits:
+            agent: Any = make_agent("surrogate_search", problem, seed, refit=way, **FEW)
+            told(agent, problem, 60)
+            fits[way].append(agent.models.fits)
+            losses[way].append(agent._losses[agent._feasible].min())
+            assert agent.models.fits + agent.models.updates == 2 * agent._choices
+    assert max(fits["drift"]) < 0.25 * min(fits["always"])
+    assert np.mean(losses["drift"]) < 1.3 * np.mean(losses["always"])
 
 
 def test_it_comes_closer_than_random_search_by_far() -> None:
@@ -179,7 +181,8 @@ def test_failed_designs_are_learnt_as_infeasible_and_their_metrics_are_not() -> 
     trials = search(problem, "surrogate_search", 60, seed=0, **FEW)
     failed = np.isinf(trials.evaluations.violation)
     assert failed[:8].mean() >= 0.25, "Sobol' points fail as often as the space does"
-    assert failed[20:].mean() < 0.75 * failed[:8].mean(), "though the best would lie among them"
+    # Later, with the best of the others found, it tries them again.
+    assert failed[8:20].mean() < 0.25 * failed[:8].mean(), "though the best would lie among them"
 
 
 def test_a_design_takes_less_than_a_second() -> None:
