@@ -104,8 +104,9 @@ class SurrogateProcess:
 
     def _likelihood(self, kind: int, logs: Floats, places: Floats, values: Floats) -> Any:
         rates = np.exp(logs[:-3])[self._group] * self._share
+        plane, noise, effect = (float(one) for one in np.exp(logs[-3:]))
         arguments = self._group, self._groups, self._ordered, places, values
-        return self._kernel.likelihood(kind, rates, *np.exp(logs[-3:]), *arguments)
+        return self._kernel.likelihood(kind, rates, plane, noise, effect, *arguments)
 
     # -- what it knows -------------------------------------------------------------------------------------------------
 

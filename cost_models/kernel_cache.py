@@ -220,6 +220,6 @@ def _rebuild(function: FunctionType, callers: tuple[FunctionType, ...] = ()) -> 
         copy.__module__, copy.__qualname__ = __name__, f"{function.__name__.strip('<>')}_{_digest(function)}"
         # Inlined by LLVM: a call per design would cost more than many a kernel, and share its tables' counters. Nobody
         # calls it from Python or C: a wrapper for either would have LLVM compile its inlined body once more.
-        alone = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        alone: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
         _rebuilt[function] = numba.njit(copy, error_model="numpy", nogil=True, forceinline=True, **alone)
     return _rebuilt[function]
