@@ -31,14 +31,7 @@ def counted_words(
     """
     out_h, out_w = up(ifmap_h - filter_h + stride_h, stride_h), up(ifmap_w - filter_w + stride_w, stride_w)
     m, k, n = out_h * out_w, filter_h * filter_w * channels, filters
-    pixels = np.empty((3, m), np.int64)
-    for i in range(m):
-        pixels[ROW, i], pixels[COLUMN, i] = i // out_w * stride_h, i % out_w * stride_w
-        pixels[ADDRESS, i] = (pixels[ROW, i] * ifmap_w + pixels[COLUMN, i]) * channels
-    taps = np.empty((3, k), np.int64)
-    for i in range(k):
-        taps[ROW, i], taps[COLUMN, i] = i // (filter_w * channels), i // channels % filter_w
-        taps[ADDRESS, i] = (taps[ROW, i] * ifmap_w + taps[COLUMN, i]) * channels + i % channels
+    pixels, taps = places(out_h, out_w, ifmap_w, channels, stride_h, stride_w, filter_h, filter_w)
 
     capacity = int(capacity_words(ifmap_kb))
     row_folds, col_folds = up(m if dataflow == OS else k, rows), up(n if dataflow != IS else m, cols)
@@ -50,6 +43,19 @@ def counted_words(
         ifmap = streamed_reads(times, ports, rows, col_folds, capacity, ifmap_h, ifmap_w, stamps)
     filter_reads = counted_filter_reads(dataflow, cols, k, n, row_folds, col_folds, int(capacity_words(filter_kb)))
     return ifmap, filter_reads, counted_writes(dataflow, rows, cols, m, k, n, ofmap_kb)
+
+
+def places(out_h, out_w, ifmap_w, channels, stride_h, stride_w, filter_h, filter_w):
+    """Return what each pixel of the output and each tap of the filter add to address, row and column, (3, n) each."""
+    pixels = np.empty((3, out_h * out_w), np.int64)
+    for i in range(out_h * out_w):
+        pixels[ROW, i], pixels[COLUMN, i] = i // out_w * stride_h, i % out_w * stride_w
+        pixels[ADDRESS, i] = (pixels[ROW, i] * ifmap_w + pixels[COLUMN, i]) * channels
+    taps = np.empty((3, filter_h * filter_w * channels), np.int64)
+    for i in range(taps.shape[1]):
+        taps[ROW, i], taps[COLUMN, i] = i // (filter_w * channels), i // channels % filter_w
+        taps[ADDRESS, i] = (taps[ROW, i] * ifmap_w + taps[COLUMN, i]) * channels + i % channels
+    return pixels, taps
 
 
 def up(a, b):

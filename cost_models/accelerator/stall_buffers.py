@@ -74,6 +74,11 @@ def mark(words, present, begins, one, change):
             present[words[place]] += change
 
 
+def once():
+    """Return what stands for a list in which each word lies at one place."""
+    return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64)
+
+
 def listed(words, state, distinct):
     """Return a list, how often each of the `distinct` words is in the window, and where each set begins.
 

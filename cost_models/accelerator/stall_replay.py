@@ -16,13 +16,14 @@ included:
 
 import numpy as np
 
-from designgym.cost_models.accelerator.dram_counted import ADDRESS, COLUMN, ROW, up
+from designgym.cost_models.accelerator.dram_counted import ADDRESS, COLUMN, ROW, places, up
 from designgym.cost_models.accelerator.stall_buffers import (
     LATER,
     WORDS,
     asked,
     emptied,
     listed,
+    once,
     read_buffer,
     write_buffer,
     written,
@@ -39,9 +40,9 @@ def replayed_cycles(
     """Return the index of the last cycle of a layer, stalls included, and its DRAM words.
 
     DRAM words as the tool counts them, whole fills: of ifmap, filter and ofmap, and those of ifmap and filter that come
-    after the first fill. All arguments are whole numbers. Time: some 10 ns a cycle without
-    stalls; where windows overlap, and the ifmap does not fit, 2 ns more a word that the array asks of it. Memory: then
-    4 byte a word of the ifmap as it is laid out.
+    after the first fill. All arguments are whole numbers. Time: some 10 ns a cycle without stalls; where windows
+    overlap, and the ifmap does not fit, 2 ns more a word that the array asks of it. Memory: then 4 byte a word of the
+    ifmap as it is laid out.
     """
     out_h, out_w = up(ifmap_h - filter_h + stride_h, stride_h), up(ifmap_w - filter_w + stride_w, stride_w)
     m, k, n = out_h * out_w, filter_h * filter_w * channels, filters
@@ -56,19 +57,17 @@ def replayed_cycles(
     streamed_kb, other_kb = (filter_kb, ifmap_kb) if dataflow == IS else (ifmap_kb, filter_kb)
     stream = read_buffer(streamed_kb, dram_words_per_cycle, down * steps, row_folds * steps * rows)
     other = read_buffer(other_kb, dram_words_per_cycle, across * beside, col_folds * beside * cols)
-    alone = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64)  # each word once, by its place
-    stream_list, other_list = alone, alone
     again = filter_h > stride_h or filter_w > stride_w
     hangs = (out_h - 1) * stride_h + filter_h > ifmap_h or (out_w - 1) * stride_w + filter_w > ifmap_w
+    stream_list = other_list = once()
     if again or hangs:
         pixels, taps = places(out_h, out_w, ifmap_w, channels, stride_h, stride_w, filter_h, filter_w)
+        distinct = ifmap_h * ifmap_w * channels
         if dataflow == IS:
-            words = laid_in_tiles(taps, pixels, cols, ifmap_h, ifmap_w)
-            other_list = listed(words, other, ifmap_h * ifmap_w * channels)
+            other_list = listed(laid_in_tiles(taps, pixels, cols, ifmap_h, ifmap_w), other, distinct)
         else:
             times, ports = (taps, pixels) if dataflow == OS else (pixels, taps)
-            words = laid_along(times, ports, rows, ifmap_h, ifmap_w)
-            stream_list = listed(words, stream, ifmap_h * ifmap_w * channels)
+            stream_list = listed(laid_along(times, ports, rows, ifmap_h, ifmap_w), stream, distinct)
 
     writes = write_buffer(ofmap_kb, dram_words_per_cycle)
     begins = diagonals(row_folds, steps, rows, down)
@@ -92,19 +91,6 @@ def replayed_cycles(
             line += 1
     ifmap, filter_ = (other, stream) if dataflow == IS else (stream, other)
     return line - 1 + stalls, ifmap[WORDS], filter_[WORDS], emptied(writes), ifmap[LATER], filter_[LATER]
-
-
-def places(out_h, out_w, ifmap_w, channels, stride_h, stride_w, filter_h, filter_w):
-    """Return what each pixel of the output and each tap of the filter add to address, row and column, (3, n) each."""
-    pixels = np.empty((3, out_h * out_w), np.int64)
-    for i in range(out_h * out_w):
-        pixels[ROW, i], pixels[COLUMN, i] = i // out_w * stride_h, i % out_w * stride_w
-        pixels[ADDRESS, i] = (pixels[ROW, i] * ifmap_w + pixels[COLUMN, i]) * channels
-    taps = np.empty((3, filter_h * filter_w * channels), np.int64)
-    for i in range(taps.shape[1]):
-        taps[ROW, i], taps[COLUMN, i] = i // (filter_w * channels), i // channels % filter_w
-        taps[ADDRESS, i] = (taps[ROW, i] * ifmap_w + taps[COLUMN, i]) * channels + i % channels
-    return pixels, taps
 
 
 def word_at(pixels, i, taps, j, ifmap_h, ifmap_w):

@@ -33,12 +33,8 @@ from designgym.experiments.results import Remembering, Results
 
 # Eight tokens through one head's query projection of GPT-2 small: both operands overflow some of the SRAM sizes.
 ID, WORKLOAD, METRIC = "SystolicArray-v0", "gemm:m=8,k=768,n=64", "cycles"
-DRAWS, EACH, FURTHER, SEED = (
-    10,
-    100,
-    240,
-    20230723,
-)  # further designs: of the seed two after it: the models were looked at on those of the next
+DRAWS, EACH, FURTHER = 10, 100, 240
+SEED = 20230723  # further designs are of the seed two after it: models were looked at on those of the next
 POOL = 1240  # sampled at once, of which the first are drawn: another number would give other designs
 QUICK = (2, 20, 20)  # draws, designs each, further ones
 SINGLE = ("gaussian_process", "extra_trees", "random_forest", "boosting", "ridge")
