@@ -54,6 +54,13 @@ def words_by_operand(model: SystolicArray, designs: Columns) -> Columns:
     return {name: summed(column) for name, column in counts.items() if name.endswith("_words")}
 
 
+def energy_by_part(model: SystolicArray, designs: Columns) -> Columns:
+    """Return mac_j, sram_j, dram_j and idle_j, what energy_j adds up, of all layers together, each float64 (n,)."""
+    totals = {name: summed(column) for name, column in counts_of_layers(model, designs).items()}
+    priced = _price(model, designs, totals)
+    return {name: priced[name] for name in ("mac_j", "sram_j", "dram_j", "idle_j")}
+
+
 def metrics_of_totals(model: SystolicArray, designs: Columns, totals: Columns) -> Columns:
     """Return the metrics that a network's counts come to, and the violation of too fast a clock, each float64 (n,).
 

@@ -132,36 +132,21 @@ def folds_of(n: int, seed: int) -> list[NDArray[np.int64]]:
     return [np.sort(part) for part in np.array_split(rows, min(n, 5 if n <= 300 else 3))]
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """What cross-validation came to. errors: of each candidate and of the mixture, by metric, on rows left out.
-
-    rows: those left out, (m,); predicted: the mixture's metrics there, each (m,).
-    """
-
-    members: tuple[Member, ...]
-    estimators: dict[str, Any]
-    errors: dict[str, dict[str, float]]
-    rows: NDArray[np.int64]
-    predicted: Columns
-
-
 def mixture(
-    models: Sequence[str], seen: Mapping[str, Floats], held: Mapping[str, Floats], learned: Mapping[str, Floats],
-    targets: Sequence[Target], values: Columns, bounds: Columns, seed: int, tell: Tell,
-) -> Mixture:  # fmt: skip
+    models: Sequence[str], seen: Mapping[str, Floats], learned: Mapping[str, Floats], targets: Sequence[Target],
+    values: Columns, bounds: Columns, seed: int, tell: Tell,
+) -> tuple[tuple[Member, ...], dict[str, Any], dict[str, dict[str, float]]]:  # fmt: skip
     """Weigh models metric by metric on rows left out, and fit those that have a say to all rows.
 
-    seen: what is fitted to, (n, f) by encoding; held: what rows left out are predicted from, the same unless some
-    columns are themselves predicted in use.
+    Return the members, the estimators by key, and the errors of each model and of the mixture ("ensemble"), by metric,
+    on rows left out. seen: (n, f) by encoding.
     """
     n = len(next(iter(learned.values())))
     left_out = folds_of(n, seed)
     rows = np.concatenate(left_out)
     scales = {target.name: 0.0 if target.kind == "plain" else target.scale for target in targets}
-    predicted = {model: _left_out(model, left_out, seen, held, learned, scales, seed, tell) for model in models}
+    predicted = {model: _left_out(model, left_out, seen, learned, scales, seed, tell) for model in models}
     weights: dict[str, dict[str, float]] = {}
-    mixed: Columns = {}
     errors: dict[str, dict[str, float]] = {}
     for target in targets:
         name = target.name
@@ -170,17 +155,15 @@ def mixture(
         columns["ensemble"] = np.asarray(sum(w * columns[model] for model, w in weights[name].items()))
         bound = bounds[name][rows] if name in bounds else None
         truth = np.asarray(values[name], np.float64)[rows]
-        mixed[name] = target.metric(columns["ensemble"], bound)
         errors[name] = {model: relative_rmse(target.metric(y, bound), truth) for model, y in columns.items()}
         told = ", ".join(f"{model} {share:.2f}" for model, share in weights[name].items())
         tell(f"{name}: {told}; {errors[name]['ensemble']:.3g} % on {len(rows):,} {ROWS}")
-    members, estimators = fit_weighted(weights, seen, learned, scales, seed, tell)
-    return Mixture(members, estimators, errors, rows, mixed)
+    return *fit_weighted(weights, seen, learned, scales, seed, tell), errors
 
 
 def _left_out(
-    model: str, left_out: Sequence[NDArray[np.int64]], seen: Mapping[str, Floats], held: Mapping[str, Floats],
-    learned: Mapping[str, Floats], scales: Mapping[str, float], seed: int, tell: Tell,
+    model: str, left_out: Sequence[NDArray[np.int64]], seen: Mapping[str, Floats], learned: Mapping[str, Floats],
+    scales: Mapping[str, float], seed: int, tell: Tell,
 ) -> dict[str, Floats]:  # fmt: skip
     """Return what one model predicts of the rows left out, by metric, standardised, (n,)."""
     n = len(next(iter(learned.values())))
@@ -190,7 +173,7 @@ def _left_out(
         members, estimators = fit_members(
             model, {k: x[kept] for k, x in seen.items()}, {k: y[kept] for k, y in learned.items()}, scales, seed, tell
         )
-        for name, found in total(members, estimators, {k: x[out] for k, x in held.items()}).items():
+        for name, found in total(members, estimators, {k: x[out] for k, x in seen.items()}).items():
             predicted[name][out] = found
     return predicted
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,7 @@ from designgym.cost_models.learned.regressors import check_model
 from designgym.cost_models.learned.targets import Target
 
 BOUND = "bound of {}"  # what a bound is called among the columns that a model sees
-FIRST = "first "  # what the estimators of metrics that are learned first are called, before their own names
-STATE = 2  # raise it when the form of `FittedMetrics.state` changes
+STATE = 3  # raise it when the form of `FittedMetrics.state` changes
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -31,8 +30,7 @@ class FittedMetrics:
 
     model: what was asked for. members: who predicts which metrics, with what weight. errors: by metric and model, the
     relative RMSE in per cent (RMSE over the mean's size where a value is 0) on rows left out while fitting; only an
-    ensemble has them. trained: designs learned from. first: metrics that are predicted first and then seen as columns
-    by the rest, None where there are none.
+    ensemble has them. trained: designs learned from.
     """
 
     model: str
@@ -43,7 +41,6 @@ class FittedMetrics:
     trained: int
     seed: int
     estimators: dict[str, Any]
-    first: FittedMetrics | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,8 +49,8 @@ class FittedMetrics:
 
     @property
     def weights(self) -> dict[str, dict[str, float]]:
-        """By metric, the weight of each model that has a say in it, chained metrics included."""
-        found = {} if self.first is None else self.first.weights
+        """By metric, the weight of each model that has a say in it."""
+        found: dict[str, dict[str, float]] = {}
         for member in self.members:
             for name, weight in zip(member.metrics, member.weights, strict=True):
                 if weight:
@@ -77,8 +74,6 @@ class FittedMetrics:
         if not batch_length(designs):
             return {name: np.empty(0) for name in self.names}
         added = _added(features or {}, bounds)
-        if self.first is not None:
-            added |= _with_ratios(self.first.predict(designs, features, bounds))
         seen = {kind: getattr(self.encoding, kind)(designs, added) for kind in {m.sees for m in self.members}}
         sums = total(self.members, self.estimators, seen)
         return {t.name: t.metric(sums[t.name], bounds[t.name] if t.kind == "residual" else None) for t in self.targets}
@@ -90,7 +85,6 @@ class FittedMetrics:
             "targets": [target.state() for target in self.targets],
             "members": [member.state() for member in self.members],
             "errors": self.errors, "trained": self.trained, "seed": self.seed,
-            "first": None if self.first is None else self.first.state(),
         }  # fmt: skip
 
     @classmethod
@@ -103,8 +97,6 @@ class FittedMetrics:
             members = tuple(Member.from_state(member) for member in state["members"])
             encoding = Encoding.from_state(state["encoding"])
             rest = {name: state[name] for name in ("model", "errors", "trained", "seed")}
-            theirs = {key.removeprefix(FIRST): one for key, one in estimators.items() if key.startswith(FIRST)}
-            first = None if state["first"] is None else cls.from_state(state["first"], theirs)
         except (KeyError, TypeError) as error:
             raise ValueError(
                 f"a model's state must be what `state` told, got one with {error!r}. Fit it again."
@@ -112,8 +104,8 @@ class FittedMetrics:
         missing = [member.key for member in members if member.key not in estimators]
         if missing:
             raise ValueError(f"a model must have the estimators of its state, got none named {', '.join(missing)}.")
-        kept = {member.key: estimators[member.key] for member in members} | _first_estimators(first)
-        return cls(encoding=encoding, targets=targets, members=members, estimators=kept, first=first, **rest)
+        kept = {member.key: estimators[member.key] for member in members}
+        return cls(encoding=encoding, targets=targets, members=members, estimators=kept, **rest)
 
 
 def fit_metrics(
@@ -123,7 +115,6 @@ def fit_metrics(
     *,
     features: Columns | None = None,
     bounds: Columns | None = None,
-    first: Columns | None = None,
     model: str = "ensemble",
     weights: Weights | None = None,
     seed: int = 0,
@@ -133,11 +124,9 @@ def fit_metrics(
 
     specs: of the columns of designs that are learned from. features: further columns, as `Features` offers them.
     bounds: by metric, closed-form bounds above 0, (n,): then log(metric / bound) is learned, and the bound is a feature
-    too. first: further metrics that are learned first, from the same columns; the rest are learned from their true
-    values besides, and predicted from their predictions: a chain (Spyromitros-Xioufis et al., Machine Learning 104,
-    2016, doi:10.1007/s10994-016-5546-z). model: one of `regressors.regressor_names()`; "ensemble" weighs several by
-    cross-validation, see `mixing`, and so do names joined by "+", the same ones. weights: by metric, of each model, as
-    `FittedMetrics.weights` has them: then these are fitted, and nothing is picked.
+    too. model: one of `regressors.regressor_names()`; "ensemble" weighs several by cross-validation, see `mixing`, and
+    so do names joined by "+", the same ones. weights: by metric, of each model, as `FittedMetrics.weights` has them:
+    then these are fitted, and nothing is picked.
     The same arguments give the same predictions. progress: called with a line as each model is fitted.
     ValueError for an unknown model, too few or too many designs for it, or a value that is not finite.
     """
@@ -149,53 +138,21 @@ def fit_metrics(
     if batch_length(values) != n:
         raise ValueError(f"every design must have its metrics, got {n} designs and {batch_length(values)} values.")
     tell = progress or (lambda line: None)
-    before, held = None, _added(features, bounds)
-    added = dict(held)
-    if first:
-        before, found = _fitted(specs, designs, first, added, held, {}, model, weights, seed, tell)
-        added |= _with_ratios(first)
-        held |= _with_ratios(found or first)
-    fitted, _ = _fitted(specs, designs, values, added, held, bounds, model, weights, seed, tell)
-    return replace(fitted, first=before, estimators=fitted.estimators | _first_estimators(before))
-
-
-def _fitted(
-    specs: Sequence[ColumnSpec], designs: Columns, values: Columns, added: Columns, held: Columns, bounds: Columns,
-    model: str, weights: Weights | None, seed: int, tell: Progress,
-) -> tuple[FittedMetrics, Columns]:  # fmt: skip
-    """Fit one model, or a mixture, to metrics. added: columns seen beside the designs; held: the same as rows left out
-    see them, in use. Return with it the metrics as predicted where they were left out, and true elsewhere.
-    """
+    added = _added(features, bounds)
     targets = tuple(Target.of(name, np.asarray(column), bounds.get(name)) for name, column in values.items())
     encoding = Encoding.of(specs, added)
     seen = {"compact": encoding.compact(designs, added), "rich": encoding.rich(designs, added)}
     learned = {t.name: t.standard(values[t.name], bounds.get(t.name)) for t in targets}
-    n, several = batch_length(designs), model.split("+") if "+" in model else ()
+    scales = {t.name: 0.0 if t.kind == "plain" else t.scale for t in targets}
+    errors: dict[str, dict[str, float]] = {}
     if weights is not None:
-        scales = {t.name: 0.0 if t.kind == "plain" else t.scale for t in targets}
         members, estimators = fit_weighted({name: weights[name] for name in learned}, seen, learned, scales, seed, tell)
-        return FittedMetrics(model, encoding, targets, members, {}, n, seed, estimators), {}
-    if model != "ensemble" and not several:
-        scales = {t.name: 0.0 if t.kind == "plain" else t.scale for t in targets}
+    elif model == "ensemble" or "+" in model:
+        names = candidates(n) if model == "ensemble" else model.split("+")
+        members, estimators, errors = mixture(names, seen, learned, targets, values, bounds, seed, tell)
+    else:
         members, estimators = fit_members(model, seen, learned, scales, seed, tell)
-        return FittedMetrics(model, encoding, targets, members, {}, n, seed, estimators), {}
-    out = {"compact": encoding.compact(designs, held), "rich": encoding.rich(designs, held)}
-    mixed = mixture(several or candidates(n), seen, out, learned, targets, values, bounds, seed, tell)
-    found = {name: np.array(column, np.float64) for name, column in values.items()}
-    for name, column in mixed.predicted.items():
-        found[name][mixed.rows] = column
-    return FittedMetrics(model, encoding, targets, mixed.members, mixed.errors, n, seed, mixed.estimators), found
-
-
-def _with_ratios(first: Columns) -> Columns:
-    """Return metrics that are learned first, and the ratios of any two above 0: trees see one column at a time."""
-    made = {name: np.asarray(column, np.float64) for name, column in first.items()}
-    positive = [name for name, column in made.items() if (column > 0).all()]
-    return made | {f"{a} / {b}": made[a] / made[b] for i, a in enumerate(positive) for b in positive[:i]}
-
-
-def _first_estimators(first: FittedMetrics | None) -> dict[str, Any]:
-    return {} if first is None else {FIRST + key: estimator for key, estimator in first.estimators.items()}
+    return FittedMetrics(model, encoding, targets, members, errors, n, seed, estimators)
 
 
 def _added(features: Mapping[str, NDArray[Any]], bounds: Mapping[str, NDArray[Any]]) -> Columns:

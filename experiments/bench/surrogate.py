@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from designgym.cost_models.learned import regression
-from designgym.experiments.bench import surrogate_accuracy, surrogate_array, surrogate_simulator
+from designgym.experiments.bench import surrogate_accuracy, surrogate_array, surrogate_chain, surrogate_simulator
 from designgym.experiments.bench.core import Row
 from designgym.experiments.files import written_safely
 
@@ -79,5 +79,6 @@ def _code(measure: Any, learned: bool) -> str:
     told = [repr((measure.func.__name__, measure.args, measure.keywords)), inspect.getsource(measure.func)]
     if learned:
         models = sorted(Path(regression.__file__).parent.glob("*.py"))
-        told += [path.read_text(encoding="utf-8") for path in (Path(inspect.getfile(measure.func)), *models)]
+        own = [Path(inspect.getfile(measure.func)), Path(surrogate_chain.__file__)]
+        told += [path.read_text(encoding="utf-8") for path in (*own, *models)]
     return hashlib.sha256("\0".join(told).encode()).hexdigest()[:16]

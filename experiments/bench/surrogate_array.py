@@ -1,38 +1,35 @@
 """SystolicArray-v0 learned from its parameters alone, and from features and residuals on a bound.
 
-From parameters alone: cycles and the words that each operand moves are learned first, latency and energy from these
-and the parameters. One operand's words depend on few of the parameters; those of all operands together on all of them.
+From parameters alone: by way of counts, see `surrogate_chain`, and, for comparison, each metric directly.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
-from designgym.cost_models.accelerator.systolic_layers import words_by_operand
-from designgym.cost_models.base import Columns
+from designgym.cost_models.base import Columns, ColumnSpec
 from designgym.cost_models.learned.mixing import relative_rmse
 from designgym.cost_models.learned.regression import fit_metrics
 from designgym.envs import make_problem
 from designgym.experiments.bench.core import Row
+from designgym.experiments.bench.surrogate_chain import COUNTS, fit_chain, logged
 from designgym.experiments.bench.surrogate_prices import CALLS, prices
 
 ID, METRICS = "SystolicArray-v0", ("latency_s", "energy_j")
-FIRST = ("cycles", "sram_words", "dram_ifmap_words", "dram_filter_words", "dram_ofmap_words")
 SIZES, QUICK = (50_000, 25_000, 10_000, 3_000, 1_000), (1_000, 300)  # training designs
 TEST, TEST_QUICK = 20_000, 5_000
-WAYS = {
-    "features": "linear_boosting+boosting",
-    "parameters": "linear_boosting+additive",
-}  # and what they are learned by
+CHAIN = "chain"
+WAYS = {"features": "linear_boosting+boosting", "parameters": CHAIN}  # and what they are learned by
 REQUIRED = {("parameters", "latency_s"): 3.0, ("parameters", "energy_j"): 1.5,
             ("features", "latency_s"): 1.0, ("features", "energy_j"): 1.0}  # fmt: skip
 STRETCH = 0.61
-BASELINE = "ridge"
+BASELINES = ("ridge", "linear_boosting+additive")  # of the largest size, each metric directly
 
 
 def parts(quick: bool) -> dict[str, Any]:
@@ -43,8 +40,9 @@ def parts(quick: bool) -> dict[str, Any]:
         for size in sizes for way, model in WAYS.items()
     }  # fmt: skip
     return found | {
-        f"array-{way}-{sizes[0]}-{BASELINE}": partial(_fitted, way, BASELINE, sizes[0], test, False) for way in WAYS
-    }
+        f"array-{way}-{sizes[0]}-{model}": partial(_fitted, way, model, sizes[0], test, False)
+        for way in WAYS for model in BASELINES if way == "parameters" or model == BASELINES[0]
+    }  # fmt: skip
 
 
 @cache
@@ -62,15 +60,9 @@ def _drawn(size: int, test: int) -> tuple[Columns, Columns]:
         step = (spec.high - spec.low) / (spec.choices - 1)
         near = spec.low + step * np.rint((even - spec.low) / step)
         train[name] = np.where(np.arange(size) % 2 == 0, near.astype(train[name].dtype), train[name])
-    drawn = space.sample(test + test // 20, np.random.default_rng(20_261_129))  # models were tried on other designs
+    drawn = space.sample(test + test // 20, np.random.default_rng(20_261_130))  # models were tried on other designs
     new = np.flatnonzero(~np.isin(space.rank(drawn), space.rank(train)))[:test]
     return train, {name: column[new] for name, column in drawn.items()}
-
-
-def _counted(true: SystolicArray, designs: Columns, values: Columns) -> Columns:
-    """Return what is learned first. values: the metrics of these designs."""
-    known = words_by_operand(true, designs) | values
-    return {name: known[name] for name in FIRST}
 
 
 def _fitted(way: str, model: str, size: int, test: int, timed: bool, say: Any) -> dict[str, Any]:
@@ -79,38 +71,45 @@ def _fitted(way: str, model: str, size: int, test: int, timed: bool, say: Any) -
     true = problem.cost_model
     assert isinstance(true, SystolicArray)
     train, others = _drawn(size, test)
-    known = way == "features"
-
-    def beside(designs: Columns) -> dict[str, Any]:
-        return {"features": true.features(designs), "bounds": true.bounds(designs)} if known else {}
-
     values, truth = true.evaluate(train), true.evaluate(others)
-    wanted = {name: values[name] for name in METRICS}
-    first = {} if known else _counted(true, train, values)
     begun, busy = time.perf_counter(), time.process_time()
-    fitted = fit_metrics(
-        problem.space.specs(), train, wanted, first=first, model=model, progress=say, **beside(train)
-    )  # fmt: skip
+    predict = _learned(way, model, problem.space.specs(), train, values, true, say)
     seconds, busy = time.perf_counter() - begun, time.process_time() - busy
-    predicted = fitted.predict(others, **beside(others))
+    predicted = predict(others)
     found: dict[str, Any] = {
         "way": way, "model": model, "size": size, "tested": len(truth["latency_s"]), "seconds": seconds,
-        "cpu_seconds": busy, "left_out": fitted.errors,
-        "error": {name: relative_rmse(predicted[name], truth[name]) for name in METRICS},
+        "cpu_seconds": busy, "error": {name: relative_rmse(predicted[name], truth[name]) for name in METRICS},
     }  # fmt: skip
-    if fitted.first is not None:
-        learned, counted = fitted.first.predict(others), _counted(true, others, truth)
-        found["error_of_first"] = {name: relative_rmse(learned[name], counted[name]) for name in FIRST}
-    if known:
+    if model == CHAIN:
+        counted = logged(true, others, truth)
+        parts = (*COUNTS, "onchip_j", "idle_w")
+        found["error_of_parts"] = {name: relative_rmse(predicted[name], counted[name]) for name in parts}
+    if way == "features":
         bound = true.bounds(others)
         found["bound_alone"] = {name: relative_rmse(bound[name], truth[name]) for name in METRICS}
         found["bound_equal"] = {name: float(np.mean(truth[name] / bound[name] < 1 + 1e-12)) for name in METRICS}
     say(", ".join(f"{name} {error:.3g} %" for name, error in found["error"].items()))
     if timed:
         drawn = problem.space.sample(CALLS[-1], np.random.default_rng(2))
-        found["price_s"] = prices(lambda designs: fitted.predict(designs, **beside(designs)), drawn, CALLS)
+        found["price_s"] = prices(predict, drawn, CALLS)
         found["true_price_s"] = prices(true.evaluate, drawn, CALLS)
     return found
+
+
+def _learned(
+    way: str, model: str, specs: Sequence[ColumnSpec], train: Columns, values: Columns, true: SystolicArray, say: Any
+) -> Callable[[Columns], Columns]:  # fmt: skip
+    """Return what predicts the metrics of designs. values: the metrics of those learned from."""
+    if model == CHAIN:
+        return fit_chain(specs, train, logged(true, train, values), say).predict
+
+    def beside(designs: Columns) -> dict[str, Any]:
+        known = way == "features"
+        return {"features": true.features(designs), "bounds": true.bounds(designs)} if known else {}
+
+    wanted = {name: values[name] for name in METRICS}
+    fitted = fit_metrics(specs, train, wanted, model=model, progress=say, **beside(train))
+    return lambda designs: fitted.predict(designs, **beside(designs))
 
 
 def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
@@ -120,7 +119,7 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
     for way in WAYS:
         ours = sorted((p for p in found.values() if p["way"] == way), key=lambda p: (-p["size"], p["model"]))
         for part in ours:
-            final = part["size"] == largest and part["model"] != BASELINE
+            final = part["size"] == largest and part["model"] == WAYS[way]
             label = f"{ID}, {way}, {part['size']:,} designs, {part['model']}"
             for name, error in part["error"].items():
                 required = REQUIRED[way, name]
@@ -149,7 +148,8 @@ def notes(found: dict[str, dict[str, Any]]) -> list[str]:
         if "bound_equal" in part and "price_s" in part:
             shares = ", ".join(f"{name} on {100 * share:.0f} %" for name, share in part["bound_equal"].items())
             made.append(f"the bound equals its metric for {shares} of the designs; stretch: {STRETCH} % each")
-        if "error_of_first" in part and "price_s" in part:
-            told = ", ".join(f"{name} {error:.2g} %" for name, error in part["error_of_first"].items())
-            made.append(f"from parameters alone, learned first: {told} off")
+        if "error_of_parts" in part and "price_s" in part:
+            told = ", ".join(f"{name} {error:.2g} %" for name, error in part["error_of_parts"].items())
+            made.append(f"'{CHAIN}': from the parameters alone, by way of quantities logged beside the metrics: {told}")
+            made.append("energy is added up from on-chip energy, DRAM words, and idle power times latency")
     return made

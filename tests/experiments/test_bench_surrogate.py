@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from designgym.envs import make_problem
-from designgym.experiments.bench import surrogate, surrogate_accuracy, surrogate_array, surrogate_simulator
+from designgym.experiments.bench import (
+    surrogate,
+    surrogate_accuracy,
+    surrogate_array,
+    surrogate_chain,
+    surrogate_simulator,
+)
 from designgym.experiments.bench.surrogate_prices import prices
 
 
@@ -16,7 +22,10 @@ from designgym.experiments.bench.surrogate_prices import prices
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surrogate_array, "QUICK", (120,))
     monkeypatch.setattr(surrogate_array, "TEST_QUICK", 200)
-    monkeypatch.setattr(surrogate_array, "WAYS", {"features": "ridge+boosting", "parameters": "ridge"})
+    monkeypatch.setattr(surrogate_array, "WAYS", {"features": "ridge+boosting", "parameters": "chain"})
+    monkeypatch.setattr(surrogate_array, "BASELINES", ("ridge",))
+    monkeypatch.setattr(surrogate_chain, "MODEL", "ridge")
+    monkeypatch.setattr(surrogate_chain, "SMOOTH", "ridge")
     monkeypatch.setattr(surrogate_array, "CALLS", (1, 100))
     monkeypatch.setattr(surrogate_accuracy, "QUICK", (0.0005,))
     monkeypatch.setattr(surrogate_accuracy, "TEST_QUICK", 100)
@@ -43,7 +52,7 @@ def test_a_second_call_goes_on_where_the_first_one_ended(tmp_path: Path, monkeyp
     assert [row[0] for row in second["rows"]] == [row[0] for row in first["rows"]]
     whats = " ".join(row[0] for row in first["rows"])
     # Another model is not judged by the first one's figures.
-    monkeypatch.setattr(surrogate_array, "WAYS", {"features": "ridge", "parameters": "ridge"})
+    monkeypatch.setattr(surrogate_array, "WAYS", {"features": "linear", "parameters": "chain"})
     told.clear()
     surrogate.surrogate(True, tmp_path, told.append)
     assert [line.split(":")[0] for line in told if "measured again" in line] == ["array-features-120"]
@@ -58,6 +67,27 @@ def test_nothing_is_judged_on_what_was_learned_from() -> None:
     assert not np.isin(space.rank(others), space.rank(train)).any()
     assert np.mean(others["rows"] <= 64) == pytest.approx(0.25, abs=0.03)  # uniform, as drawn
     assert np.mean(train["rows"] <= 64) == pytest.approx(0.45, abs=0.03)
+
+
+def test_what_is_logged_beside_the_metrics_adds_up_to_energy() -> None:
+    problem = make_problem(surrogate_array.ID)
+    designs = problem.space.sample(300, np.random.default_rng(4))
+    metrics = problem.cost_model.evaluate(designs)
+    known = surrogate_chain.logged(problem.cost_model, designs, metrics)
+    energy = known["onchip_j"] + known["dram_j"] + known["idle_w"] * known["latency_s"]
+    assert energy == pytest.approx(metrics["energy_j"], rel=1e-12)
+    assert sum(known[name] for name in surrogate_chain.DRAM_WORDS) == pytest.approx(metrics["dram_words"], rel=1e-12)
+
+
+def test_a_chain_is_closer_than_its_models_of_each_metric_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surrogate_chain, "MODEL", "linear_boosting")
+    monkeypatch.setattr(surrogate_chain, "SMOOTH", "linear_boosting")
+    errors = {
+        model: surrogate_array._fitted("parameters", model, 500, 1000, False, lambda line: None)["error"]
+        for model in (surrogate_array.CHAIN, surrogate_chain.MODEL)
+    }
+    for name in surrogate_array.METRICS:
+        assert errors[surrogate_array.CHAIN][name] < 0.8 * errors[surrogate_chain.MODEL][name]
 
 
 def test_a_price_is_the_time_of_a_call_over_its_designs() -> None:

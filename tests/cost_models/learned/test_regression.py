@@ -61,8 +61,8 @@ def test_a_fitted_model_comes_back_from_its_state_and_estimators() -> None:
     train, others = drawn(120, 0), drawn(50, 1)
     values = smooth(train)
     fitted = fit_metrics(
-        SPACE.specs(), train, {"time_s": values["time_s"]}, first={"share": values["share"]}, model="ridge+additive",
-        features={"seen": values["time_s"] ** 0.5}, bounds={"time_s": 0.5 * values["time_s"]},
+        SPACE.specs(), train, {"time_s": values["time_s"]}, features={"seen": values["time_s"] ** 0.5},
+        bounds={"time_s": 0.5 * values["time_s"]}, model="ridge+additive",
     )  # fmt: skip
     beside = {
         "features": {"seen": smooth(others)["time_s"] ** 0.5},
@@ -144,24 +144,6 @@ def test_a_bound_leaves_only_what_is_above_it_to_learn() -> None:
         above.predict(others)
     with pytest.raises(ValueError, match="bound of time_s must be above 0"):
         fit_metrics(SPACE.specs(), train, metric(train), bounds={"time_s": np.zeros(400)}, model="ridge")
-
-
-def test_what_is_learned_first_is_seen_by_the_rest_as_it_is_predicted() -> None:
-    def hidden(designs: Columns) -> np.ndarray:
-        return 1.0 + designs["lanes"] * (1.0 + designs["flow"])
-
-    def metric(designs: Columns) -> Columns:
-        return {"time_s": np.abs(np.sin(hidden(designs) / 30.0)) + 0.1 + designs["rate"]}
-
-    train, others = drawn(400, 0), drawn(300, 1)
-    first = {"words": hidden(train)}
-    fitted = fit_metrics(SPACE.specs(), train, metric(train), first=first, model="boosting")
-    alone = fit_metrics(SPACE.specs(), train, metric(train), model="boosting")
-    truth = metric(others)["time_s"]
-    assert fitted.names == ("time_s",)
-    assert relative_rmse(fitted.predict(others)["time_s"], truth) < 0.8 * relative_rmse(
-        alone.predict(others)["time_s"], truth
-    )
 
 
 def test_an_order_of_loops_is_seen_by_its_items_places() -> None:
