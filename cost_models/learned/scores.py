@@ -17,17 +17,22 @@ from designgym.cost_models.base import Metric
 Floats = NDArray[np.float64]
 TOP = (1, 10, 100)  # designs that a search on the model would price in truth
 FIFTHS = 5
+ROUNDING = 1e-9  # relative distance from an interval's end at which a value counts as that end
 
 
 @dataclass(frozen=True)
 class Fifth:
-    """A fifth of the designs by predicted value, from low to high. width: mean over its intervals, metric's unit."""
+    """A fifth of the designs by predicted value, from low to high. width: mean over its intervals, metric's unit.
+
+    on_end: share of true values that are an end of their interval.
+    """
 
     low: float
     high: float
     n: int
     coverage: float
     width: float
+    on_end: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class MetricScores:
     r2: 1 - squared error / variance. spearman, kendall: rank correlations, Kendall's tau-b.
     regret: by k, what is lost in truth by pricing only the k designs best by prediction, see `top_k_regret`.
     coverage: share of intervals that hold the true value; width: their mean, in the metric's unit; relative_width:
-    per cent of the predicted value. NaN where a figure has no meaning: ranks of equal values, coverage of no intervals.
+    per cent of the predicted value. on_end: share of true values that are an end of their interval: many where errors
+    are equal, such as 0. NaN where a figure has no meaning: ranks of equal values, coverage of no intervals.
     """
 
     n: int
@@ -55,6 +61,7 @@ class MetricScores:
     width: float = math.nan
     relative_width: float = math.nan
     fifths: tuple[Fifth, ...] = ()
+    on_end: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -127,16 +134,17 @@ def score_feasibility(probability: Floats, feasible: NDArray[np.bool_]) -> Feasi
 
 def _of_intervals(predicted: Floats, true: Floats, low: Floats, high: Floats) -> dict[str, object]:
     inside, width = (low <= true) & (true <= high), high - low
+    on_end = inside & (np.minimum(true - low, high - true) <= ROUNDING * np.abs(true))
     there = predicted != 0
     relative = 100.0 * float(np.mean(width[there] / np.abs(predicted[there]))) if there.any() else math.nan
     fifths = []
     for rows in np.array_split(np.argsort(predicted, kind="stable"), FIFTHS):
         if len(rows):
             ends = float(predicted[rows[0]]), float(predicted[rows[-1]])
-            fifths.append(Fifth(*ends, len(rows), float(np.mean(inside[rows])), float(np.mean(width[rows]))))
+            fifths.append(Fifth(*ends, len(rows), *(float(np.mean(one[rows])) for one in (inside, width, on_end))))
     return {
         "coverage": float(np.mean(inside)), "width": float(np.mean(width)), "relative_width": relative,
-        "fifths": tuple(fifths),
+        "fifths": tuple(fifths), "on_end": float(np.mean(on_end)),
     }  # fmt: skip
 
 

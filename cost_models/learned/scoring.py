@@ -14,6 +14,7 @@ from designgym.cost_models.learned.conformal import LEVEL, Intervals, coverage_b
 from designgym.cost_models.learned.known import Known
 from designgym.cost_models.learned.scores import (
     FeasibilityScores,
+    Fifth,
     MetricScores,
     score_feasibility,
     score_metric,
@@ -60,14 +61,24 @@ class Scored:
     held: dict[str, Held]
 
     def kept(self, metric: str) -> bool | None:
-        """Whether coverage is as promised; None where nothing is promised. Fifths are judged from MANY designs on."""
+        """Whether coverage is as promised; None where nothing is promised. Fifths are judged from MANY designs on.
+
+        Where errors are equal, the promise is of an interval that holds some of the values on its ends: as many as it
+        takes (Vovk, Gammerman and Shafer, 2005, smoothed predictors).
+        """
         if not self.promised or metric in self.exact:
             return None
-        scores, (low, high) = self.metrics[metric], self.bands[metric]
-        within = low <= scores.coverage <= high
+        scores = self.metrics[metric]
+        within = _within(scores, self.bands[metric])
         if min(self.calibrated, scores.n) < MANY:
             return within
-        return within and all(FIFTHS_WITHIN[0] <= fifth.coverage <= FIFTHS_WITHIN[1] for fifth in scores.fifths)
+        return within and all(_within(fifth, FIFTHS_WITHIN) for fifth in scores.fifths)
+
+    def tied(self, metric: str) -> bool:
+        """Whether more is covered than promised only for errors that are equal."""
+        scores, beyond = self.metrics[metric], self.bands[metric][1]
+        fifths = any(fifth.coverage > FIFTHS_WITHIN[1] for fifth in scores.fifths)
+        return self.kept(metric) is True and (scores.coverage > beyond or (self.n >= MANY and fifths))
 
     def as_card(self) -> dict[str, Any]:
         """Return all of it but the predictions as JSON values, None for figures that have no meaning."""
@@ -113,6 +124,10 @@ def score_rows(surrogate: Surrogate, dataset: Dataset, known: Known, name: str, 
         name, meaning, surrogate.regressors.trained, calibrated, len(rows), promised, metrics, bands, exact,
         feasibility, inside, held,
     )  # fmt: skip
+
+
+def _within(found: MetricScores | Fifth, band: tuple[float, float]) -> bool:
+    return band[0] <= found.coverage and found.coverage - found.on_end <= band[1]
 
 
 def promised_band(intervals: Intervals, predicted: Floats) -> tuple[float, float]:

@@ -138,6 +138,7 @@ def _print_scores(out: Any, made: Any, scored: Scored) -> None:
     for name, one in scored.metrics.items():
         fifths = "/".join(f"{100 * fifth.coverage:.0f}" for fifth in one.fifths)
         kept = "exact fit" if name in scored.exact else {True: "yes", False: "NO", None: "-"}[scored.kept(name)]
+        kept = "yes, errors are equal" if scored.tied(name) else kept
         rows.append((
             name, _figure(one.relative_rmse, ".3g", " %"), _figure(one.rmse_over_mean, ".3g", " %"),
             _figure(one.rmse_over_range, ".3g", " %"), _figure(one.r2, ".4f"), _figure(one.spearman, ".4f"),

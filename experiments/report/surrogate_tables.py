@@ -14,6 +14,7 @@ from designgym.experiments.report.tables import table
 from designgym.experiments.report.text import NBSP, breakable, number, pretty
 
 KEPT = {True: "yes", False: "<b>no</b>", None: "–"}
+TIED = "yes<small>more, as errors are equal</small>"
 
 
 def per_cent(value: float, digits: int = 3) -> str:
@@ -61,7 +62,8 @@ def intervals_table(surrogate: Surrogate, scored: Scored) -> str:
         rows.append([
             breakable(metric.name), f"<b>{share(one.coverage)}</b>", f"{share(low)} to {share(high)}",
             *fifths, *["–"] * (5 - len(fifths)), quantity(one.width, pretty(metric.unit), 3).replace(" ", NBSP),
-            per_cent(one.relative_width), "exact fit" if exact else KEPT[scored.kept(metric.name)],
+            per_cent(one.relative_width),
+            "exact fit" if exact else TIED if scored.tied(metric.name) else KEPT[scored.kept(metric.name)],
         ])  # fmt: skip
     return table(head, rows, css="dense")
 

@@ -54,6 +54,14 @@ def test_coverage_width_and_fifths() -> None:
     assert [(fifth.low, fifth.high) for fifth in scores.fifths][:2] == [(1.0, 2.0), (3.0, 4.0)]
 
 
+def test_values_on_an_interval_s_end_are_counted() -> None:
+    predicted = np.arange(1.0, 11.0)
+    true = predicted + np.array([0, 0, 0, 2, 0, 0.5, 0, 0, 9, 0])
+    scores = score_metric(LOWER, predicted, true, (predicted, predicted + 2.0))
+    assert (scores.coverage, scores.on_end) == pytest.approx((0.9, 0.8))
+    assert [fifth.on_end for fifth in scores.fifths] == [1.0, 1.0, 0.5, 1.0, 0.5]
+
+
 def test_ranks_of_equal_values_have_no_meaning() -> None:
     scores = score_metric(LOWER, np.array([1.0, 2.0]), np.array([3.0, 3.0]))
     assert all(math.isnan(value) for value in (scores.spearman, scores.kendall, scores.r2, scores.coverage))

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from small_problem import SPACE, SmallModel, registered, small_dataset, together
 
-from designgym.cost_models.base import Columns
+from designgym.cost_models.base import Columns, Metric
 from designgym.cost_models.dataset import Dataset
 from designgym.cost_models.learned import surrogate as module
+from designgym.cost_models.learned.conformal import calibrate
 from designgym.cost_models.learned.fitting import FittedSurrogate, fit_surrogate, score_surrogate
+from designgym.cost_models.learned.scores import score_metric
+from designgym.cost_models.learned.scoring import Scored, promised_band
 from designgym.cost_models.learned.seen import keys_of
 from designgym.cost_models.learned.splits import split_dataset
 from designgym.cost_models.testing import check_cost_model
@@ -82,6 +85,22 @@ def test_coverage_is_as_promised_on_a_real_problem() -> None:
     assert not corner.promised
     assert corner.kept("area_mm2") is None
     assert corner.as_card()["coverage_promised"] is False
+
+
+@pytest.mark.parametrize(
+    ("equal", "wide", "kept", "tied"),
+    [(0.97, 0.0, True, True), (0.0, 0.0, True, False), (0.0, 0.3, False, False)],
+)
+def test_more_than_promised_is_covered_where_errors_are_equal_alone(equal, wide, kept, tied) -> None:
+    rng, metric = np.random.default_rng(0), Metric("size", "1", "lower", "how large")
+    predicted = np.round(rng.uniform(1.0, 9.0, 12_000), 3)
+    true = predicted + np.where(rng.random(12_000) < equal, 0.0, rng.normal(0.0, 0.05, 12_000))
+    intervals = calibrate(predicted[:6000], true[:6000])
+    low, high = intervals.ends(predicted[6000:])
+    scores = score_metric(metric, predicted[6000:], true[6000:], (low - wide * 0.1, high + wide * 0.1))
+    band = promised_band(intervals, predicted[6000:])
+    scored = Scored("random", "", 1, 6000, 6000, True, {"size": scores}, {"size": band}, (), None, 1.0, {})
+    assert (scored.kept("size"), scored.tied("size")) == (kept, tied)
 
 
 def test_intervals_are_calibrated_on_other_designs_than_a_model_remembers(fitted) -> None:
