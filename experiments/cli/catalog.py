@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from designgym.experiments.cli.console import Json, Set, assignments, console, print_json, problem_of, table
+from designgym.experiments.cli.rows import metric_rows, parameter_rows, print_metrics, print_parameters
 from designgym.experiments.quantities import quantity
 
 
@@ -179,56 +180,62 @@ def _show_needy(name: str, missing: list[str], json: bool) -> None:
 
 def _show_problem(name: str, options: dict[str, Any], json: bool) -> None:
     from designgym.envs.optimum import known_optimum
-    from designgym.envs.registry import gymnasium_id, needed_options, problem_function, problem_options
+    from designgym.envs.registry import needed_options, problem_options
 
     if missing := [option for option in needed_options(name) if option not in options]:
         _show_needy(name, missing, json)
         return
     problem = problem_of(name, options)
-    features = [] if problem.choice_features is None else list(problem.choice_features.names)
-    doc = inspect.getdoc(problem_function(name)) or ""
-    model_doc = inspect.getdoc(type(problem.cost_model)) or ""
-    rows = parameter_rows(problem.space)
     optimum = known_optimum(name, options, problem)
-    defaults = {key: options.get(key, value) for key, value in problem_options(name).items()}
+    told = _told(name, problem, {key: options.get(key, value) for key, value in problem_options(name).items()})
     if json:
-        print_json(
-            {
-                "id": name,
-                "doc": doc,
-                "cost_model": {"name": type(problem.cost_model).__name__, "doc": model_doc},
-                "designs": problem.space.size,
-                "parameters": rows,
-                "constraints": [str(text) for text in problem.space.constraints],
-                "metrics": metric_rows(problem.cost_model),
-                "objective": _objective(problem.objective),
-                "choice_features": features,
-                "options": {key: _text(value) for key, value in defaults.items()},
-                "optimum": None if optimum is None else optimum.to_json(),
-            }
-        )
+        print_json(told | {"optimum": None if optimum is None else optimum.to_json()})
         return
-    out = console()
-    out.print(f"[bold]{name}[/bold]  {_size(problem.space.size)} designs; {_objective(problem.objective)}\n")
-    out.print(doc + "\n", markup=False)
-    out.print(f"Cost model: {type(problem.cost_model).__name__}\n{model_doc}\n", markup=False)
-    print_parameters("Parameters", rows)
-    for text in problem.space.constraints:
+    _print_problem(problem, told)
+    if optimum is not None:
+        _print_optimum(problem, optimum)
+    elif problem.space.has_floats:
+        console().print("Real numbers cannot be enumerated: the true optimum of this problem is not known.")
+    else:
+        command = ["designgym optimum", name, *(f"--set {shlex.quote(f'{k}={v}')}" for k, v in options.items())]
+        text = f"The true optimum of this setting is not stored. Find it: {' '.join(command)}"
+        console().print(text, markup=False)
+
+
+def _told(name: str, problem: Any, options: dict[str, Any]) -> dict[str, Any]:
+    from designgym.envs.registry import problem_function
+
+    model = type(problem.cost_model)
+    features = [] if problem.choice_features is None else list(problem.choice_features.names)
+    return {
+        "id": name,
+        "doc": inspect.getdoc(problem_function(name)) or "",
+        "cost_model": {"name": model.__name__, "doc": inspect.getdoc(model) or ""},
+        "designs": problem.space.size,
+        "parameters": parameter_rows(problem.space),
+        "constraints": [str(text) for text in problem.space.constraints],
+        "metrics": metric_rows(problem.cost_model),
+        "objective": _objective(problem.objective),
+        "choice_features": features,
+        "options": {key: _text(value) for key, value in options.items()},
+    }
+
+
+def _print_problem(problem: Any, told: dict[str, Any]) -> None:
+    from designgym.envs.registry import gymnasium_id
+
+    out, name, model = console(), told["id"], told["cost_model"]
+    out.print(f"[bold]{name}[/bold]  {_size(told['designs'])} designs; {told['objective']}\n")
+    out.print(told["doc"] + "\n", markup=False)
+    out.print(f"Cost model: {model['name']}\n{model['doc']}\n", markup=False)
+    print_parameters("Parameters", told["parameters"])
+    for text in told["constraints"]:
         out.print(f"constraint: {text}", markup=False)
-    if features:
+    if features := told["choice_features"]:
         stepwise = gymnasium_id(name, stepwise=True)
         out.print(f"Choice by choice, in {stepwise}, each is told: {', '.join(features)}.", markup=False)
     print_metrics(problem.cost_model)
-    out.print(table("Options (--set)", ("option", "value"), [(k, _text(v)) for k, v in defaults.items()]))
-    if optimum is None and problem.space.has_floats:
-        out.print("Real numbers cannot be enumerated: the true optimum of this problem is not known.")
-    elif optimum is None:
-        command = " ".join(
-            ["designgym optimum", name, *(f"--set {shlex.quote(f'{k}={v}')}" for k, v in options.items())]
-        )
-        out.print(f"The true optimum of this setting is not stored. Find it: {command}", markup=False)
-    else:
-        _print_optimum(problem, optimum)
+    out.print(table("Options (--set)", ("option", "value"), told["options"].items()))
 
 
 def _print_optimum(problem: Any, optimum: Any) -> None:
@@ -240,75 +247,3 @@ def _print_optimum(problem: Any, optimum: Any) -> None:
 
 def _text(value: Any) -> str:
     return "default" if value is None else str(value)
-
-
-def parameter_rows(space: Any) -> list[dict[str, Any]]:
-    """Return a row for each parameter of a space."""
-    rows = []
-    for parameter in space.parameters:
-        names = space.describe(space.parse({}))
-        defaults = [names[column][0] for column in parameter.columns]
-        rows.append(
-            {
-                "name": parameter.name,
-                "kind": type(parameter).__name__,
-                "values": _values(parameter),
-                "default": defaults[0] if len(defaults) == 1 else defaults,
-                "unit": parameter.unit,
-                "meaning": parameter.meaning,
-                "when": _when(space, parameter),
-            }
-        )
-    return rows
-
-
-def _when(space: Any, parameter: Any) -> str:
-    """Return when a parameter matters, by the shorter of two lists; "" where it always does."""
-    if parameter.when is None:
-        return ""
-    name, awake = parameter.when
-    parent = next(p for p in space.parameters if p.name == name)
-    asleep = [choice for choice in getattr(parent, "choices", ()) if choice not in awake]
-    if 0 < len(asleep) < len(awake):
-        return f"{name} not in {', '.join(asleep)}"
-    return f"{name} in {', '.join(map(str, awake))}"
-
-
-def _values(parameter: Any) -> str:
-    match type(parameter).__name__:
-        case "Integer":
-            step = f" by {parameter.step}" if parameter.step > 1 else ""
-            return f"{parameter.low} … {parameter.high}{step}"
-        case "Float":
-            return f"[{parameter.low:g}, {parameter.high:g}]" + (" log" if parameter.log else "")
-        case "Ordinal":
-            return ", ".join(f"{value:g}" for value in parameter.values)
-        case "Categorical":
-            return ", ".join(parameter.choices)
-        case "Permutation":
-            return f"orders of {','.join(parameter.items)}"
-        case _:
-            return f"{parameter.k} of {parameter.n}"
-
-
-def print_parameters(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print a table of parameters, or that there are none."""
-    columns = ("name", "values", "default", "unit", "meaning")
-    # By default a conditional parameter may be idle, and has no value then.
-    shown = [{**row, "default": "idle" if row["default"] is None else row["default"]} for row in rows]
-    cells = [
-        [*(row[c] for c in columns[:-1]), row["meaning"] + (f" (when {row['when']})" if row["when"] else "")]
-        for row in shown
-    ]
-    console().print(table(title, columns, cells) if cells else "No hyperparameters.")
-
-
-def metric_rows(model: Any) -> list[dict[str, str]]:
-    """Return a row for each metric of a cost model."""
-    return [{"name": m.name, "unit": m.unit, "better": m.better, "meaning": m.meaning} for m in model.metrics]
-
-
-def print_metrics(model: Any) -> None:
-    """Print a table of a cost model's metrics."""
-    rows = [(m.name, m.unit, m.better, m.meaning) for m in model.metrics]
-    console().print(table("Metrics", ("name", "unit", "better", "meaning"), rows))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from designgym.experiments.cli.console import console, print_json, table
+from designgym.experiments.cli.rows import metric_rows, parameter_rows, print_metrics, print_parameters
 from designgym.experiments.quantities import duration, quantity
 
 LATE = 0.2  # share of the trials, the last ones, whose mean is given beside that of all
@@ -25,7 +26,6 @@ def environment_row(name: str) -> dict[str, Any]:
 def show_environment(name: str, options: dict[str, Any], json: bool) -> None:
     """Show a sequential environment: what is observed and done, what a trial is, its options and its fixed policies."""
     from designgym.envs import make_sequential, problem_options
-    from designgym.experiments.cli.catalog import metric_rows, parameter_rows, print_metrics, print_parameters
 
     env = make_sequential(name, **options)
     doc = inspect.getdoc(type(env)) or ""
