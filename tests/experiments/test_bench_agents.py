@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from chromium import HOW_TO_GET_ONE, Chromium, find_chromium
+from chromium import Chromium
+from report_pages import show
 from typer.testing import CliRunner
 
 from designgym.agents.base import run
@@ -167,19 +168,16 @@ def test_peers_are_metered_like_agents(name: str) -> None:
             PEERS[name](MeteredProblem(both, 10), np.random.default_rng(0))
 
 
-@pytest.mark.skipif(find_chromium() is None, reason=HOW_TO_GET_ONE)
-def test_the_page_draws_at_every_width(tmp_path: Path) -> None:
+def test_the_page_draws_at_every_width(tmp_path: Path, chromium: Chromium) -> None:
     study = made_up()
     page = tmp_path / "agents.html"
     write_comparison(Outcome((study,), [], {"smac3": "not <installed>"}, 1.0), page, "designgym bench agents")
     assert "smac3</b>: not &lt;installed&gt;" in page.read_text()
-    with Chromium(find_chromium()) as browser:
-        for width in (1280, 390):
-            browser.show(page, width=width)
-            browser.wait_for("['drawn', 'failed'].includes(document.documentElement.dataset.report)")
-            assert browser.evaluate("document.documentElement.dataset.report") == "drawn"
-            assert browser.evaluate("document.documentElement.scrollWidth") <= width
-        assert browser.errors == []
+    for width in (1280, 390):
+        show(chromium, page, width=width)
+        assert chromium.evaluate("document.documentElement.dataset.report") == "drawn"
+        assert chromium.evaluate("document.documentElement.scrollWidth") <= width
+        assert chromium.errors == []
 
 
 def test_a_proposals_time_is_the_median_over_runs_and_not_a_workers_first() -> None:

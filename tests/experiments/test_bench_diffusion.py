@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chromium import HOW_TO_GET_ONE, Chromium, find_chromium
+from chromium import Chromium
 from report_pages import drawn, words
 from typer.testing import CliRunner
 
@@ -96,7 +96,7 @@ def test_local_costs_and_uniform_steps_are_those_of_the_reference() -> None:
     assert found.searched == pytest.approx(float(rows["exhaustive"]["endpoint_rms_test"]), rel=1e-4)
 
 
-def test_the_page_draws_and_says_what_came_out(outcome: Outcome, tmp_path: Path) -> None:
+def test_the_page_draws_and_says_what_came_out(outcome: Outcome, tmp_path: Path, chromium: Chromium) -> None:
     other = Cell("ring2d", 6)  # a line needs two points
     scored = (*outcome.scored, *(replace(one, cell=other) for one in outcome.scored))
     outcome = replace(outcome, cells=(CELL, other), scored=scored)
@@ -109,12 +109,8 @@ def test_the_page_draws_and_says_what_came_out(outcome: Outcome, tmp_path: Path)
     text = words(page)
     for line in (*answers(outcome, PLAIN), *answers(outcome, BOUNDED)):
         assert line in text
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip(HOW_TO_GET_ONE)
-    with Chromium(executable) as chromium:
-        for width in (1300, 390):
-            drawn(chromium, page, width=width, height=900)
+    for width in (1300, 390):
+        drawn(chromium, page, width=width, height=900)
 
 
 @pytest.mark.parametrize(

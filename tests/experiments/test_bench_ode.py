@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from chromium import HOW_TO_GET_ONE, Chromium, find_chromium
+from chromium import Chromium
+from report_pages import show
 
+from designgym.cost_models import testing
 from designgym.cost_models.solver_schedule.ode_tolerance import OdeTolerance
 from designgym.cost_models.testing import check_cost_model
 from designgym.envs.solver_schedule.ode_tolerance import SPACE
@@ -82,7 +84,8 @@ def test_beyond_the_line_there_is_no_ratio() -> None:
     assert with_a_gap[0] == at[2]
 
 
-def test_several_integrations_keep_the_contract() -> None:
+def test_several_integrations_keep_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(testing, "PARALLEL_FROM", 100)  # integrations run on all threads from 128 designs
     check_cost_model(Several(TRAINING[:1], (1, 2), 500), SPACE.sample(100, np.random.default_rng(0)))
 
 
@@ -140,18 +143,15 @@ def test_wrong_options_are_refused() -> None:
         ode.run([], None, None, 0, None, True, True, True)
 
 
-@pytest.mark.skipif(find_chromium() is None, reason=HOW_TO_GET_ONE)
-def test_the_page_draws_at_every_width(tmp_path: Path) -> None:
+def test_the_page_draws_at_every_width(tmp_path: Path, chromium: Chromium) -> None:
     settings = {"search saw": "<nothing>", "judged on": "12 states"}
     speeds = (("ours", 1e4, "integrations/s", 100.0, "solve_ivp"),)
     study = Study(scipy_designs(TOLERANCES), np.full(6, 0.8), (made_up(), made_up(1.2)), settings, speeds, 1.0)
     page = tmp_path / "ode.html"
     write_study(study, page, "designgym bench ode")
     assert "&lt;nothing&gt;" in page.read_text()
-    with Chromium(find_chromium()) as browser:
-        for width in (1280, 390):
-            browser.show(page, width=width)
-            browser.wait_for("['drawn', 'failed'].includes(document.documentElement.dataset.report)")
-            assert browser.evaluate("document.documentElement.dataset.report") == "drawn"
-            assert browser.evaluate("document.documentElement.scrollWidth") <= width
-        assert browser.errors == []
+    for width in (1280, 390):
+        show(chromium, page, width=width)
+        assert chromium.evaluate("document.documentElement.dataset.report") == "drawn"
+        assert chromium.evaluate("document.documentElement.scrollWidth") <= width
+        assert chromium.errors == []

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from chromium import HOW_TO_GET_ONE, Chromium, find_chromium
+from chromium import Chromium
+from report_pages import show
 
 from designgym.cost_models.solver_schedule.three_body_policy import FEATURES, Policy
 from designgym.experiments.bench import threebody
@@ -98,8 +99,7 @@ def test_wrong_options_are_refused() -> None:
         threebody.run(1, None, None, True, True, True)
 
 
-@pytest.mark.skipif(find_chromium() is None, reason=HOW_TO_GET_ONE)
-def test_the_page_draws_at_every_width(tmp_path: Path) -> None:
+def test_the_page_draws_at_every_width(tmp_path: Path, chromium: Chromium) -> None:
     claim, weights = made_up(n=30), np.zeros(1 + len(FEATURES))
     weights[:2] = -1.5, 0.3
     curves = {name: [Point("<b>", 1e3, 1e-3), Point("y", 2e3, 1e5)] for name in ("fixed eta", "Hermite, fixed dt")}
@@ -109,10 +109,8 @@ def test_the_page_draws_at_every_width(tmp_path: Path) -> None:
     page = tmp_path / "threebody.html"
     write_study(study, page, "designgym bench threebody")
     assert "&lt;of them&gt;" in page.read_text()
-    with Chromium(find_chromium()) as browser:
-        for width in (1280, 390):
-            browser.show(page, width=width)
-            browser.wait_for("['drawn', 'failed'].includes(document.documentElement.dataset.report)")
-            assert browser.evaluate("document.documentElement.dataset.report") == "drawn"
-            assert browser.evaluate("document.documentElement.scrollWidth") <= width
-        assert browser.errors == []
+    for width in (1280, 390):
+        show(chromium, page, width=width)
+        assert chromium.evaluate("document.documentElement.dataset.report") == "drawn"
+        assert chromium.evaluate("document.documentElement.scrollWidth") <= width
+        assert chromium.errors == []

@@ -14,11 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 import small_sweep
 import tiny_problems
-from chromium import HOW_TO_GET_ONE, Chromium, find_chromium
+from chromium import Chromium
+from report_pages import show
 
 from designgym.agents.registry import agent_class
 from designgym.envs import DesignSpace, Integer
 from designgym.envs.optimum import known_optimum, regret
+from designgym.experiments.cli import main
 from designgym.experiments.lottery.outcomes import budgets_of, read_arenas
 from designgym.experiments.lottery.page import page
 from designgym.experiments.lottery.results import OVERALL
@@ -255,24 +257,19 @@ def test_the_words_answer_both_questions(logged) -> None:
         assert arena.label.split("(")[0] in claim
 
 
-@pytest.mark.skipif(find_chromium() is None and not os.environ.get("DESIGNGYM_REQUIRE_CHROMIUM"), reason=HOW_TO_GET_ONE)
-def test_the_page_draws_wide_and_narrow(logged) -> None:
+def test_the_page_draws_wide_and_narrow(logged, chromium: Chromium) -> None:
     lottery, directory = logged
     path, table, _ = report_lottery(lottery, directory)
     assert pq.read_table(table).num_rows > 100
     assert path.stat().st_size < 5e6
-    found = find_chromium()
-    assert found is not None, HOW_TO_GET_ONE
-    with Chromium(found) as browser:
-        for width in (1280, 390):
-            browser.show(path, width=width)
-            browser.wait_for("document.documentElement.dataset.report === 'drawn'")
-            status = json.loads(browser.evaluate("document.getElementById('figures-status').textContent"))
-            assert not status["errors"]
-            assert len(status["figures"]) == 1 + 3 * 2 + 2
-            assert all(sum(figure["points"]) > 0 for figure in status["figures"])
-            assert browser.evaluate("document.documentElement.scrollWidth") <= width
-            assert not browser.errors
+    for width in (1280, 390):
+        show(chromium, path, width=width)
+        status = json.loads(chromium.evaluate("document.getElementById('figures-status').textContent"))
+        assert not status["errors"]
+        assert len(status["figures"]) == 1 + 3 * 2 + 2
+        assert all(sum(figure["points"]) > 0 for figure in status["figures"])
+        assert chromium.evaluate("document.documentElement.scrollWidth") <= width
+        assert not chromium.errors
 
 
 def test_the_page_escapes_what_comes_from_outside(logged) -> None:
@@ -293,12 +290,13 @@ def test_an_estimate_counts_every_setting() -> None:
     assert counted.seconds > 0
 
 
-def test_a_lottery_that_is_killed_goes_on(tmp_path) -> None:
+def test_a_lottery_that_is_killed_goes_on(ray, tmp_path, monkeypatch, capsys) -> None:
     """The command, killed by SIGKILL, then again: nothing is paid twice, and the page is that of an undisturbed one."""
     given = {**GIVEN, "budget": 400, "settings": 2, "problems": ["LABS-v0"], "agents": ["random", "genetic"]}
     file, out = tmp_path / "small.yaml", tmp_path / "out"
     file.write_text(json.dumps(given))
-    command = [sys.executable, "-m", "designgym.experiments.cli", "lottery", str(file), "--out", str(out), "--json"]
+    words = ["lottery", str(file), "--out", str(out), "--json"]
+    command = [sys.executable, "-m", "designgym.experiments.cli", *words]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     finished = out / "runs"
     end = time.monotonic() + 60
@@ -309,8 +307,12 @@ def test_a_lottery_that_is_killed_goes_on(tmp_path) -> None:
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     before = {path: path.stat().st_mtime_ns for path in finished.glob("*.parquet")}
-    second = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    told = json.loads(second.stdout)
+    capsys.readouterr()
+    monkeypatch.setattr("sys.argv", ["designgym", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert not left.value.code
+    told = json.loads(capsys.readouterr().out)
     assert told["finished"] == told["runs"] == (1 + 3) * 4
     assert told["trials"] == told["runs"] * 400
     assert all(path.stat().st_mtime_ns == when for path, when in before.items())
