@@ -13,7 +13,7 @@ from designgym.cost_models.base import Columns
 from designgym.envs import DesignProblem, DesignSpace, Evaluations, Integer, MeteredProblem, RunOver
 from designgym.envs.design_env import DesignEnv
 
-BUDGETS = {"optuna_gp": 14}  # each of its proposals after the first ten fits a Gaussian process
+BUDGETS = {"optuna_gp": 12}  # each of its proposals after the first ten fits a Gaussian process
 SPECIAL = {name for name in agent_names() if agent_class(name).needs_local_costs or agent_class(name).needs_floats}
 TRAINED = {name for name in agent_names() if agent_class(name).trains}
 WITHOUT_RL = find_spec("sb3_contrib") is None
