@@ -1,7 +1,8 @@
-"""What tests share: a browser, a sweep with its report made once, and one Ray for all sweeps of a module."""
+"""What tests share: a browser, a sweep with its report made once, and one Ray for all sweeps."""
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,27 @@ from small_sweep import log_sweep
 from designgym.experiments.cluster import cluster
 from designgym.experiments.report import write_report
 
+SHARED_RAY = ExitStack()  # ends with the last of neighbouring modules whose tests use it
+
 
 @pytest.fixture(scope="module")
-def ray() -> Iterator[None]:
-    """A Ray that every sweep of a module joins: each would take most of its time to start one of its own."""
-    with cluster(None, 2):
-        yield
+def ray() -> None:
+    """A Ray for two runs at a time that every sweep joins: one of its own would take ten seconds of a core to start."""
+    import ray
+
+    if not ray.is_initialized():
+        SHARED_RAY.enter_context(cluster(None, 2))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End Ray where the next module does without: idle, it takes a twentieth of a core."""
+    yield
+    if nextitem is not None and nextitem.path == item.path:
+        return
+    following = [one for one in item.session.items if nextitem is not None and one.path == nextitem.path]
+    if not any("ray" in getattr(one, "fixturenames", ()) for one in following):
+        SHARED_RAY.close()
 
 
 @pytest.fixture(scope="session")

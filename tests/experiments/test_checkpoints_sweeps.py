@@ -18,7 +18,6 @@ from runs_in_process import assert_as_undisturbed, kept, spec_of
 
 from designgym.experiments import load_sweep
 from designgym.experiments.checkpoints import read_checkpoint, write_checkpoint
-from designgym.experiments.cluster import cluster
 from designgym.experiments.driver import sweep
 from designgym.experiments.handover import Checkpoint
 from designgym.experiments.log import SweepDirectory
@@ -33,12 +32,6 @@ CROSS = {"name": "cross_entropy", "hyperparameters": {"population": 4, "episodes
 def _names(monkeypatch) -> None:
     tiny_problems.registered(monkeypatch)
     played_problems.registered(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def ray():
-    with cluster(None, 2):
-        yield
 
 
 def cut_off(out: Path, run: RunSpec, rows: pa.Table, checkpoint: Checkpoint | None) -> RunFiles:
@@ -147,27 +140,22 @@ def settled_size(path: Path) -> int:
     return before
 
 
-def test_a_driver_killed_outright_goes_on_from_the_last_checkpoints(tmp_path, monkeypatch) -> None:
+def test_a_driver_killed_outright_goes_on_from_the_last_checkpoints(ray, tmp_path, monkeypatch) -> None:
     file, out, paid = tmp_path / "sweep.yaml", tmp_path / "out", tmp_path / "paid"
     file.write_text(SPEC.replace("PAID", json.dumps(str(paid))))
-    killed = []
+    killed = started(file, out)
     try:
-        killed.append(started(file, out))
-        wait_until(killed[-1], lambda: trials_in(out) > 150 and len(list(out.rglob("checkpoint"))) == 2)
-        kill_group(killed[-1])
-        assert killed[-1].wait() == -signal.SIGKILL
-        places = {}
-        for run in load_sweep(out).runs:
-            found = read_checkpoint(RunFiles(out, run.key).checkpoint, run.key, run.trials)
-            assert isinstance(found, Checkpoint)
-            places[run.key] = found.rows
-        steps = settled_size(paid)
-        killed.append(started(file, out))
-        said = killed[-1].communicate(timeout=PATIENCE_S)[1]
+        wait_until(killed, lambda: trials_in(out) > 150 and len(list(out.rglob("checkpoint"))) == 2)
     finally:
-        for process in killed:
-            kill_group(process)
-    assert killed[-1].returncode == 0, said
+        kill_group(killed)
+    assert killed.wait() == -signal.SIGKILL
+    places = {}
+    for run in load_sweep(out).runs:
+        found = read_checkpoint(RunFiles(out, run.key).checkpoint, run.key, run.trials)
+        assert isinstance(found, Checkpoint)
+        places[run.key] = found.rows
+    steps = settled_size(paid)
+    assert sweep(load_spec(file), out, workers=2).failed == ()
     again = {run.key: run.timed for run in load_sweep(out).runs}
     assert again == {key: 150 - rows for key, rows in places.items()}
     # A step aside is taken by each run that begins, before its clock starts.

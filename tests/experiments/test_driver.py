@@ -13,7 +13,7 @@ from runs_in_process import AGENTS, assert_as_undisturbed, spec_of, undisturbed
 
 from designgym.experiments import load_sweep, load_trials, progress
 from designgym.experiments.cli import main
-from designgym.experiments.cluster import ClusterError, StartError, _start_here, cluster
+from designgym.experiments.cluster import ClusterError, StartError, _start_here
 from designgym.experiments.driver import sweep
 from designgym.experiments.log import SweepDirectory
 from designgym.experiments.parts import LogError, RunFiles
@@ -23,12 +23,6 @@ from designgym.experiments.runs import runs
 @pytest.fixture(autouse=True)
 def _tiny_names(monkeypatch) -> None:
     tiny_problems.registered(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def ray():
-    with cluster(None, 2):
-        yield
 
 
 # -- what a person sees -----------------------------------------------------------------------------------------------

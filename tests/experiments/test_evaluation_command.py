@@ -18,7 +18,6 @@ from designgym.agents.policies import load_policy
 from designgym.envs import registry as envs
 from designgym.experiments.cli import main
 from designgym.experiments.cli.console import assignments
-from designgym.experiments.cluster import cluster
 from designgym.experiments.driver import sweep
 from designgym.experiments.evaluation_arms import seeds_of
 from designgym.experiments.evaluation_intervals import PARTS
@@ -86,12 +85,6 @@ def alone(folder: Path, seeds: list[int]) -> tuple[float, float]:
         costs.append(info["metrics"]["cost"])
         returns.append(total)
     return float(np.mean(costs)), float(np.mean(returns))
-
-
-@pytest.fixture(scope="module")
-def ray():
-    with cluster(None, 2):
-        yield
 
 
 @pytest.fixture(scope="module")

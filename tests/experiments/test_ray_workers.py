@@ -12,15 +12,8 @@ import tiny_problems
 from test_resume import descendants
 
 from designgym.experiments import ray_workers
-from designgym.experiments.cluster import cluster
 from designgym.experiments.executor import Id
 from designgym.experiments.ray_workers import RayWorkers, WorkerError
-
-
-@pytest.fixture(scope="module")
-def ray():
-    with cluster(None, 2):
-        yield
 
 
 class Bench:

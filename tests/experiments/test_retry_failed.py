@@ -7,7 +7,6 @@ from runs_in_process import same_trials
 
 from designgym.envs.ranking import rows_of
 from designgym.experiments import load_sweep
-from designgym.experiments.cluster import cluster
 from designgym.experiments.driver import sweep
 from designgym.experiments.parts import RunFiles
 from designgym.experiments.results import key_of
@@ -22,12 +21,6 @@ AGENTS = ["climber", "local_search", "random"]
 @pytest.fixture(autouse=True)
 def _tiny_names(monkeypatch) -> None:
     tiny_problems.registered(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def ray():
-    with cluster(None, 2):
-        yield
 
 
 def spec_of(flaky, paid, **keys):

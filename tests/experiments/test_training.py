@@ -21,7 +21,6 @@ from designgym.agents.sequential import play
 from designgym.envs import MeteredEpisodes
 from designgym.experiments import load_sweep, load_trials
 from designgym.experiments.cli import main
-from designgym.experiments.cluster import cluster
 from designgym.experiments.driver import sweep
 from designgym.experiments.kept_policies import PolicyError, canonical, policy_folders, read_policy, write_policy
 from designgym.experiments.parts import RunFiles
@@ -39,12 +38,6 @@ CROSS = {"name": "cross_entropy", "hyperparameters": SETTINGS}
 def _names(monkeypatch) -> None:
     tiny_problems.registered(monkeypatch)
     played_problems.registered(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def ray():
-    with cluster(None, 2):
-        yield
 
 
 def training(**keys: Any) -> SweepSpec:
