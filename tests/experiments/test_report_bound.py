@@ -104,7 +104,11 @@ def test_few_of_very_many_designs_are_drawn_and_all_that_nothing_dominates(tmp_p
     assert "Of other designs 300 an agent are drawn" in words(directory / "report.html")
 
 
-@pytest.mark.parametrize("window", [{"width": 1280}, {"width": 390, "height": 844, "dark": True}], ids=str)
+@pytest.mark.parametrize(
+    "window",
+    [pytest.param({"width": 1280}, marks=pytest.mark.slow), {"width": 390, "height": 844, "dark": True}],
+    ids=str,
+)
 def test_it_is_drawn_wide_narrow_and_dark(mixed: Path, chromium: Chromium, window: dict[str, Any]) -> None:
     page = write_report(mixed)
     drawn(chromium, page, **window)

@@ -149,7 +149,7 @@ def test_what_is_quiet_lies_behind_and_needs_no_legend(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "window",
-    [{"width": 1280}, {"width": 390, "dark": True}, pytest.param({"width": 390}, marks=pytest.mark.slow)],
+    [{"width": 390, "dark": True}, *(pytest.param({"width": width}, marks=pytest.mark.slow) for width in (1280, 390))],
     ids=str,
 )
 def test_pictures_are_drawn_wide_narrow_and_dark(tmp_path: Path, chromium: Chromium, window: dict[str, Any]) -> None:

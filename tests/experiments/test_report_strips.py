@@ -54,7 +54,11 @@ def test_with_several_objectives_designs_along_the_front_are_shown(tmp_path: Pat
     assert ratios == sorted(ratios)
 
 
-@pytest.mark.parametrize("window", [{"width": 1280}, {"width": 390, "height": 844, "dark": True}], ids=str)
+@pytest.mark.parametrize(
+    "window",
+    [pytest.param({"width": 1280}, marks=pytest.mark.slow), {"width": 390, "height": 844, "dark": True}],
+    ids=str,
+)
 def test_strips_are_drawn_wide_narrow_and_dark(tmp_path: Path, chromium: Chromium, window: dict[str, Any]) -> None:
     page = write_report(swept(tmp_path / "mixed"))
     drawn(chromium, page, **window)
