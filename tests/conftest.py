@@ -30,7 +30,40 @@ NOT_SHIPPED = ("__pycache__", ".ipynb_checkpoints", "*.egg-info", "build")
 
 OWN_STATE = state_directory()  # of whoever runs the tests
 
+# The files that take longest come first, so that no worker of a parallel run is left alone with one at the end; those
+# that share a Ray come one after another.
+FIRST = (
+    "cost_models/test_contract.py",
+    "experiments/test_faults_cluster.py",
+    "test_tutorial.py",
+    "agents/test_contract.py",
+    "experiments/test_resume.py",
+    "experiments/test_slow_sweep.py",
+    "experiments/test_retry_failed.py",
+    "experiments/test_checkpoints_sweeps.py",
+    "experiments/test_lottery.py",
+    "experiments/test_faults_files.py",
+    "experiments/test_training.py",
+    "experiments/test_evaluation_command.py",
+    "experiments/test_driver.py",
+    "experiments/test_bench_agents.py",
+    "experiments/test_bench_diffusion.py",
+    "experiments/test_bench_mixed_precision.py",
+    "experiments/test_ray_workers.py",
+    "experiments/test_played.py",
+    "experiments/test_interrupts.py",
+    "experiments/test_faults_killed.py",
+    "experiments/test_report_look.py",
+    "experiments/test_new.py",
+    "test_plugin.py",
+)
+
 collect_ignore = ["plugin_example"]  # a distribution of its own: test_plugin.py runs its tests where it is installed
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {ROOT / "tests" / name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(FIRST)))
 
 
 @pytest.fixture(scope="session", autouse=True)
