@@ -40,7 +40,7 @@ def wait_until(process: subprocess.Popen, reached: Callable[[], bool]) -> None:
     while not reached():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, "no progress"
-        time.sleep(0.02)
+        time.sleep(0.1)  # to look costs milliseconds of a core that the sweep needs
 
 
 def kill_group(process: subprocess.Popen) -> None:
