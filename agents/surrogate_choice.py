@@ -4,6 +4,8 @@ The quick look takes single precision and the variance that the nearest trial al
 how much less the others leave, and all are corrected by it.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,22 @@ PARENTS, MOVED = 32, 4096  # best candidates, and how many moves of theirs are l
 ROUNDS = 2
 
 
+@dataclass(frozen=True)
+class Aim:
+    """What a choice is to improve on, and where.
+
+    starts: incumbents, in the archive's form, the best last; losses: of the feasible designs to improve on, (n, k).
+    boldness: what deviations of losses are multiplied by. local: whether moves of incumbents are chosen among, and all
+    candidates else. within: tells of places, (m, width), which may be chosen, (m,); all where it is None.
+    """
+
+    starts: Any
+    losses: Floats
+    boldness: float = 1.0
+    local: bool = False
+    within: Callable[[Floats], NDArray[np.bool_]] | None = None
+
+
 class Choice:
     """Chooses among the candidates of a pool by what models expect. looked_at: how many the last choice was among."""
 
@@ -36,24 +54,19 @@ class Choice:
         self.looked_at, self._boldness = 0, 1.0
         self._spans = np.ones(len(places.group))
 
-    def choose(
-        self, starts: Any, losses: Floats, pending: Floats, count: int, boldness: float, local: bool
-    ) -> tuple[Any, Floats, list[Foretold]]:
+    def choose(self, aim: Aim, pending: Floats, count: int) -> tuple[Any, Floats, list[Foretold]]:
         """Return at most `count` designs in the archive's form, their places, and what was foretold of each.
 
-        starts: incumbents; losses: of feasible designs, (n, k); pending: places of designs under way, (p, width).
-        boldness: what deviations of losses are multiplied by. local: whether moves of incumbents are chosen
-        among, and all candidates else.
+        pending: places of designs under way, (p, width).
         """
-        self._boldness = boldness
-        known = self._mapped(losses)
-        designs, where, near = self._pool.draw(starts)
-        near = near if local else 0
+        self._boldness = aim.boldness
+        known = self._mapped(aim.losses)
+        designs, where, near = self._pool.draw(aim.starts)
         self.looked_at = len(where)
         if not len(where):
             return designs, where, []
-        worth = self._look(where, known)
-        if near:
+        worth = self._look(where, known, aim.within)
+        if near and aim.local:
             worth[near:] = -np.inf
         for _ in range(ROUNDS):
             best = _highest(worth, PARENTS)[::-1]
@@ -62,8 +75,11 @@ class Choice:
                 break
             self.looked_at += len(others)
             designs, where = merged([designs, more]), np.concatenate([where, others])
-            worth = np.append(worth, self._look(others, known))
+            worth = np.append(worth, self._look(others, known, aim.within))
         few = _highest(worth, EXACT)
+        few = few[np.isfinite(worth[few])]
+        if not len(few):
+            return some(designs, few), where[few], []
         predictions = self._models.predict(np.ascontiguousarray(np.concatenate([where[few], pending])))
         foretold = [(p.mean.copy(), p.variance + p.noise) for p in predictions]
         rows = self._batch(predictions, known, len(few), count)
@@ -85,8 +101,8 @@ class Choice:
         ]
         return np.stack(columns, axis=1) if columns else np.empty((0, 0))
 
-    def _look(self, where: Floats, known: Floats) -> Floats:
-        """Return the worth of many candidates, nearly, (m,)."""
+    def _look(self, where: Floats, known: Floats, within: Callable[[Floats], NDArray[np.bool_]] | None) -> Floats:
+        """Return the worth of many candidates, nearly, (m,): none, -inf, where they may not be chosen."""
         self._spans = np.maximum(self._spans, where.max(axis=0))
         levels, firsts, counts = self._kernel.levels_of(where, self._spans)
         order = np.argsort(self._kernel.keys_of(levels, counts))
@@ -100,6 +116,8 @@ class Choice:
             variances.append(_corrected(variance, rows, process.predict(sample).variance))
         worth = np.empty(len(where))
         worth[order] = self._worth(np.array(means), np.array(variances), known)
+        if within is not None:
+            worth[~within(where)] = -np.inf
         return worth
 
     def _worth(self, means: Floats, variances: Floats, known: Floats) -> Floats:

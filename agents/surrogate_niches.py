@@ -1,0 +1,92 @@
+"""Where a search got stuck, and what is elsewhere: it goes on there, and compares with what is known there alone.
+
+Source: the sequential niche technique (Beasley, Bull and Martin, Evolutionary Computation 1(2), 1993,
+doi:10.1162/evco.1993.1.2.101): what lies within a radius of an optimum that was found is left out of further searches.
+A search that starts again where trials improved nothing for a while, whatever the best of all is: TuRBO (Eriksson et
+al., NeurIPS 2019, arXiv:1910.01739).
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.envs import Categorical, DesignSpace
+from designgym.envs.parameters import Parameter
+
+Floats = NDArray[np.float64]
+NEAR = 3.0  # parameters in which a design must differ from all that were left to be elsewhere
+FAR = 3  # every so many times it must differ in as many as two random designs do
+WHOLE = 0.25  # of an ordered parameter's range: so far apart values differ as much as any two categories
+MOST = 8  # designs that are left before it begins anew at the best of all
+
+
+class Niches:
+    """Designs that were left as the best that was to be had near them.
+
+    Elsewhere is what differs from each in NEAR parameters, and, so that one wide valley can be left, after every third
+    in as many as two random designs differ in.
+
+    group: the parameter of each place, (width,). patience: trials elsewhere without improvement there, after which the
+    best of them is left too.
+    """
+
+    def __init__(self, space: DesignSpace, group: NDArray[np.int64], patience: int) -> None:
+        from designgym.agents import _niche_kernel as kernel
+
+        self._kernel, self._group, self._patience = kernel, group, patience
+        ordered = np.array([not isinstance(p, Categorical) for p in space.parameters])[group]
+        self._scale = np.where(ordered, 1.0 / WHOLE, 1.0)
+        far = min(float(int(sum(_unlike(p) for p in space.parameters))), float(group[-1]))
+        self._near, self._far = max(min(NEAR, far), 1.0), max(far, 1.0)
+        self.clear()
+
+    def clear(self) -> None:
+        """Leave nothing."""
+        self._left = np.empty((0, len(self._group)))
+        self._best, self._idle = -np.inf, 0  # the highest reward elsewhere, and trials there since
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def outside(self, places: Floats) -> NDArray[np.bool_]:
+        """Return which places, (m, width), are elsewhere than all that was left, (m,)."""
+        radius = self._near if len(self) % FAR else self._far
+        where: NDArray[np.bool_] = self._kernel.outside(places, self._left, self._group, self._scale, radius)
+        return where
+
+    def add(self, places: Floats, rewards: Floats) -> None:
+        """Count trials, (n, width) and (n,), and see whether they improve what is known elsewhere."""
+        if len(self):
+            for reward in rewards[self.outside(places)]:
+                self._idle = 0 if reward > self._best else self._idle + 1
+                self._best = max(self._best, float(reward))
+
+    def elsewhere(self, places: Floats, rewards: Floats, ranked: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Leave the best of all trials, (n, width) and (n,), or of those elsewhere once nothing improves on them.
+
+        ranked: rows, the best first. Return the rows that are elsewhere, the best first; None, and nothing is left any
+        more, where there are none or enough was left.
+        """
+        if not (self._left == places[ranked[0]]).all(axis=1).any():
+            self._leave(ranked[0], places, rewards)
+        rows = ranked[self.outside(places)[ranked]]
+        if len(rows) and self._idle >= self._patience:
+            self._leave(rows[0], places, rewards)
+            rows = ranked[self.outside(places)[ranked]]
+        if not len(rows) or len(self) > MOST:
+            self.clear()
+            return None
+        return rows
+
+    def _leave(self, row: int, places: Floats, rewards: Floats) -> None:
+        self._left = np.concatenate([self._left, places[row : row + 1]])
+        self._best = float(np.max(rewards[self.outside(places)], initial=-np.inf))
+        self._idle = 0
+
+
+def _unlike(parameter: Parameter) -> float:
+    """Return how unlike two values of a parameter are on average, nearly; on a line a few that are near count less."""
+    count = math.prod(parameter.cardinalities)
+    unlike = 1.0 - 1.0 / count if count else 1.0
+    return unlike if isinstance(parameter, Categorical) else min(unlike, 0.75)
