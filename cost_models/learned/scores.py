@@ -134,7 +134,7 @@ def score_feasibility(probability: Floats, feasible: NDArray[np.bool_]) -> Feasi
 
 def _of_intervals(predicted: Floats, true: Floats, low: Floats, high: Floats) -> dict[str, object]:
     inside, width = (low <= true) & (true <= high), high - low
-    on_end = inside & (np.minimum(true - low, high - true) <= ROUNDING * np.abs(true))
+    on_end = inside & (np.minimum(true - low, high - true) <= np.minimum(ROUNDING * np.abs(true), 0.01 * width))
     there = predicted != 0
     relative = 100.0 * float(np.mean(width[there] / np.abs(predicted[there]))) if there.any() else math.nan
     fifths = []

@@ -70,15 +70,20 @@ class Scored:
             return None
         scores = self.metrics[metric]
         within = _within(scores, self.bands[metric])
-        if min(self.calibrated, scores.n) < MANY:
+        if not self._many:
             return within
         return within and all(_within(fifth, FIFTHS_WITHIN) for fifth in scores.fifths)
 
     def tied(self, metric: str) -> bool:
         """Whether more is covered than promised only for errors that are equal."""
         scores, beyond = self.metrics[metric], self.bands[metric][1]
-        fifths = any(fifth.coverage > FIFTHS_WITHIN[1] for fifth in scores.fifths)
-        return self.kept(metric) is True and (scores.coverage > beyond or (self.n >= MANY and fifths))
+        fifths = self._many and any(fifth.coverage > FIFTHS_WITHIN[1] for fifth in scores.fifths)
+        return self.kept(metric) is True and (scores.coverage > beyond or fifths)
+
+    @property
+    def _many(self) -> bool:
+        """Whether fifths are judged too."""
+        return min(self.calibrated, self.n) >= MANY
 
     def as_card(self) -> dict[str, Any]:
         """Return all of it but the predictions as JSON values, None for figures that have no meaning."""

@@ -88,19 +88,26 @@ def test_coverage_is_as_promised_on_a_real_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("equal", "wide", "kept", "tied"),
-    [(0.97, 0.0, True, True), (0.0, 0.0, True, False), (0.0, 0.3, False, False)],
+    ("equal", "wide", "calibrated", "kept", "tied"),
+    [
+        (0.97, 0.0, 6000, True, True),
+        (0.0, 0.0, 6000, True, False),
+        (0.0, 0.3, 6000, False, False),
+        (0.0, 0.0, 100, True, False),  # fifths differ by chance
+    ],
 )
-def test_more_than_promised_is_covered_where_errors_are_equal_alone(equal, wide, kept, tied) -> None:
+def test_more_than_promised_is_covered_where_errors_are_equal_alone(equal, wide, calibrated, kept, tied) -> None:
     rng, metric = np.random.default_rng(0), Metric("size", "1", "lower", "how large")
     predicted = np.round(rng.uniform(1.0, 9.0, 12_000), 3)
     true = predicted + np.where(rng.random(12_000) < equal, 0.0, rng.normal(0.0, 0.05, 12_000))
-    intervals = calibrate(predicted[:6000], true[:6000])
+    intervals = calibrate(predicted[:calibrated], true[:calibrated])
     low, high = intervals.ends(predicted[6000:])
     scores = score_metric(metric, predicted[6000:], true[6000:], (low - wide * 0.1, high + wide * 0.1))
     band = promised_band(intervals, predicted[6000:])
-    scored = Scored("random", "", 1, 6000, 6000, True, {"size": scores}, {"size": band}, (), None, 1.0, {})
+    scored = Scored("random", "", 1, calibrated, 6000, True, {"size": scores}, {"size": band}, (), None, 1.0, {})
     assert (scored.kept("size"), scored.tied("size")) == (kept, tied)
+    if calibrated < 6000:
+        assert any(fifth.coverage > 0.95 for fifth in scores.fifths)
 
 
 def test_intervals_are_calibrated_on_other_designs_than_a_model_remembers(fitted) -> None:
