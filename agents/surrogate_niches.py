@@ -6,17 +6,16 @@ A search that starts again where trials improved nothing for a while, whatever t
 al., NeurIPS 2019, arXiv:1910.01739).
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
+from designgym.agents.places import Places
 from designgym.envs import Categorical, DesignSpace
-from designgym.envs.parameters import Parameter
 
 Floats = NDArray[np.float64]
 NEAR = 3.0  # parameters in which a design must differ from all that were left to be elsewhere
-FAR = 3  # every so many times it must differ in as many as two random designs do
+FAR = 3  # every so many times it must differ in as many as two random designs do, but never in all
+PAIRS = 256  # random designs that are compared for that
 WHOLE = 0.25  # of an ordered parameter's range: so far apart values differ as much as any two categories
 MOST = 8  # designs that are left before it begins anew at the best of all
 
@@ -27,17 +26,20 @@ class Niches:
     Elsewhere is what differs from each in NEAR parameters, and, so that one wide valley can be left, after every third
     in as many as two random designs differ in.
 
-    group: the parameter of each place, (width,). patience: trials elsewhere without improvement there, after which the
+    places: of the space's designs. patience: trials elsewhere without improvement there, after which the
     best of them is left too.
     """
 
-    def __init__(self, space: DesignSpace, group: NDArray[np.int64], patience: int) -> None:
+    def __init__(self, space: DesignSpace, places: Places, patience: int) -> None:
         from designgym.agents import _niche_kernel as kernel
 
+        group = places.group
         self._kernel, self._group, self._patience = kernel, group, patience
         ordered = np.array([not isinstance(p, Categorical) for p in space.parameters])[group]
         self._scale = np.where(ordered, 1.0 / WHOLE, 1.0)
-        far = min(float(int(sum(_unlike(p) for p in space.parameters))), float(group[-1]))
+        drawn = places.of(space.sample(2 * PAIRS, np.random.default_rng(0)))
+        random = kernel.mean_difference(drawn[:PAIRS], drawn[PAIRS:], group, self._scale)
+        far = min(float(int(random)), float(group[-1]))
         self._near, self._far = max(min(NEAR, far), 1.0), max(far, 1.0)
         self.clear()
 
@@ -63,7 +65,7 @@ class Niches:
                 self._best = max(self._best, float(reward))
 
     def elsewhere(self, places: Floats, rewards: Floats, ranked: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """Leave the best of all trials, (n, width) and (n,), or of those elsewhere once nothing improves on them.
+        """Leave the best of all trials, (n, width) and (n,), and the best elsewhere once nothing improves on it there.
 
         ranked: rows, the best first. Return the rows that are elsewhere, the best first; None, and nothing is left any
         more, where there are none or enough was left.
@@ -83,10 +85,3 @@ class Niches:
         self._left = np.concatenate([self._left, places[row : row + 1]])
         self._best = float(np.max(rewards[self.outside(places)], initial=-np.inf))
         self._idle = 0
-
-
-def _unlike(parameter: Parameter) -> float:
-    """Return how unlike two values of a parameter are on average, nearly; on a line a few that are near count less."""
-    count = math.prod(parameter.cardinalities)
-    unlike = 1.0 - 1.0 / count if count else 1.0
-    return unlike if isinstance(parameter, Categorical) else min(unlike, 0.75)
