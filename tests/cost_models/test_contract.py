@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from designgym.cost_models import Columns, CostModel, Metric, cost_model_names, kernels, make_cost_model, testing
+from designgym.cost_models.solver_schedule import diffusion_sampling, flow_step_sizes
 from designgym.cost_models.testing import check_cost_model
 from designgym.envs import make_problem, problem_ids, problem_options
 
@@ -25,6 +26,7 @@ SLOW = {
 # Those whose designs take so long that a large batch of 20,000 is most of a minute.
 DEAR = ("ApproximateMultiplier", "DiffusionSampling", "FlowStepSizes", "OdeTolerance")
 ENOUGH = 400  # designs from which kernels run on all threads there: a large batch has twice as many
+ROOM_BYTE = 2**20  # for samples at a time there: a large batch is priced in several parts
 
 ANOTHER_PRICED = {"StallingArray": "SystolicArray-v0"}  # models that no problem has by default: one that takes them
 
@@ -50,6 +52,8 @@ def test_registered_cost_models(name: str, request: pytest.FixtureRequest, monke
     if name in DEAR:
         for module in (kernels, testing):
             monkeypatch.setattr(module, "PARALLEL_FROM", ENOUGH)
+        for module in (diffusion_sampling, flow_step_sizes):
+            monkeypatch.setattr(module, "ROOM_BYTE", ROOM_BYTE)
     if name not in SLOW:
         check_cost_model(make_cost_model(name), designs_for(name))
         return

@@ -186,7 +186,8 @@ def test_no_run_goes_on_without_its_driver(story) -> None:
     assert not story.ray_left
 
 
-def test_the_same_command_ends_as_if_undisturbed(story) -> None:
+def test_the_same_command_ends_as_if_undisturbed(story, monkeypatch) -> None:
+    monkeypatch.setattr(tiny_problems.time, "sleep", lambda _: None)  # the truth need not dawdle
     stage = story.finished
     assert stage.status == 0, stage.said
     assert_as_undisturbed(stage.directory, story.runs)
