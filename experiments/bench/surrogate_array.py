@@ -18,7 +18,7 @@ from designgym.cost_models.learned.mixing import relative_rmse
 from designgym.cost_models.learned.regression import fit_metrics
 from designgym.envs import make_problem
 from designgym.experiments.bench.core import Row
-from designgym.experiments.bench.surrogate_chain import COUNTS, fit_chain, logged
+from designgym.experiments.bench.surrogate_chain import COUNTS, fit_chain, told
 from designgym.experiments.bench.surrogate_prices import CALLS, prices
 
 ID, METRICS = "SystolicArray-v0", ("latency_s", "energy_j")
@@ -81,7 +81,7 @@ def _fitted(way: str, model: str, size: int, test: int, timed: bool, say: Any) -
         "cpu_seconds": busy, "error": {name: relative_rmse(predicted[name], truth[name]) for name in METRICS},
     }  # fmt: skip
     if model == CHAIN:
-        counted = logged(true, others, truth)
+        counted = told(true, others, truth)
         parts = (*COUNTS, "onchip_j", "idle_w")
         found["error_of_parts"] = {name: relative_rmse(predicted[name], counted[name]) for name in parts}
     if way == "features":
@@ -101,7 +101,7 @@ def _learned(
 ) -> Callable[[Columns], Columns]:  # fmt: skip
     """Return what predicts the metrics of designs. values: the metrics of those learned from."""
     if model == CHAIN:
-        return fit_chain(specs, train, logged(true, train, values), say).predict
+        return fit_chain(specs, train, told(true, train, values), say).predict
 
     def beside(designs: Columns) -> dict[str, Any]:
         known = way == "features"
@@ -149,7 +149,7 @@ def notes(found: dict[str, dict[str, Any]]) -> list[str]:
             shares = ", ".join(f"{name} on {100 * share:.0f} %" for name, share in part["bound_equal"].items())
             made.append(f"the bound equals its metric for {shares} of the designs; stretch: {STRETCH} % each")
         if "error_of_parts" in part and "price_s" in part:
-            told = ", ".join(f"{name} {error:.2g} %" for name, error in part["error_of_parts"].items())
-            made.append(f"'{CHAIN}': from the parameters alone, by way of quantities logged beside the metrics: {told}")
-            made.append("energy is added up from on-chip energy, DRAM words, and idle power times latency")
+            off = ", ".join(f"{name} {error:.2g} %" for name, error in part["error_of_parts"].items())
+            made.append(f"'{CHAIN}': by way of what the cost model tells besides its metrics, learned too: {off}")
+            made.append("its energy is added up from on-chip energy, DRAM words, and idle power times latency")
     return made

@@ -3,7 +3,9 @@
 A chain (Spyromitros-Xioufis et al., Machine Learning 104, 2016, doi:10.1007/s10994-016-5546-z): cycles and the words
 that each operand moves are learned first, then latency and the energy of computing, from true counts and predicted from
 predicted ones. Energy is added up from its parts: what DRAM words cost, and idle power times latency. A learned model
-of energy itself climbs in steps what is a product of smooth columns.
+of energy itself climbs in steps what is a product of smooth columns. Counts and parts of the energy are told by the
+cost model of the designs learned from, besides its metrics; that energy is their sum, and that words take so many
+cycles of the DRAM's interface, is known and not learned. Of a design that is predicted the parameters alone are seen.
 """
 
 from __future__ import annotations
@@ -44,15 +46,18 @@ class Chain:
         return found | {"energy_j": found["onchip_j"] + dram_j + found["idle_w"] * found["latency_s"]}
 
 
-def logged(model: SystolicArray, designs: Columns, metrics: Columns) -> Columns:
-    """Return what a chain is learned from: the metrics, words by operand, idle power (W), energy in the array (J)."""
+def told(model: SystolicArray, designs: Columns, metrics: Columns) -> Columns:
+    """Return what a chain is learned from: the metrics, words by operand, idle power (W), energy in the array (J).
+
+    All but the metrics comes from inside the cost model.
+    """
     parts = energy_by_part(model, designs)
     of_parts = {"idle_w": parts["idle_j"] / metrics["latency_s"], "onchip_j": parts["mac_j"] + parts["sram_j"]}
     return metrics | words_by_operand(model, designs) | of_parts | {"dram_j": parts["dram_j"]}
 
 
 def fit_chain(specs: Sequence[ColumnSpec], designs: Columns, known: Columns, say: Callable[[str], None]) -> Chain:
-    """Learn from designs of which all in `known` was logged, see `logged`."""
+    """Learn from designs of which all in `known` is known, see `told`."""
 
     def learn(names: Sequence[str], model: str, features: Columns | None = None) -> FittedMetrics:
         values = {name: known[name] for name in names}

@@ -69,11 +69,11 @@ def test_nothing_is_judged_on_what_was_learned_from() -> None:
     assert np.mean(train["rows"] <= 64) == pytest.approx(0.45, abs=0.03)
 
 
-def test_what_is_logged_beside_the_metrics_adds_up_to_energy() -> None:
+def test_what_is_told_besides_the_metrics_adds_up_to_energy() -> None:
     problem = make_problem(surrogate_array.ID)
     designs = problem.space.sample(300, np.random.default_rng(4))
     metrics = problem.cost_model.evaluate(designs)
-    known = surrogate_chain.logged(problem.cost_model, designs, metrics)
+    known = surrogate_chain.told(problem.cost_model, designs, metrics)
     energy = known["onchip_j"] + known["dram_j"] + known["idle_w"] * known["latency_s"]
     assert energy == pytest.approx(metrics["energy_j"], rel=1e-12)
     assert sum(known[name] for name in surrogate_chain.DRAM_WORDS) == pytest.approx(metrics["dram_words"], rel=1e-12)
