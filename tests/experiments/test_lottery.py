@@ -291,7 +291,7 @@ def test_an_estimate_counts_every_setting() -> None:
 
 
 def test_a_lottery_that_is_killed_goes_on(ray, tmp_path, monkeypatch, capsys) -> None:
-    """The command, killed by SIGKILL, then again here: nothing is paid twice, and the page is that of an undisturbed one."""
+    """The command, killed by SIGKILL, then again here: nothing is paid twice, and the page is an undisturbed one's."""
     given = {**GIVEN, "budget": 400, "settings": 2, "problems": ["LABS-v0"], "agents": ["random", "genetic"]}
     file, out = tmp_path / "small.yaml", tmp_path / "out"
     file.write_text(json.dumps(given))
