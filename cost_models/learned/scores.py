@@ -17,7 +17,8 @@ from designgym.cost_models.base import Metric
 Floats = NDArray[np.float64]
 TOP = (1, 10, 100)  # designs that a search on the model would price in truth
 FIFTHS = 5
-ROUNDING = 1e-9  # relative distance from an interval's end at which a value counts as that end
+ROUNDING = 1e-9  # relative distance from an interval's end at which a value counts as that end,
+OF_WIDTH = 0.01  # and share of the interval's width
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def score_feasibility(probability: Floats, feasible: NDArray[np.bool_]) -> Feasi
 
 def _of_intervals(predicted: Floats, true: Floats, low: Floats, high: Floats) -> dict[str, object]:
     inside, width = (low <= true) & (true <= high), high - low
-    on_end = inside & (np.minimum(true - low, high - true) <= np.minimum(ROUNDING * np.abs(true), 0.01 * width))
+    on_end = inside & (np.minimum(true - low, high - true) <= np.minimum(ROUNDING * np.abs(true), OF_WIDTH * width))
     there = predicted != 0
     relative = 100.0 * float(np.mean(width[there] / np.abs(predicted[there]))) if there.any() else math.nan
     fifths = []
