@@ -24,7 +24,7 @@ class Niches:
     """Designs that were left as the best that was to be had near them.
 
     Elsewhere is what differs from each in NEAR parameters, and, so that one wide valley can be left, after every third
-    in as many as two random designs differ in.
+    in as many as two random designs differ in, constraints aside.
 
     places: of the space's designs. patience: trials elsewhere without improvement there, after which the
     best of them is left too.
@@ -37,7 +37,8 @@ class Niches:
         self._kernel, self._group, self._patience = kernel, group, patience
         ordered = np.array([not isinstance(p, Categorical) for p in space.parameters])[group]
         self._scale = np.where(ordered, 1.0 / WHOLE, 1.0)
-        drawn = places.of(space.sample(2 * PAIRS, np.random.default_rng(0)))
+        free = DesignSpace(*space.parameters)  # constraints may leave none to draw, or few among very many
+        drawn = places.of(free.sample(2 * PAIRS, np.random.default_rng(0)))
         random = kernel.mean_difference(drawn[:PAIRS], drawn[PAIRS:], group, self._scale)
         far = min(float(int(random)), float(group[-1]))
         self._near, self._far = max(min(NEAR, far), 1.0), max(far, 1.0)

@@ -50,6 +50,13 @@ def test_stuck_in_a_valley_it_finds_the_lower_one(monkeypatch: pytest.MonkeyPatc
     assert found >= len(stuck) / 2
 
 
+def test_constraints_that_leave_nothing_are_no_obstacle() -> None:
+    none = DesignSpace(*LETTERS.parameters, constraints=("p0 == 'a'", "p0 == 'b'"))
+    with pytest.raises(RuntimeError, match="found 0 of 1 valid designs"):
+        none.sample(1, np.random.default_rng(0))
+    assert niches_of(none)._far == niches_of(LETTERS)._far == 4
+
+
 def test_two_random_designs_of_a_conditional_space_differ_in_what_both_have() -> None:
     space = DesignSpace(
         Categorical("kind", ("u", "v", "w")),
