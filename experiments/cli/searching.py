@@ -63,10 +63,8 @@ def run(
             from designgym.experiments.results import results_at
             from designgym.experiments.slow_here import search_here
 
-            trials = search_here(
-                problem, agent, budget, seed, workers or 1, listener=progress.hear, results=results_at(results),
-                failed=progress.failed, **hyperparameters,
-            )  # fmt: skip
+            slow: dict[str, Any] = {"workers": workers or 1, "results": results_at(results), "failed": progress.failed}
+            trials = search_here(problem, agent, budget, seed, listener=progress.hear, **slow, **hyperparameters)
         else:
             trials = search(problem, agent, budget, seed, listener=progress.hear, **hyperparameters)
     seconds = time.perf_counter() - start

@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from designgym.cost_models.learned.scoring import Scored
 
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="A dataset, as `designgym dataset` writes it.")]
+ModelNamed = Annotated[
+    str | None,
+    typer.Option(
+        help="ensemble (picked by cross-validation, the default), boosting, extra_trees, random_forest, "
+        "gaussian_process, mlp, ridge; with --low and --high by default what cross-validation finds best."
+    ),
+]
+Targets = Annotated[list[str], typer.Option(metavar="METRIC", help="A metric to learn, all by default; repeatable.")]
+Splits = Annotated[
+    list[str],
+    typer.Option(
+        metavar="random|agent|corner|workload",
+        help="What is held out, random by default; agent:NAME, workload:LABEL say which. Repeatable: the model "
+        "that is kept is the first's, the others are scored.",
+    ),
+]
 
 surrogate = typer.Typer(
     name="surrogate",
@@ -40,24 +56,9 @@ def fit(
     high: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Two fidelities: a dataset of few faithful designs.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="ensemble (picked by cross-validation, the default), boosting, extra_trees, random_forest, "
-            "gaussian_process, mlp, ridge; with --low and --high by default what cross-validation finds best."
-        ),
-    ] = None,
-    target: Annotated[
-        list[str], typer.Option(metavar="METRIC", help="A metric to learn, all by default; repeatable.")
-    ] = [],  # noqa: B006
-    split: Annotated[
-        list[str],
-        typer.Option(
-            metavar="random|agent|corner|workload",
-            help="What is held out, random by default; agent:NAME, workload:LABEL say which. Repeatable: the model "
-            "that is kept is the first's, the others are scored.",
-        ),
-    ] = [],  # noqa: B006
+    model: ModelNamed = None,
+    target: Targets = [],  # noqa: B006
+    split: Splits = [],  # noqa: B006
     seed: Annotated[int, typer.Option(help="Of splits and models.")] = 0,
     features: Annotated[bool, typer.Option(help="Learn from what the cost model knows of a design besides.")] = True,
     bounds: Annotated[bool, typer.Option(help="Learn how far metrics are above the cost model's bounds.")] = True,

@@ -42,7 +42,6 @@ def verify(
     from designgym.experiments.log import load_sweep
     from designgym.experiments.report import write_report
     from designgym.experiments.results import results_at
-    from designgym.experiments.verified_changes import in_words, worth_saying
     from designgym.experiments.verify import verify as verify_sweep
 
     sweep = load_sweep(directory)
@@ -56,6 +55,14 @@ def verify(
     if json:
         print_json(_result(found) | {"report": page})
         return
+    _print_found(found)
+    console().print(f"report: {page.resolve()}", markup=False, soft_wrap=True)
+
+
+def _print_found(found: Any) -> None:
+    """Print what is lost, problem by problem and objective by objective, and what could not be priced."""
+    from designgym.experiments.verified_changes import in_words, worth_saying
+
     out = console()
     for problem in dict.fromkeys(one.problem for one in found.comparisons):
         ours = [pair for pair in zip(found.comparisons, found.changes, strict=True) if pair[0].problem == problem]
@@ -70,7 +77,7 @@ def verify(
     if found.failed:
         said = f"{found.failed} {'design' if found.failed == 1 else 'designs'} failed to evaluate, and stand last"
         out.print(said, style="yellow", markup=False)
-    out.print(f"all metrics: {found.path.resolve()}\nreport: {page.resolve()}", markup=False, soft_wrap=True)
+    out.print(f"all metrics: {found.path.resolve()}", markup=False, soft_wrap=True)
 
 
 def _options(given: dict[str, Any], cost_model: str | None, sweep: Any) -> dict[str, Any]:
