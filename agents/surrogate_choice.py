@@ -32,7 +32,8 @@ class Aim:
 
     starts: incumbents, in the archive's form, the best last; losses: of the feasible designs to improve on, (n, k).
     boldness: what deviations of losses are multiplied by. local: whether moves of incumbents are chosen among, and all
-    candidates else. within: tells of places, (m, width), which may be chosen, (m,); all where it is None.
+    candidates else. within: tells of places, (m, width), which may be chosen, (m,); all where it is None. weights: what
+    is added to the logarithm of places' worth, (m,); nothing where it is None.
     """
 
     starts: Any
@@ -40,6 +41,7 @@ class Aim:
     boldness: float = 1.0
     local: bool = False
     within: Callable[[Floats], NDArray[np.bool_]] | None = None
+    weights: Callable[[Floats], Floats] | None = None
 
 
 class Choice:
@@ -65,7 +67,7 @@ class Choice:
         self.looked_at = len(where)
         if not len(where):
             return designs, where, []
-        worth = self._look(where, known, aim.within)
+        worth = self._look(where, known, aim)
         if near and aim.local:
             worth[near:] = -np.inf
         for _ in range(ROUNDS):
@@ -75,14 +77,15 @@ class Choice:
                 break
             self.looked_at += len(others)
             designs, where = merged([designs, more]), np.concatenate([where, others])
-            worth = np.append(worth, self._look(others, known, aim.within))
+            worth = np.append(worth, self._look(others, known, aim))
         few = _highest(worth, EXACT)
         few = few[np.isfinite(worth[few])]
         if not len(few):
             return some(designs, few), where[few], []
         predictions = self._models.predict(np.ascontiguousarray(np.concatenate([where[few], pending])))
         foretold = [(p.mean.copy(), p.variance + p.noise) for p in predictions]
-        rows = self._batch(predictions, known, len(few), count)
+        weights = np.zeros(len(few)) if aim.weights is None else aim.weights(where[few])
+        rows = self._batch(predictions, known, weights, count)
         told = [
             {
                 target: (float(mean[row]), float(variance[row]))
@@ -101,7 +104,7 @@ class Choice:
         ]
         return np.stack(columns, axis=1) if columns else np.empty((0, 0))
 
-    def _look(self, where: Floats, known: Floats, within: Callable[[Floats], NDArray[np.bool_]] | None) -> Floats:
+    def _look(self, where: Floats, known: Floats, aim: Aim) -> Floats:
         """Return the worth of many candidates, nearly, (m,): none, -inf, where they may not be chosen."""
         self._spans = np.maximum(self._spans, where.max(axis=0))
         levels, firsts, counts = self._kernel.levels_of(where, self._spans)
@@ -116,8 +119,10 @@ class Choice:
             variances.append(_corrected(variance, rows, process.predict(sample).variance))
         worth = np.empty(len(where))
         worth[order] = self._worth(np.array(means), np.array(variances), known)
-        if within is not None:
-            worth[~within(where)] = -np.inf
+        if aim.weights is not None:
+            worth += aim.weights(where)
+        if aim.within is not None:
+            worth[~aim.within(where)] = -np.inf
         return worth
 
     def _worth(self, means: Floats, variances: Floats, known: Floats) -> Floats:
@@ -135,8 +140,12 @@ class Choice:
             return boxes(np.empty((0, 1)), known.min(axis=0))
         return boxes(known, reference_of(known))
 
-    def _batch(self, predictions: list[Prediction], known: Floats, few: int, count: int) -> list[int]:
-        """Return rows, the best first, each as if those before it and those pending had come to what is expected."""
+    def _batch(self, predictions: list[Prediction], known: Floats, weights: Floats, count: int) -> list[int]:
+        """Return rows, the best first, each as if those before it and those pending had come to what is expected.
+
+        weights: what is added to the logarithms of the first designs' worth, (few,); those after them are pending.
+        """
+        few = len(weights)
         for row in range(few, len(predictions[0].mean)):
             for one in predictions:
                 one.take(row)
@@ -145,7 +154,7 @@ class Choice:
         rows: list[int] = []
         for _ in range(min(count, few)):
             variances = np.array([one.variance[:few] for one in predictions])
-            worth = self._worth(means, variances, known)
+            worth = self._worth(means, variances, known) + weights
             worth[rows] = -np.inf
             best = int(np.argmax(worth))
             rows.append(best)

@@ -90,6 +90,16 @@ class SurrogateModels:
         """Return what is expected of places, (m, width), for each of `learnt`."""
         return [process.predict(places) for process in self.processes()]
 
+    def chance(self, foretold: dict[int, tuple[float, float]], bar: float) -> float:
+        """Return the chance of a first loss below a bar with all bounds kept, by what was foretold of a design."""
+        from scipy.special import ndtr
+
+        chance = 1.0
+        for target, (mean, variance) in foretold.items():
+            edge = self.mapped(target, np.array([bar]))[0] if target < self.losses else 0.0
+            chance *= float(ndtr((edge - mean) / np.sqrt(variance * self._models[target].drift.inflation)))
+        return chance
+
     def hear(self, foretold: dict[int, tuple[float, float]], values: Any) -> None:
         """Compare what was foretold of a trial, mean and variance by target, with what it came to, by target."""
         for target, (mean, variance) in foretold.items():

@@ -9,14 +9,11 @@ al., NeurIPS 2019, arXiv:1910.01739).
 import numpy as np
 from numpy.typing import NDArray
 
-from designgym.agents.places import Places
-from designgym.envs import Categorical, DesignSpace
+from designgym.agents.differences import Differences
 
 Floats = NDArray[np.float64]
 NEAR = 3.0  # parameters in which a design must differ from all that were left to be elsewhere
 FAR = 3  # every so many times it must differ in as many as two random designs do, but never in all
-PAIRS = 256  # random designs that are compared for that
-WHOLE = 0.25  # of an ordered parameter's range: so far apart values differ as much as any two categories
 MOST = 8  # designs that are left before it begins anew at the best of all
 
 
@@ -24,29 +21,20 @@ class Niches:
     """Designs that were left as the best that was to be had near them.
 
     Elsewhere is what differs from each in NEAR parameters, and, so that one wide valley can be left, after every third
-    in as many as two random designs differ in, constraints aside.
+    in as many as two random designs differ in.
 
-    places: of the space's designs. patience: trials elsewhere without improvement there, after which the
-    best of them is left too.
+    patience: trials elsewhere without improvement there, after which the best of them is left too.
     """
 
-    def __init__(self, space: DesignSpace, places: Places, patience: int) -> None:
-        from designgym.agents import _niche_kernel as kernel
-
-        group = places.group
-        self._kernel, self._group, self._patience = kernel, group, patience
-        ordered = np.array([not isinstance(p, Categorical) for p in space.parameters])[group]
-        self._scale = np.where(ordered, 1.0 / WHOLE, 1.0)
-        free = DesignSpace(*space.parameters)  # constraints may leave none to draw, or few among very many
-        drawn = places.of(free.sample(2 * PAIRS, np.random.default_rng(0)))
-        random = kernel.mean_difference(drawn[:PAIRS], drawn[PAIRS:], group, self._scale)
-        far = min(float(int(random)), float(group[-1]))
+    def __init__(self, differences: Differences, patience: int) -> None:
+        self._differences, self._patience = differences, patience
+        far = min(float(int(differences.typical)), differences.parameters - 1.0)
         self._near, self._far = max(min(NEAR, far), 1.0), max(far, 1.0)
         self.clear()
 
     def clear(self) -> None:
         """Leave nothing."""
-        self._left = np.empty((0, len(self._group)))
+        self._left = np.empty((0, self._differences.width))
         self._best, self._idle = -np.inf, 0  # the highest reward elsewhere, and trials there since
 
     def __len__(self) -> int:
@@ -55,7 +43,7 @@ class Niches:
     def outside(self, places: Floats) -> NDArray[np.bool_]:
         """Return which places, (m, width), are elsewhere than all that was left, (m,)."""
         radius = self._near if len(self) % FAR else self._far
-        where: NDArray[np.bool_] = self._kernel.outside(places, self._left, self._group, self._scale, radius)
+        where: NDArray[np.bool_] = self._differences.nearest(places, self._left) >= radius
         return where
 
     def add(self, places: Floats, rewards: Floats) -> None:

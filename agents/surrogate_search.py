@@ -8,6 +8,7 @@ doi:10.1007/978-3-642-10701-6_6 (a batch: each as if those before it had come to
 leaves a local optimum: `surrogate_niches`.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 from designgym.agents.archive import Archive
 from designgym.agents.base import Agent
 from designgym.agents.candidates import Candidates, merged, some
+from designgym.agents.differences import Differences
 from designgym.agents.places import Places, PlaceSet
 from designgym.agents.quasi_random import QuasiRandom
 from designgym.agents.surrogate_choice import Aim, Choice, Foretold
 from designgym.agents.surrogate_models import SurrogateModels
 from designgym.agents.surrogate_niches import Niches
 from designgym.agents.surrogate_pool import Made, SurrogatePool
+from designgym.agents.surrogate_promises import Promises
 from designgym.agents.surrogate_targets import Targets
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import Categorical, DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
@@ -105,7 +108,9 @@ class SurrogateSearch(Agent):
         size = int(self.settings["candidates"])
         self._pool = SurrogatePool(self.space, self._places, self._archive, candidates, self._seen, size)
         self._choice = Choice(self._pool, self.models, self._places)
-        self._niches = Niches(self.space, self._places, int(self.settings["patience"]))
+        differences = Differences(self.space, self._places)
+        self._niches = Niches(differences, int(self.settings["patience"]))
+        self._promises = Promises(differences)
         self._first = QuasiRandom(problem, rng)
         self._losses = np.empty((0, len(problem.objective.names)))
         self._feasible = np.empty(0, bool)
@@ -158,8 +163,13 @@ class SurrogateSearch(Agent):
         if not len(where) and aim.within is not None:  # nothing is left elsewhere
             self._niches.clear()
             self._idle = int(self.settings["patience"])
-            designs, where, foretold = self._choice.choose(self._usual, pending, self._at_once)
+            aim = self._usual
+            designs, where, foretold = self._choice.choose(aim, pending, self._at_once)
         self._choices += 1
+        if aim.weights is not None:
+            bar = float(np.sort(aim.losses[:, 0])[:INCUMBENTS][-1])
+            chances = [self.models.chance(one, bar) for one in foretold]
+            self._promises.make(where, self._where(aim.starts), chances, bar)
         for place, one in zip(where, foretold, strict=True):
             self._foretold[place.tobytes()] = one
         return designs, where
@@ -175,14 +185,23 @@ class SurrogateSearch(Agent):
             self._idle = int(self.settings["patience"])
             return self._usual
         best, feasible = rows[:INCUMBENTS][::-1].copy(), rows[self._feasible[rows]]
-        local = self._choices % 2 == 1
-        return Aim(archive.take(best), self._losses[feasible], 1.0, local, self._niches.outside)
+        return self._aimed(best, self._losses[feasible], 1.0, self._niches.outside)
 
     @property
     def _usual(self) -> Aim:
         """What to improve on as long as the search is not stuck: the best of all."""
-        losses = self._losses[self._feasible]
-        return Aim(self._archive.take(self._incumbents()), losses, self._boldness, self._choices % 2 == 1)
+        return self._aimed(self._incumbents(), self._losses[self._feasible], self._boldness)
+
+    def _aimed(self, best: NDArray[np.int64], losses: NDArray[np.float64], boldness: float, within: Any = None) -> Aim:
+        """Return the aim to improve on losses, (n, k), from these rows; with one objective promises are weighed."""
+        starts, weights = self._archive.take(best), None
+        if not self._several and len(losses):
+            weights = partial(self._promises.weights, best=self._where(starts))
+        return Aim(starts, losses, boldness, self._choices % 2 == 1, within, weights)
+
+    def _where(self, designs: Any) -> NDArray[np.float64]:
+        """Return the places of designs in the archive's form."""
+        return self._places.of_digits(designs) if self._places.flat else self._places.of(designs)
 
     def _incumbents(self) -> NDArray[np.int64]:
         """Return the rows of the best designs, the best last; with several objectives those that none dominates."""
@@ -219,6 +238,7 @@ class SurrogateSearch(Agent):
         for row, place in enumerate(where):
             key = place.tobytes()
             self._pending.pop(key, None)
+            self._promises.hear(place, float(evaluations.losses[row, 0]), bool(evaluations.feasible[row]))
             foretold = self._foretold.pop(key, None)
             if foretold is not None:
                 self.models.hear(foretold, self._targets.row(row - n))

@@ -15,7 +15,7 @@ from designgym.envs import Evaluations, Objective
 from designgym.envs.constraints import Constraint
 
 Floats = NDArray[np.float64]
-FAR = 4.0  # losses farther than this above the best, in spans to the median, are all the same
+FAR = 2.0  # losses farther than this above the best, in spans to the median, are all the same
 ROUNDING = 1e-9  # of a violation: what taking the excess over bounds away may leave behind
 CLOSE = 0.25  # share of the designs nearest to a bound that sets the scale around it
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from designgym.agents import search, surrogate_niches, surrogate_search
+from designgym.agents.differences import Differences
 from designgym.agents.places import Places
 from designgym.agents.surrogate_niches import Niches
 from designgym.agents.testing import CONDITIONAL, CONTINUOUS, FLAT, problems
@@ -30,7 +31,7 @@ class TwoValleys:
 
 
 def niches_of(space: DesignSpace, patience: int = 4) -> Niches:
-    return Niches(space, Places(space), patience)
+    return Niches(Differences(space, Places(space)), patience)
 
 
 @pytest.mark.slow
@@ -91,11 +92,9 @@ def test_a_step_along_a_line_counts_in_part_and_a_parameter_of_several_places_on
     orders = DesignSpace(
         Permutation("order", tuple("abcd")), Categorical("x", ("u", "v")), Categorical("y", ("u", "v"))
     )
-    niches = niches_of(orders)
     first = Places(orders).of({"order": np.array([0]), "x": np.array([0]), "y": np.array([0])})
     turned = Places(orders).of({"order": np.array([23]), "x": np.array([0]), "y": np.array([0])})
-    assert niches._kernel.outside(turned, first, niches._group, niches._scale, 1.0).tolist() == [True]
-    assert niches._kernel.outside(turned, first, niches._group, niches._scale, 1.1).tolist() == [False]
+    assert Differences(orders, Places(orders)).nearest(turned, first).tolist() == [1.0]
 
 
 def test_what_nothing_improves_on_is_left_too_every_third_time_farther_and_in_the_end_all_begins_anew() -> None:

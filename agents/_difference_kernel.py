@@ -1,4 +1,4 @@
-"""Compiled: which of many designs are elsewhere than some that were given up."""
+"""Compiled: in how many parameters designs differ."""
 
 import numpy as np
 from numba import njit
@@ -6,7 +6,11 @@ from numba import njit
 
 @njit(cache=True)
 def difference(place, other, group, scale):
-    """Return in how many parameters two places, (f,), differ. group, scale: see `outside`."""
+    """Return in how many parameters two places, (f,), differ.
+
+    group: the parameter of each place, (f,), in order. scale: differences times it, (f,), count as 1 from 1 on; of a
+    parameter with several places the largest counts.
+    """
     total, step = 0.0, 0.0
     for f in range(len(place)):
         if f > 0 and group[f] != group[f - 1]:
@@ -16,18 +20,17 @@ def difference(place, other, group, scale):
 
 
 @njit(cache=True)
-def outside(places, left, group, scale, radius):
-    """Return which places, (m, f), differ from each of those left, (k, f), in `radius` parameters at least, (m,).
+def nearest(places, others, group, scale):
+    """Return in how many parameters each place, (m, f), differs from the nearest of others, (k, f); (m,), inf of none.
 
-    group: the parameter of each place, (f,), in order. scale: differences times it, (f,), count as 1 from 1 on; of a
-    parameter with several places the largest counts.
+    group, scale: see `difference`.
     """
-    out = np.ones(len(places), np.bool_)
+    out = np.empty(len(places))
     for i in range(len(places)):
-        for k in range(len(left)):
-            if difference(places[i], left[k], group, scale) < radius:
-                out[i] = False
-                break
+        least = np.inf
+        for k in range(len(others)):
+            least = min(least, difference(places[i], others[k], group, scale))
+        out[i] = least
     return out
 
 

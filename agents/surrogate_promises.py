@@ -1,0 +1,48 @@
+"""How much of what models promise is kept, by how far a design is from the best ones: far away they may know nothing.
+
+A design's promise is the chance that it is among the best few. Of many candidates the most promising is one that models
+think too well of (Smith and Winkler, Management Science 52(3), 2006, doi:10.1287/mnsc.1050.0451, "the optimizer's
+curse"), and there are more of those where less is known. So each is worth what it promises times the share of such
+promises that was kept before.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from designgym.agents.differences import Differences
+
+Floats = NDArray[np.float64]
+FAITH = 2.0  # designs that are believed to keep their promise at any distance, before any was tried
+
+
+class Promises:
+    """Counts what was promised and what was kept by distance: within one parameter, within two, and so on."""
+
+    def __init__(self, differences: Differences) -> None:
+        self._differences = differences
+        self._promised, self._kept = np.zeros(differences.parameters), np.zeros(differences.parameters)
+        self._open: dict[bytes, tuple[int, float, float]] = {}  # distance, chance and bar, by place
+
+    def _distances(self, places: Floats, best: Floats) -> NDArray[np.int64]:
+        """Return between how many parameters and one more places, (m, width), differ from the nearest best, (m,)."""
+        far = np.ceil(self._differences.nearest(places, best) - 1e-9).astype(np.int64)
+        return np.clip(far - 1, 0, len(self._kept) - 1)
+
+    def weights(self, places: Floats, best: Floats) -> Floats:
+        """Return the logarithm of the share that is kept of promises as far from the best, (k, width), (m,)."""
+        logs: Floats = np.log((self._kept + FAITH) / (self._promised + FAITH))
+        return logs[self._distances(places, best)]
+
+    def make(self, places: Floats, best: Floats, chances: Sequence[float], bar: float) -> None:
+        """Remember what is promised of designs about to be tried: a chance of a loss below the bar, all bounds kept."""
+        for place, far, chance in zip(places, self._distances(places, best), chances, strict=True):
+            self._open[place.tobytes()] = int(far), chance, bar
+
+    def hear(self, place: Floats, loss: float, feasible: bool) -> None:
+        """Learn what a design came to. One of which nothing was promised tells nothing."""
+        if (promise := self._open.pop(place.tobytes(), None)) is not None:
+            far, chance, bar = promise
+            self._promised[far] += chance
+            self._kept[far] += feasible and loss < bar
