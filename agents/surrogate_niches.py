@@ -4,6 +4,14 @@ Source: the sequential niche technique (Beasley, Bull and Martin, Evolutionary C
 doi:10.1162/evco.1993.1.2.101): what lies within a radius of an optimum that was found is left out of further searches.
 A search that starts again where trials improved nothing for a while, whatever the best of all is: TuRBO (Eriksson et
 al., NeurIPS 2019, arXiv:1910.01739).
+
+On six problems recoded so that what a label means depends on the next parameter's, which makes 75 to 1,083 local optima
+(AlexNet's and BERT's EDP, MobileNetV2's energy, the mlp's bits), 4,096 candidates, four runs each on other seeds than
+it was chosen on: at 100 designs nothing changes, at 300 mean regret is .0217 in place of .0243 (10 runs better, 4
+worse, 10 equal; local_search .0599). On the seeds it was chosen on, 27 runs, mean over problems of regret at 300 over
+that at 100 without: .43 without, .27 near alone, .41 farther every second time, .36 one parameter farther each time.
+Every third time as it is now leaves one wide valley, which near alone does not. A recoded MobileNetV2, whose optimum
+differs from the next best in six of eight parameters: .0155, without .0206.
 """
 
 import numpy as np

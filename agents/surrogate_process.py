@@ -3,6 +3,13 @@
 Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, MIT Press 2006, chapters 2 and 5. Of a rough
 and a smooth kernel, each at its most likely, it keeps the one that predicts what is left out with the higher density
 (their equation 5.10). What is assumed has log-normal priors.
+
+Mean regret of `surrogate_search` at 50 and 100 designs, 4,096 candidates, four runs each on MobileNetV2's energy and on
+the cnn's bits: .120 and .049, .351 and .056 with the denser kernel of the two; with the smooth kernel only where what
+is left out is DOUBT in the logarithm denser .104 and .058, .141 and .071 (thirty, or the rough one always, are better
+there and worse on the mlp). With every parameter recoded as a category, 16,384 candidates, an effect of each category
+by itself with a fitted share makes MobileNetV2's .115 and .064 .055 and .024, the cnn's .432 and .259 .202 and .054; on
+the ordered MobileNetV2 that is .101 and .043 in place of .079 and .044.
 """
 
 from dataclasses import dataclass

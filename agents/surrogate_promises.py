@@ -4,6 +4,13 @@ A design's promise is the chance that it is among the best few. Of many candidat
 think too well of (Smith and Winkler, Management Science 52(3), 2006, doi:10.1287/mnsc.1050.0451, "the optimizer's
 curse"), and there are more of those where less is known. So each is worth what it promises times the share of such
 promises that was kept before.
+
+On ten problems of five or six categories made of priced tables (AlexNet's latency and EDP, BERT's EDP, MobileNetV2's
+energy, the mlp's bits; what a label means depends on the next parameter's, or the next two's; 370 to 2,835 local
+optima), five runs each, log(best / optimum) / log(median / optimum) at 100, 200 and 300 designs: .147, .082 and .065,
+without .159, .094 and .076, where 4,096 candidates in place of 112,000 came to .158, .095 and .063; `local_search`
+.216, .150 and .122. On six as they are (see `surrogate_search`), three runs each, at 100 and 150 designs: .053 and
+.036, without .067 and .043.
 """
 
 from collections.abc import Sequence

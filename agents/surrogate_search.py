@@ -39,28 +39,14 @@ MOVES = {"elite": 0.7, "crossed": 0.2, "further": 0.75, "reach": 0.5}  # see `Ca
 class SurrogateSearch(Agent):
     """Looks at 100,000 candidates and more a choice; several are chosen at a time as trials become many.
 
-    Every other choice is made among moves of incumbents alone. Where nothing improves, choices are bolder in turn, and
-    after STUCK times the patience all are made elsewhere, with one objective: see `Niches`. While nothing feasible is
-    known, the design likeliest to keep all bounds is asked.
+    Every other choice is made among moves of incumbents alone. What candidates promise is weighed by how much of such
+    promises was kept, with one objective: see `Promises`. Where nothing improves, choices are bolder in turn, and after
+    STUCK times the patience all are made elsewhere, with one objective: see `Niches`. While nothing feasible is known,
+    the design likeliest to keep all bounds is asked.
 
     Developed on SystolicArray-v0 (AlexNet and GPT-2 decode for latency, MobileNetV2 for energy, BERT for EDP) and
-    MixedPrecision-v0 (mlp, cnn) alone, seeds from 1,000 on, four runs each with 4,096 candidates: mean regret at 50 and
-    100 designs on MobileNetV2 and the cnn, before the next is added: .210 and .079, .307 and .096; choices among moves
-    in turn .120 and .049, .351 and .056; the smooth kernel only where what is left out is ten in the logarithm denser
-    .104 and .058, .141 and .071 (thirty, or the rough one always, are better there and worse on the mlp). With every
-    parameter recoded as a category, 16,384 candidates, an effect of each category by itself with a fitted share makes
-    MobileNetV2's .115 and .064 .055 and .024, the cnn's .432 and .259 .202 and .054; on the ordered MobileNetV2 that is
-    .101 and .043 in place of .079 and .044.
-
-    Going elsewhere: on six of those recoded so that what a label means depends on the next parameter's, which makes
-    75 to 1,083 local optima (AlexNet's and BERT's EDP, MobileNetV2's energy, the mlp), 4,096 candidates, four runs each
-    on other seeds than it was chosen on: at 100 designs nothing changes, at 300 mean regret is .0217 in place of .0243
-    (10 runs better, 4 worse, 10 equal; local_search .0599). On the seeds it was chosen on, 27 runs, mean over problems
-    of regret at 300 over that at 100 without: .43 without, .27 near alone, .41 farther every second time, .36 one
-    parameter farther each time. Every third time as it is now leaves one wide valley, which near alone does not. A
-    recoded MobileNetV2, whose optimum differs from the next best in six of eight parameters: .0155, without .0206.
-    With the default candidates two runs alone (AlexNet's EDP): .088 and .0105 at 100 and 300 designs, without .016 and
-    .0083; one of them went elsewhere before 100.
+    MixedPrecision-v0 (mlp, cnn) alone, and on recodings of theirs, seeds from 1,000 on. What each part is worth there
+    is said where it is: `surrogate_process`, `surrogate_niches`, `surrogate_promises`, `surrogate_targets`.
 
     Certainty of drift, SystolicArray-v0 and MixedPrecision-v0, 150 designs, seven and nine other seeds: .99 12 fits and
     final regret .0049 and .0005; .95 18 fits, .0009 and 0; .9 23 fits, .0028 and .0010; always 176 fits, 0 and 0.
