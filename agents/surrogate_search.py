@@ -49,8 +49,9 @@ class SurrogateSearch(Agent):
     is said where it is: `surrogate_process`, `surrogate_niches`, `surrogate_promises`, `surrogate_targets`.
 
     Fits saved, SystolicArray-v0 and MixedPrecision-v0, 150 designs, ten runs each: 20.1 and 17.4 fits where errors
-    drift, 176 where always; regret .0008 against .0012 and 0 against .0005, equal within chance. At a certainty of .99
-    an earlier version fitted 12 times and came to .0049 and .0005, at .9 23 times to .0028 and .0010 (.95: .0009 and 0).
+    drift, 176 where always; regret .0008 against .0012 and 0 against .0005, equal within chance. An earlier version
+    fitted 12 times at a certainty of .99 and came to .0049 and .0005, 23 times at .9 to .0028 and .0010, and to .0009
+    and 0 at .95.
 
     models: what it has fitted (`models.fits`) and how often it learnt more without a fit (`models.updates`).
     looked_at: candidates of the last choice.
