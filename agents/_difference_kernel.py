@@ -5,8 +5,8 @@ from numba import njit
 
 
 @njit(cache=True)
-def difference(place, other, group, scale):
-    """Return in how many parameters two places, (f,), differ.
+def difference(place, other, group, scale, most):
+    """Return in how many parameters two places, (f,), differ; `most` or more where it is at least that.
 
     group: the parameter of each place, (f,), in order. scale: differences times it, (f,), count as 1 from 1 on; of a
     parameter with several places the largest counts.
@@ -15,6 +15,8 @@ def difference(place, other, group, scale):
     for f in range(len(place)):
         if f > 0 and group[f] != group[f - 1]:
             total, step = total + step, 0.0
+            if total >= most:
+                return total
         step = max(step, min(abs(place[f] - other[f]) * scale[f], 1.0))
     return total + step
 
@@ -29,7 +31,7 @@ def nearest(places, others, group, scale):
     for i in range(len(places)):
         least = np.inf
         for k in range(len(others)):
-            least = min(least, difference(places[i], others[k], group, scale))
+            least = min(least, difference(places[i], others[k], group, scale, least))
         out[i] = least
     return out
 
@@ -39,5 +41,5 @@ def mean_difference(places, others, group, scale):
     """Return in how many parameters two places of a row, (m, f) each, differ on average."""
     total = 0.0
     for i in range(len(places)):
-        total += difference(places[i], others[i], group, scale)
+        total += difference(places[i], others[i], group, scale, np.inf)
     return total / len(places)

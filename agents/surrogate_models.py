@@ -91,7 +91,10 @@ class SurrogateModels:
         return [process.predict(places) for process in self.processes()]
 
     def chance(self, foretold: dict[int, tuple[float, float]], bar: float) -> float:
-        """Return the chance of a first loss below a bar with all bounds kept, by what was foretold of a design."""
+        """Return the chance that a design's loss is below a bar and all bounds are kept, by what was foretold of it.
+
+        For problems with one objective. The variances are as much larger as models were of late too sure.
+        """
         from scipy.special import ndtr
 
         chance = 1.0

@@ -14,6 +14,8 @@ Every third time as it is now leaves one wide valley, which near alone does not.
 differs from the next best in six of eight parameters: .0155, without .0206.
 """
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,8 +38,6 @@ class Niches:
 
     def __init__(self, differences: Differences, patience: int) -> None:
         self._differences, self._patience = differences, patience
-        far = min(float(int(differences.typical)), differences.parameters - 1.0)
-        self._near, self._far = max(min(NEAR, far), 1.0), max(far, 1.0)
         self.clear()
 
     def clear(self) -> None:
@@ -48,9 +48,18 @@ class Niches:
     def __len__(self) -> int:
         return len(self._left)
 
+    @cached_property
+    def radii(self) -> tuple[float, float]:
+        """In how many parameters what is elsewhere differs from what was left: near, and farther every third time."""
+        far = min(float(int(self._differences.typical)), self._differences.parameters - 1.0)
+        return max(min(NEAR, far), 1.0), max(far, 1.0)
+
     def outside(self, places: Floats) -> NDArray[np.bool_]:
         """Return which places, (m, width), are elsewhere than all that was left, (m,)."""
-        radius = self._near if len(self) % FAR else self._far
+        if not len(self):
+            return np.ones(len(places), bool)
+        near, far = self.radii
+        radius = near if len(self) % FAR else far
         where: NDArray[np.bool_] = self._differences.nearest(places, self._left) >= radius
         return where
 

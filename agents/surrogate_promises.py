@@ -1,9 +1,9 @@
-"""How much of what models promise is kept, by how far a design is from the best ones: far away they may know nothing.
+"""How much of what models promise is kept, by how far a design is from the incumbents: far away they may know nothing.
 
-A design's promise is the chance that it is among the best few. Of many candidates the most promising is one that models
-think too well of (Smith and Winkler, Management Science 52(3), 2006, doi:10.1287/mnsc.1050.0451, "the optimizer's
-curse"), and there are more of those where less is known. So each is worth what it promises times the share of such
-promises that was kept before.
+A design promises, with the chance that models foretell, to be as good as the last of the incumbents. Of many candidates
+the most promising is one that models think too well of (Smith and Winkler, Management Science 52(3), 2006,
+doi:10.1287/mnsc.1050.0451, "the optimizer's curse"), and there are more of those where less is known. So each is worth
+what it promises times how many such promises were kept over how many were to be expected.
 
 On ten problems of five or six categories made of priced tables (AlexNet's latency and EDP, BERT's EDP, MobileNetV2's
 energy, the mlp's bits; what a label means depends on the next parameter's, or the next two's; 370 to 2,835 local
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from designgym.agents.differences import Differences
 
 Floats = NDArray[np.float64]
-FAITH = 2.0  # designs that are believed to keep their promise at any distance, before any was tried
+FAITH = 2.0  # promises taken to have been made and kept at any distance, before any was
 
 
 class Promises:
@@ -32,19 +32,22 @@ class Promises:
         self._promised, self._kept = np.zeros(differences.parameters), np.zeros(differences.parameters)
         self._open: dict[bytes, tuple[int, float, float]] = {}  # distance, chance and bar, by place
 
-    def _distances(self, places: Floats, best: Floats) -> NDArray[np.int64]:
-        """Return between how many parameters and one more places, (m, width), differ from the nearest best, (m,)."""
-        far = np.ceil(self._differences.nearest(places, best) - 1e-9).astype(np.int64)
+    def _distances(self, places: Floats, incumbents: Floats) -> NDArray[np.int64]:
+        """Return in how many parameters, less one, places, (m, width), differ from the nearest incumbent, (m,)."""
+        far = np.ceil(self._differences.nearest(places, incumbents) - 1e-9).astype(np.int64)
         return np.clip(far - 1, 0, len(self._kept) - 1)
 
-    def weights(self, places: Floats, best: Floats) -> Floats:
-        """Return the logarithm of the share that is kept of promises as far from the best, (k, width), (m,)."""
-        logs: Floats = np.log((self._kept + FAITH) / (self._promised + FAITH))
-        return logs[self._distances(places, best)]
+    def weights(self, places: Floats, incumbents: Floats) -> Floats:
+        """Return the logarithm of kept over expected promises as far from the incumbents, (k, width); (m,).
 
-    def make(self, places: Floats, best: Floats, chances: Sequence[float], bar: float) -> None:
-        """Remember what is promised of designs about to be tried: a chance of a loss below the bar, all bounds kept."""
-        for place, far, chance in zip(places, self._distances(places, best), chances, strict=True):
+        Below 0 where models promise too much, above where they promise too little.
+        """
+        logs: Floats = np.log((self._kept + FAITH) / (self._promised + FAITH))
+        return logs[self._distances(places, incumbents)]
+
+    def make(self, places: Floats, incumbents: Floats, chances: Sequence[float], bar: float) -> None:
+        """Remember what designs about to be tried promise: the chance of a loss below bar with all bounds kept."""
+        for place, far, chance in zip(places, self._distances(places, incumbents), chances, strict=True):
             self._open[place.tobytes()] = int(far), chance, bar
 
     def hear(self, place: Floats, loss: float, feasible: bool) -> None:

@@ -133,8 +133,8 @@ class SurrogateSearch(Agent):
         """Return designs to ask next, marked as seen; none where nothing is left."""
         made = self._chosen() if self._archive.count >= min(4, self.settings["first"]) else None
         if made is None:
-            designs = self._first.ask(n)
-            made = self._archive.own(designs), self._places.of(designs)
+            own = self._archive.own(self._first.ask(n))
+            made = own, self._told(own)
             rows = self._seen.new(made[1])
             made = (some(made[0], rows), made[1][rows]) if len(rows) else made
         self._seen.add(made[1])
@@ -154,13 +154,18 @@ class SurrogateSearch(Agent):
             aim = self._usual
             designs, where, foretold = self._choice.choose(aim, pending, self._at_once)
         self._choices += 1
+        where = self._told(designs)
         if aim.weights is not None:
-            bar = float(np.sort(aim.losses[:, 0])[:INCUMBENTS][-1])
-            chances = [self.models.chance(one, bar) for one in foretold]
-            self._promises.make(where, self._where(aim.starts), chances, bar)
+            self._promise(aim, where, foretold)
         for place, one in zip(where, foretold, strict=True):
             self._foretold[place.tobytes()] = one
         return designs, where
+
+    def _promise(self, aim: Aim, where: NDArray[np.float64], foretold: list[Foretold]) -> None:
+        """Remember with what chance each design at these places was to be as good as the last incumbent that counts."""
+        bar = float(np.sort(aim.losses[:, 0])[:INCUMBENTS][-1])
+        chances = [self.models.chance(one, bar) for one in foretold]
+        self._promises.make(where, self._where(aim.starts), chances, bar)
 
     def _aim(self) -> Aim:
         """Return what to improve on next: the best of all, or of what is elsewhere, where the search is stuck."""
@@ -184,8 +189,12 @@ class SurrogateSearch(Agent):
         """Return the aim to improve on losses, (n, k), from these rows; with one objective promises are weighed."""
         starts, weights = self._archive.take(best), None
         if not self._several and len(losses):
-            weights = partial(self._promises.weights, best=self._where(starts))
+            weights = partial(self._promises.weights, incumbents=self._where(starts))
         return Aim(starts, losses, boldness, self._choices % 2 == 1, within, weights)
+
+    def _told(self, designs: Any) -> NDArray[np.float64]:
+        """Return the places that designs in the archive's form will have when they are told, to the last bit."""
+        return self._places.of(self._archive.columns(designs))
 
     def _where(self, designs: Any) -> NDArray[np.float64]:
         """Return the places of designs in the archive's form."""

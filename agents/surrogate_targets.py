@@ -19,7 +19,8 @@ from designgym.envs import Evaluations, Objective
 from designgym.envs.constraints import Constraint
 
 Floats = NDArray[np.float64]
-FAR = 2.0  # losses farther than this above the best, in spans to the median, are all the same
+FAR = 2.0  # losses farther than this above the median, in spans from the best to it, are all the same
+LOWEST = -1e150  # stands for a loss of -inf; its square is a number
 ROUNDING = 1e-9  # of a violation: what taking the excess over bounds away may leave behind
 CLOSE = 0.25  # share of the designs nearest to a bound that sets the scale around it
 
@@ -104,7 +105,7 @@ class Targets:
             names = tuple(evaluations.metrics)
             parsed = [Constraint(text, names) for text in self._objective.subject_to]
             self._bounds = [(one, one.limit) for one in parsed]
-        columns = [np.where(np.isneginf(loss), -1e300, loss) for loss in evaluations.losses.T]
+        columns = [np.where(np.isneginf(loss), LOWEST, loss) for loss in evaluations.losses.T]
         columns += [_passed(one, limit, evaluations.metrics) for one, limit in self._bounds]
         columns.append(_own(evaluations, [one for one, _ in self._bounds]))
         rows = np.stack(columns, axis=1)

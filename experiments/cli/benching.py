@@ -180,7 +180,7 @@ def surrogate_search(
     silent: Annotated[bool, typer.Option("--silent", help="No progress.")] = False,
     json: Json = False,
 ) -> None:
-    """Score surrogate_search on problems that it was not developed on, beside five others; model fits it saves."""
+    """Score surrogate_search on problems that it was not developed on, beside six others; model fits it saves."""
     from designgym.experiments.bench.surrogate_search_run import run
 
     run(seeds, fits, out, workers, quick, silent, json)

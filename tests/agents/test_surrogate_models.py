@@ -246,6 +246,24 @@ def test_losses_of_one_sign_are_learnt_by_their_logarithms() -> None:
     assert np.isfinite(far(np.array([np.inf]))).all()
 
 
+def test_losses_are_the_same_from_two_spans_above_the_median_on() -> None:
+    # Logarithms 0 to 7 and 100: the median is 4, as far above the best.
+    warp = warp_of_loss(np.exp([*range(8), 100.0]))
+    below, at, above = warp(np.exp([11.0, 12.0, 100.0]))
+    assert below < at
+    assert at == pytest.approx(above)
+
+
+def test_a_loss_of_minus_infinity_leaves_the_others_on_a_scale() -> None:
+    objective = Objective(("loss",), reward="weighted")
+    targets = Targets(objective)
+    targets.add(evaluations(objective, loss=[-np.inf, -2.0, 1.0, 3.0, 5.0], violation=[0] * 5))
+    _, values = targets.known(0)
+    mapped = targets.warp(0)(values)
+    assert np.isfinite(mapped).all()
+    assert mapped[0] == mapped.min()
+
+
 def test_numbers_near_a_bound_are_told_apart_as_well_as_those_far_from_it() -> None:
     warp = warp_of_bound(np.array([-0.02, -0.01, 0.01, 0.02, 50.0, 60.0, 70.0, 80.0]), one_sided=False)
     near, far = np.diff(warp(np.array([-0.01, 0.01])))[0], np.diff(warp(np.array([50.0, 80.0])))[0]

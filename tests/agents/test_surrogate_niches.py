@@ -11,7 +11,7 @@ from designgym.agents.places import Places
 from designgym.agents.surrogate_niches import Niches
 from designgym.agents.testing import CONDITIONAL, CONTINUOUS, FLAT, problems
 from designgym.cost_models.base import Columns, Metric
-from designgym.envs import Categorical, DesignProblem, DesignSpace, Objective, Permutation
+from designgym.envs import Categorical, DesignProblem, DesignSpace, Integer, Objective, Permutation
 
 LETTERS = DesignSpace(*(Categorical(f"p{i}", tuple("abcde")) for i in range(6)))
 FAR = np.array([1, 2, 3, 4, 1, 2])  # the narrow valley's lowest design
@@ -55,7 +55,15 @@ def test_constraints_that_leave_nothing_are_no_obstacle() -> None:
     none = DesignSpace(*LETTERS.parameters, constraints=("p0 == 'a'", "p0 == 'b'"))
     with pytest.raises(RuntimeError, match="found 0 of 1 valid designs"):
         none.sample(1, np.random.default_rng(0))
-    assert niches_of(none)._far == niches_of(LETTERS)._far == 4
+    assert niches_of(none).radii == niches_of(LETTERS).radii == (3.0, 4.0)
+
+
+def test_elsewhere_is_within_what_constraints_leave() -> None:
+    # At most one of eight differs from 0: two designs differ in two parameters at most.
+    few = DesignSpace(
+        *(Integer(f"x{i}", 0, 2) for i in range(8)), constraints=(" + ".join(f"x{i}" for i in range(8)) + " <= 1",)
+    )
+    assert niches_of(few).radii == (1.0, 1.0)
 
 
 def test_two_random_designs_of_a_conditional_space_differ_in_what_both_have() -> None:
@@ -63,7 +71,7 @@ def test_two_random_designs_of_a_conditional_space_differ_in_what_both_have() ->
         Categorical("kind", ("u", "v", "w")),
         *(Categorical(f"{k}{i}", tuple("abcd"), when=("kind", (k,))) for k in "uvw" for i in range(5)),
     )
-    far = niches_of(space)._far
+    _, far = niches_of(space).radii
     drawn = Places(space).of(space.sample(4000, np.random.default_rng(5)))
     differing = (drawn[:2000] != drawn[2000:]).sum(axis=1)
     assert 0.3 < np.mean(differing >= far) < 0.9
