@@ -5,7 +5,7 @@ maximised); Gardner et al., ICML 2014, "Bayesian optimization with inequality co
 bound is kept, each learnt by a process of its own); Emmerich et al., 2016, doi:10.1007/978-3-319-29975-4_7 (expected
 hypervolume improvement with several objectives); Ginsbourger, Le Riche and Carraro, 2010,
 doi:10.1007/978-3-642-10701-6_6 (a batch: each as if those before it had come to what is expected of them). How it
-leaves a local optimum: `surrogate_niches`.
+leaves a local optimum: `surrogate_niches`. How far it believes its models: `surrogate_promises`.
 """
 
 from functools import partial
