@@ -1,10 +1,11 @@
 """Compiled parts of `surrogate_search`: a process with a trend, its likelihood, and what it expects of many candidates.
 
-The covariance of two places is s2 (r + t (1 + z . z') + u e + noise [same]): r falls with the distance of the places,
-the product over places of exp(-s) (rough) or of (1 + s + s^2 / 3) exp(-s) (smooth: Matern's of 5/2), where s is the
-rated distance along one; z are the ordered places less one half, e how many of the others are equal. That is a mean
-that is not known, a plane, and an effect of each category by itself (additive kernels: Duvenaud, Nickisch and
-Rasmussen, NeurIPS 2011, arXiv:1112.4394).
+The covariance of two places is s2 (r + t (1 + z . z') + u e + v c + noise [same]): r falls with the distance of the
+places, the product over places of exp(-s) (rough) or of (1 + s + s^2 / 3) exp(-s) (smooth: Matern's of 5/2), where s is
+the rated distance along one; z are the ordered places less one half, e how many of the others are equal, c how many
+pairs of them, one of each, have the same label, whichever parameters those are of. That is a mean that is not known, a
+plane, an effect of each category by itself, and one of each label wherever it stands (additive kernels: Duvenaud,
+Nickisch and Rasmussen, NeurIPS 2011, arXiv:1112.4394).
 Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, MIT Press 2006, equations 2.40, 4.17, 5.9 and,
 for what is left out, 5.12.
 """
@@ -57,7 +58,7 @@ def equal_of(ordered, one, other):
 
 @njit(cache=True)
 def covariances(kind, rates, plane, effect, ordered, places, others):
-    """Return covariances, noise and scale apart, of places, (m, f), with others, (n, f): (m, n)."""
+    """Return covariances without noise, scale and common labels of places, (m, f), with others, (n, f): (m, n)."""
     out = np.empty((len(places), len(others)))
     for i in range(len(places)):
         for j in range(len(others)):
@@ -68,7 +69,7 @@ def covariances(kind, rates, plane, effect, ordered, places, others):
 
 @njit(cache=True)
 def own_variance(plane, effect, ordered, places):
-    """Return the covariance of each place with itself, noise and scale apart, (m,)."""
+    """Return the covariance of each place with itself, without noise, scale and common labels, (m,)."""
     out = np.empty(len(places))
     for i in range(len(places)):
         out[i] = 1.0 + plane * plane_of(ordered, places[i], places[i])
@@ -77,9 +78,10 @@ def own_variance(plane, effect, ordered, places):
 
 
 @njit(cache=True)
-def likelihood(kind, rates, plane, noise, effect, group, groups, ordered, places, values):
-    """Return the log likelihood, its slopes in logarithms (groups' rates, plane, noise, effect), and what is left.
+def likelihood(kind, rates, plane, noise, effect, shared, group, groups, ordered, places, common, values):
+    """Return the log likelihood, its slopes in logarithms (rates, plane, noise, effect, shared), and what is left.
 
+    rates: one a place; their slopes: one a group. common: how many pairs of labels are the same, (n, n).
     What is left, (n, 2): of each value the squared error when it is left out over its variance, and that variance;
     the scale is the one that makes all most likely, and the last number returned.
     """
@@ -95,7 +97,7 @@ def likelihood(kind, rates, plane, noise, effect, group, groups, ordered, places
     upper = np.empty((n, n))
     for i in range(n):
         for j in range(i + 1):
-            upper[j, i] = bare[i, j] + plane * alike[i, j] + effect * same[i, j]
+            upper[j, i] = bare[i, j] + plane * alike[i, j] + effect * same[i, j] + shared * common[i, j]
         upper[i, i] += noise
     factorise(upper, n)
     pull = solved(upper, n, values)
@@ -104,12 +106,13 @@ def likelihood(kind, rates, plane, noise, effect, group, groups, ordered, places
     total = -0.5 * n * math.log(scale) - 0.5 * n
     for i in range(n):
         total -= math.log(upper[i, i])
-    slopes = np.zeros(groups + 3)
+    slopes = np.zeros(groups + 4)
     for i in range(n):
         for j in range(i + 1):
             weight = (pull[i] * pull[j] / scale - inverse[i, j]) * (0.5 if i == j else 1.0)
             slopes[groups] += weight * plane * alike[i, j]
             slopes[groups + 2] += weight * effect * same[i, j]
+            slopes[groups + 3] += weight * shared * common[i, j]
             if i == j:
                 slopes[groups + 1] += weight * noise
                 continue

@@ -1,8 +1,8 @@
 """Where designs lie, for models of distance: numbers in which unlike values are as far apart as they are unlike.
 
-An ordered parameter is its place in [0, 1] (in the logarithm where it says so), a category its number, a permutation
-the place of each item (the L1 distance is then Spearman's footrule), a subset one 0 or 1 an element. A difference above
-1 counts as 1, so that any two categories are equally far apart.
+An ordered parameter is its place in [0, 1] (in the logarithm where it says so), a category the number of its label, the
+same in every parameter that has it, a permutation the place of each item (the L1 distance is then Spearman's footrule),
+a subset one 0 or 1 an element. A difference above 1 counts as 1, so that any two categories are equally far apart.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,15 @@ MOST_MEMBERS = 64  # elements of a subset that get a number each; a larger one i
 class Places:
     """Designs of a space as rows of numbers, (n, width). group: the parameter that each number belongs to, (width,).
 
-    flat: whether each parameter is one digit that always matters; then `tables` is what `places_of` takes.
+    flat: whether each parameter is one digit that always matters; then `tables` is what `places_of` takes. labels: how
+    many labels the categories have, if some are of several of them; 0 if none is.
     """
 
     def __init__(self, space: DesignSpace) -> None:
-        self._parts = [(p.columns, _placing(p)) for p in space.parameters]
+        numbers = _numbers(space)
+        shared = len(numbers) < sum(len(p.choices) for p in space.parameters if isinstance(p, Categorical))
+        self.labels = len(numbers) if shared else 0
+        self._parts = [(p.columns, _placing(p, numbers)) for p in space.parameters]
         widths = [_width(p) for p in space.parameters]
         self.group = np.repeat(np.arange(len(widths)), widths)
         self.flat = all(_is_plain(p) for p in space.parameters)
@@ -99,14 +103,23 @@ def _width(parameter: Parameter) -> int:
     return 1
 
 
-def _placing(parameter: Parameter) -> Callable[[list[Array]], NDArray[np.float64]]:
+def _numbers(space: DesignSpace) -> dict[object, int]:
+    """Return a number for each label of the categories, the same wherever a label is one of several parameters'."""
+    labels = (label for p in space.parameters if isinstance(p, Categorical) for label in p.choices)
+    return {label: number for number, label in enumerate(dict.fromkeys(labels))}
+
+
+def _placing(parameter: Parameter, numbers: dict[object, int]) -> Callable[[list[Array]], NDArray[np.float64]]:
     """Return a function from a parameter's columns, each (n,), to places, (n, its width)."""
     if isinstance(parameter, Permutation):
         items = len(parameter.items)
         return lambda columns: np.argsort(parameter.order(columns[0]), axis=1) / (items - 1)
     if isinstance(parameter, Subset):
         return lambda columns: _members(parameter, np.stack(columns, axis=1))
-    if isinstance(parameter, Categorical | Float):
+    if isinstance(parameter, Categorical):
+        table = np.array([numbers[label] for label in parameter.choices], np.float64)
+        return lambda columns: table[parameter.to_digits(columns)[0]][:, None]
+    if isinstance(parameter, Float):
         return lambda columns: np.asarray(parameter.to_digits(columns)[0], np.float64)[:, None]
     if isinstance(parameter, Integer) and parameter.log:
         low, span = parameter.low, max(float(np.log(parameter.high / parameter.low)), 1e-9)

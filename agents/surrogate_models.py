@@ -17,7 +17,7 @@ class _Model:
     """A process, the map of what it learns, and how well it foretells."""
 
     def __init__(self, places: Places, ordered: NDArray[np.bool_], certainty: float) -> None:
-        self.process = SurrogateProcess(places.group, ordered)
+        self.process = SurrogateProcess(places.group, ordered, places.labels)
         self.warp: Warp | None = None  # None: to be fitted
         self.drift = Drift(certainty)
 

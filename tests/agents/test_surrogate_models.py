@@ -7,17 +7,18 @@ from designgym.agents import _surrogate_kernel as kernel
 from designgym.agents._gain_kernel import worths
 from designgym.agents.drift import Drift
 from designgym.agents.gain import boxes, reference_of
+from designgym.agents.places import Places
 from designgym.agents.surrogate_process import Assumed, SurrogateProcess
 from designgym.agents.surrogate_targets import Targets, warp_of_bound, warp_of_loss
-from designgym.envs import Evaluations, Objective
+from designgym.envs import Categorical, DesignSpace, Evaluations, Objective
 from designgym.envs.pareto import hypervolume
 
 GROUP, ORDERED = np.array([0, 1, 2, 2]), np.array([True, True, False, False])
 
 
 def process(kind: int = kernel.SMOOTH, noise: float = 1e-3) -> SurrogateProcess:
-    made = SurrogateProcess(GROUP, ORDERED)
-    made.assumed = Assumed(kind, np.array([2.0, 0.7, 1.2]), 0.4, noise, 1.7, 0.3)
+    made = SurrogateProcess(GROUP, ORDERED, labels=4)
+    made.assumed = Assumed(kind, np.array([2.0, 0.7, 1.2]), 0.4, noise, 1.7, 0.3, 0.25)
     return made
 
 
@@ -34,7 +35,8 @@ def covariance(one: np.ndarray, other: np.ndarray, assumed: Assumed) -> np.ndarr
     factor = np.prod(1 + steps + steps**2 / 3, axis=2) if assumed.kind == kernel.SMOOTH else 1.0
     centred = (one - 0.5) * ORDERED, (other - 0.5) * ORDERED
     equal = ((one[:, None] == other[None]) & ~ORDERED).sum(axis=2)
-    trend = assumed.plane * (1 + centred[0] @ centred[1].T) + assumed.effect * equal
+    pairs = (one[:, None, ~ORDERED, None] == other[None, :, None, ~ORDERED]).sum(axis=(2, 3))
+    trend = assumed.plane * (1 + centred[0] @ centred[1].T) + assumed.effect * equal + assumed.shared * pairs
     return factor * np.exp(-steps.sum(axis=2)) + trend
 
 
@@ -83,13 +85,14 @@ def _bare(assumed: Assumed) -> Assumed:
 @pytest.mark.parametrize("kind", [kernel.ROUGH, kernel.SMOOTH])
 def test_slopes_are_those_of_the_likelihood(kind: int) -> None:
     places, values = trials(40)
+    common = process()._common(places, places)
 
     def likely(logs: np.ndarray) -> tuple:
         rates = np.exp(logs[:3])[GROUP]
-        return kernel.likelihood(kind, rates, *np.exp(logs[3:]), GROUP, 3, ORDERED, places, values)
+        return kernel.likelihood(kind, rates, *np.exp(logs[3:]), GROUP, 3, ORDERED, places, common, values)
 
-    at, step = np.log([1.0, 2.0, 0.5, 0.3, 0.01, 0.2]), 1e-5
-    worked_out = [(likely(at + step * e)[0] - likely(at - step * e)[0]) / (2 * step) for e in np.eye(6)]
+    at, step = np.log([1.0, 2.0, 0.5, 0.3, 0.01, 0.2, 0.4]), 1e-5
+    worked_out = [(likely(at + step * e)[0] - likely(at - step * e)[0]) / (2 * step) for e in np.eye(7)]
     assert likely(at)[1] == pytest.approx(worked_out, abs=1e-4)
 
 
@@ -97,7 +100,8 @@ def test_what_is_left_out_is_predicted_by_the_others() -> None:
     places, values = trials(30)
     one = process()
     rates = one.assumed.rates[GROUP] * np.array([1.0, 1.0, 0.5, 0.5])
-    _, _, left, scale = kernel.likelihood(kernel.SMOOTH, rates, 0.4, 1e-3, 0.3, GROUP, 3, ORDERED, places, values)
+    rest = GROUP, 3, ORDERED, places, one._common(places, places), values
+    _, _, left, scale = kernel.likelihood(kernel.SMOOTH, rates, 0.4, 1e-3, 0.3, 0.25, *rest)
     one.learn(np.delete(places, 7, axis=0), np.delete(values, 7))
     found = one.predict(places[7:8])
     variance = found.variance[0] / one.assumed.scale * scale + 1e-3 * scale
@@ -114,6 +118,33 @@ def test_a_fit_finds_what_matters_and_keeps_the_better_kernel() -> None:
     steps = np.floor(places[:, 0] * 12) * 7 % 5
     one.fit(places, (steps - steps.mean()) / steps.std())
     assert one.assumed.kind == kernel.ROUGH
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_label_is_worth_as_much_in_a_parameter_where_it_was_never_tried(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    worth = rng.normal(size=8)
+    tried = (rng.integers(0, 4, (60, 4)) + 2 * np.arange(4)) % 8  # half of the labels, others in each parameter
+    values = worth[tried].sum(axis=1)
+    asked = rng.integers(0, 8, (200, 4))
+    errors = {}
+    for labels in (8, 0):
+        one = SurrogateProcess(np.arange(4), np.zeros(4, bool), labels)
+        one.fit(tried.astype(float), values)
+        one.learn(tried.astype(float), values)
+        assert (one.assumed.shared > 0) == (labels > 0)
+        errors[labels] = np.abs(one.predict(asked.astype(float)).mean - worth[asked].sum(axis=1)).mean()
+    assert errors[8] < 0.5 * errors[0]
+
+
+def test_a_label_has_one_number_in_all_parameters() -> None:
+    def categories(*labels: str) -> Places:
+        return Places(DesignSpace(*(Categorical(f"p{i}", tuple(text)) for i, text in enumerate(labels))))
+
+    assert categories("abc", "xbay").labels == 5
+    assert categories("abc", "xyz").labels == 0
+    places = categories("abc", "xbay").of({"p0": np.array([0, 1, 2]), "p1": np.array([2, 1, 0])})
+    assert places.tolist() == [[0.0, 0.0], [1.0, 1.0], [2.0, 3.0]]
 
 
 def test_taking_a_place_is_as_if_it_had_been_tried() -> None:
