@@ -139,7 +139,7 @@ class SurrogateProcess:
 
     def _counts(self, places: Floats) -> Floats:
         """Return how often each label is at places, (n, width), whatever parameter it is of: (n, labels)."""
-        rows, columns = np.nonzero(np.broadcast_to(~self._ordered, places.shape) & (self._labels > 0))
+        rows, columns = np.nonzero(np.broadcast_to(~self._ordered, places.shape))
         at = rows * self._labels + places[rows, columns].astype(np.int64)
         return np.bincount(at, minlength=len(places) * self._labels).reshape(len(places), -1).astype(np.float64)
 
