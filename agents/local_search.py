@@ -87,6 +87,18 @@ class LocalSearch(Agent):
                 return kicked
         return self._random()
 
+    def note(self, designs: Columns, evaluations: Evaluations) -> None:
+        """Learn of designs that another agent asked: go on at one that is better than the best, and ask none again."""
+        if not batch_length(designs):
+            return
+        self._seen.add(designs)
+        row = int(np.argmax(evaluations.reward))
+        reward = float(evaluations.reward[row])
+        if reward > self._best_reward:
+            self._best = self._incumbent = rows_of(designs, slice(row, row + 1))
+            self._best_reward = self._incumbent_reward = reward
+            self._idle, self._queue, self._to_draw = 0, [], 0
+
     def tell(self, designs: Columns, evaluations: Evaluations) -> None:
         self._seen.add(designs)
         for i, reward in enumerate(evaluations.reward.tolist()):

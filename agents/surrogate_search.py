@@ -5,7 +5,7 @@ maximised); Gardner et al., ICML 2014, "Bayesian optimization with inequality co
 bound is kept, each learnt by a process of its own); Emmerich et al., 2016, doi:10.1007/978-3-319-29975-4_7 (expected
 hypervolume improvement with several objectives); Ginsbourger, Le Riche and Carraro, 2010,
 doi:10.1007/978-3-642-10701-6_6 (a batch: each as if those before it had come to what is expected of them). How it
-leaves a local optimum: `surrogate_niches`. How far it believes its models: `surrogate_promises`.
+leaves a local optimum: `surrogate_niches` and `surrogate_turns`. How far it believes its models: `surrogate_promises`.
 """
 
 from functools import partial
@@ -26,6 +26,7 @@ from designgym.agents.surrogate_niches import Niches
 from designgym.agents.surrogate_pool import Made, SurrogatePool
 from designgym.agents.surrogate_promises import Promises
 from designgym.agents.surrogate_targets import Targets
+from designgym.agents.surrogate_turns import Turns
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import Categorical, DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
 from designgym.envs.pareto import nondominated
@@ -41,12 +42,13 @@ class SurrogateSearch(Agent):
 
     Every other choice is made among moves of incumbents alone. What candidates promise is weighed by how much of such
     promises was kept, with one objective: see `Promises`. Where nothing improves, choices are bolder in turn, and after
-    STUCK times the patience all are made elsewhere, with one objective: see `Niches`. While nothing feasible is known,
-    the design likeliest to keep all bounds is asked.
+    STUCK times the patience all are made elsewhere, by turns with `local_search`, with one objective: see `Niches` and
+    `Turns`. While nothing feasible is known, the design likeliest to keep all bounds is asked.
 
     Developed on SystolicArray-v0 (AlexNet and GPT-2 decode for latency, MobileNetV2 for energy, BERT for EDP) and
     MixedPrecision-v0 (mlp, cnn) alone, and on recodings of theirs, seeds from 1,000 on. What each part is worth there
-    is said where it is: `surrogate_process`, `surrogate_niches`, `surrogate_promises`, `surrogate_targets`.
+    is said where it is: `surrogate_process`, `surrogate_niches`, `surrogate_turns`, `surrogate_promises`,
+    `surrogate_targets`.
 
     Fits saved, SystolicArray-v0 and MixedPrecision-v0, 150 designs, ten runs each: 20.1 and 17.4 fits where errors
     drift, 176 where always; regret .0008 against .0012 and 0 against .0005, equal within chance. An earlier version
@@ -74,7 +76,7 @@ class SurrogateSearch(Agent):
             4096,
             log=True,
             default=24,
-            meaning="trials without improvement before it is bolder; after twice as many it searches elsewhere",
+            meaning="trials without improvement before it is bolder; after twice as many it also searches elsewhere",
         ),
         Ordinal("trials", (128, 256, 512, 1024, 2048), default=1024, meaning="trials that a model holds"),
         Categorical("refit", ("drift", "always"), meaning="fit a model when its errors drift, or at every choice"),
@@ -99,6 +101,7 @@ class SurrogateSearch(Agent):
         differences = Differences(self.space, self._places)
         self._niches = Niches(differences, int(self.settings["patience"]))
         self._promises = Promises(differences)
+        self._turns = Turns(problem, rng, int(self.settings["most"]))
         self._first = QuasiRandom(problem, rng)
         self._losses = np.empty((0, len(problem.objective.names)))
         self._feasible = np.empty(0, bool)
@@ -131,7 +134,9 @@ class SurrogateSearch(Agent):
 
     def _next(self, n: int) -> Made:
         """Return designs to ask next, marked as seen; none where nothing is left."""
-        made = self._chosen() if self._archive.count >= min(4, self.settings["first"]) else None
+        made = self._unmodelled() if self._stuck else None
+        if made is None and self._archive.count >= min(4, self.settings["first"]):
+            made = self._chosen()
         if made is None:
             own = self._archive.own(self._first.ask(n))
             made = own, self._told(own)
@@ -139,6 +144,14 @@ class SurrogateSearch(Agent):
             made = (some(made[0], rows), made[1][rows]) if len(rows) else made
         self._seen.add(made[1])
         return made
+
+    def _unmodelled(self) -> Made | None:
+        """Return a design that no model chose; None where it is not its turn."""
+        design = self._turns.take(self._places.of, self._seen.new)
+        if design is None:
+            return None
+        own = self._archive.own(design)
+        return own, self._told(own)
 
     def _chosen(self) -> Made | None:
         """Choose by the models; None where they know nothing to choose by."""
@@ -154,6 +167,8 @@ class SurrogateSearch(Agent):
             aim = self._usual
             designs, where, foretold = self._choice.choose(aim, pending, self._at_once)
         self._choices += 1
+        if self._stuck:
+            self._turns.owe(len(where))
         where = self._told(designs)
         if aim.weights is not None:
             self._promise(aim, where, foretold)
@@ -169,8 +184,7 @@ class SurrogateSearch(Agent):
 
     def _aim(self) -> Aim:
         """Return what to improve on next: the best of all, or of what is elsewhere, where the search is stuck."""
-        stuck = not self._several and self._feasible.any() and self._idle >= STUCK * self.settings["patience"]
-        if not stuck:
+        if not (self._stuck and self._feasible.any()):
             return self._usual
         archive = self._archive
         rows = self._niches.elsewhere(archive.places, archive.rewards, archive.ranked())
@@ -179,6 +193,11 @@ class SurrogateSearch(Agent):
             return self._usual
         best, feasible = rows[:INCUMBENTS][::-1].copy(), rows[self._feasible[rows]]
         return self._aimed(best, self._losses[feasible], 1.0, self._niches.outside)
+
+    @property
+    def _stuck(self) -> bool:
+        """Whether there is one objective, and nothing improved for long."""
+        return not self._several and self._idle >= STUCK * int(self.settings["patience"])
 
     @property
     def _usual(self) -> Aim:
@@ -228,6 +247,8 @@ class SurrogateSearch(Agent):
         self._seen.add(where)
         self._archive.add(self._archive.own(designs), where, evaluations.reward)
         self._niches.add(where, evaluations.reward)
+        if not self._several:
+            self._turns.tell(where, designs, evaluations)
         self._targets.add(evaluations)
         self._losses = np.concatenate([self._losses, evaluations.losses])
         self._feasible = np.append(self._feasible, evaluations.feasible)
