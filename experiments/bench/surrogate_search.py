@@ -1,7 +1,8 @@
 """Score `surrogate_search` where it was not developed: regret on three spaces whose true optimum is known.
 
-It was developed on SystolicArray-v0 and MixedPrecision-v0 alone. Every run goes through the sweeps' own engine with
-every agent's defaults, so a comparison may be stopped and gone on with. A cell is a problem at a number of designs.
+It was developed on SystolicArray-v0 and MixedPrecision-v0, but for one look at what it missed: see `surrogate_turns`.
+Every run goes through the sweeps' own engine with every agent's defaults, so a comparison may be stopped and gone on
+with. A cell is a problem at a number of designs.
 """
 
 from __future__ import annotations
