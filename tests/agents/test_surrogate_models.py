@@ -120,6 +120,19 @@ def test_a_fit_finds_what_matters_and_keeps_the_better_kernel() -> None:
     assert one.assumed.kind == kernel.ROUGH
 
 
+def test_of_labels_alone_one_kernel_is_fitted_and_less_is_believed() -> None:
+    """Two labels are as far apart as any others, so that both kernels say the same."""
+    labels = np.random.default_rng(0).integers(0, 6, (80, 4)).astype(float)
+    values = np.sin(labels[:, 0]) + 0.1 * np.cos(labels[:, 1])
+    ordered, alone = (SurrogateProcess(np.arange(4), lines, 0) for lines in (np.ones(4, bool), np.zeros(4, bool)))
+    assert alone.assumed.noise > ordered.assumed.noise
+    assert (alone.assumed.rates < ordered.assumed.rates).all()
+    ordered.fit(labels / 5, values)
+    assert ordered.assumed.kind == kernel.SMOOTH
+    alone.fit(labels, values)
+    assert alone.assumed.kind == kernel.ROUGH
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_label_is_worth_as_much_in_a_parameter_where_it_was_never_tried(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -283,6 +296,40 @@ def test_losses_are_the_same_from_two_spans_above_the_median_on() -> None:
     below, at, above = warp(np.exp([11.0, 12.0, 100.0]))
     assert below < at
     assert at == pytest.approx(above)
+
+
+def test_what_is_looked_at_closely_is_told_apart_more_widely_than_what_is_far_from_it() -> None:
+    losses = np.exp(np.arange(1.0, 6.0))
+    plain, close = warp_of_loss(losses), warp_of_loss(losses, about=float(losses[0]))
+    at = np.exp([0.5, 1.0, 1.1, 1.2, 3.0, 3.1])  # the first is better than all that is known
+    before, now = np.diff(plain(at)), np.diff(close(at))
+    assert (now > 0).all()
+    assert now[1] / now[4] > 5 * before[1] / before[4]
+    assert now[1] == pytest.approx(close(at[1:2]) - close(np.exp([0.9])), rel=1e-9)  # alike on both sides
+
+
+def test_the_zoom_is_about_the_best_that_keeps_all_bounds() -> None:
+    objective = Objective(("latency_s",), subject_to=("area_mm2 <= 10",), reward="weighted")
+    told = evaluations(objective, latency_s=[1, 2, 4, 8, 16], area_mm2=[20, 20, 9, 9, 9], violation=[0] * 5)
+    targets = Targets(objective, zoom=True)
+    targets.add(told)
+    warp = targets.warp(0)
+    steps = np.diff(warp(np.array([1.0, 1.1, 3.8, 4.18, 10.0, 11.0])))  # of one tenth each, every second
+    assert steps[2] > 3 * max(steps[0], steps[4])
+    plain = Targets(objective)
+    plain.add(told)
+    assert plain.warp(0).about is None
+
+
+def test_with_several_objectives_or_none_that_is_feasible_nothing_is_looked_at_closely() -> None:
+    several = Objective(("latency_s", "area_mm2"), reward="weighted")
+    targets = Targets(several, zoom=True)
+    targets.add(evaluations(several, latency_s=[1, 2, 4], area_mm2=[3, 2, 1], violation=[0] * 3))
+    assert targets.warp(0).about is None
+    bounded = Objective(("latency_s",), subject_to=("area_mm2 <= 10",), reward="weighted")
+    targets = Targets(bounded, zoom=True)
+    targets.add(evaluations(bounded, latency_s=[1, 2, 4], area_mm2=[30, 20, 11], violation=[0] * 3))
+    assert targets.warp(0).about is None
 
 
 def test_a_loss_of_minus_infinity_leaves_the_others_on_a_scale() -> None:
