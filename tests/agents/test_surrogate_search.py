@@ -204,3 +204,12 @@ def test_users_designs_are_not_asked_again() -> None:
     known = FLAT.sample(400, np.random.default_rng(1))
     agent.tell(known, problem.evaluate(known))
     assert not set(ranks(FLAT, known)) & set(ranks(FLAT, agent.ask(20)))
+
+
+@pytest.mark.parametrize(("name", "closely"), [("NKLandscape-v0", True), ("LowRank-v0", False)])
+def test_the_best_is_looked_at_closely_where_all_parameters_are_categories(name: str, closely: bool) -> None:
+    problem = make_problem(name)
+    agent: Any = make_agent("surrogate_search", problem, 0, first=8, candidates=1024)
+    designs = agent.ask(8)
+    agent.tell(designs, problem.evaluate(designs))
+    assert (agent._targets.warp(0).about is not None) == closely
