@@ -1,7 +1,8 @@
 """Iterated local search with memory (Lourenço, Martin and Stützle, 2003, doi:10.1007/0-306-48056-5_11).
 
 It changes one or more parameters of its incumbent, keeps what is no worse, never asks a design twice, and starts again
-from a perturbed copy of its best, or from anywhere, when improvements stop.
+from a perturbed copy of its best, or from anywhere, when improvements stop. What was asked before a start and is told
+after it does not call the chain back to where it stopped.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ from designgym.agents.seen import Seen
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
 
+Key = tuple[int | float, ...]  # of one design
 CANDIDATES = 32  # moves drawn at a time and asked one by one; they are dropped when the incumbent changes
 REDRAWS = 20  # batches of moves that held nothing new before the search restarts
 
@@ -41,9 +43,14 @@ class LocalSearch(Agent):
         self._best_reward = -np.inf
         self._idle = 0
         self._to_draw = int(self.settings["first"])
+        self._under_way: set[Key] = set()
+        self._left: set[Key] = set()  # those of them that were asked before the last start
 
     def ask(self, n: int) -> Columns:
-        asked = [self._next() for _ in range(n)]
+        asked = []
+        for _ in range(n):
+            asked.append(self._next())
+            self._under_way.add(self._key(asked[-1]))
         return {name: np.concatenate([design[name] for design in asked]) for name in self.space.columns}
 
     def _next(self) -> Columns:
@@ -73,9 +80,17 @@ class LocalSearch(Agent):
                 break
         return design
 
+    def _key(self, design: Columns) -> Key:
+        return tuple(design[name][0].item() for name in self.space.columns)
+
     def _restart(self) -> Columns:
+        """Return a design to go on from, whatever those that are under way come to."""
+        self._left = self._under_way.copy()
         self._idle, self._queue = 0, []
-        self._incumbent_reward = -np.inf
+        self._incumbent, self._incumbent_reward = self._start(), -np.inf
+        return self._incumbent
+
+    def _start(self) -> Columns:
         if self._best is None or self.rng.random() < self.settings["anew"]:
             return self._random()
         count = min(int(self.settings["kick"]), len(self.space.parameters))
@@ -102,11 +117,17 @@ class LocalSearch(Agent):
     def tell(self, designs: Columns, evaluations: Evaluations) -> None:
         self._seen.add(designs)
         for i, reward in enumerate(evaluations.reward.tolist()):
+            design = rows_of(designs, slice(i, i + 1))
+            key = self._key(design)
+            self._under_way.discard(key)
+            if reward > self._best_reward:
+                self._best, self._best_reward = design, reward
+            if key in self._left:
+                self._left.discard(key)
+                continue
             self._idle += 1
             if reward >= self._incumbent_reward:
                 if reward > self._incumbent_reward:
                     self._idle = 0
-                self._incumbent, self._incumbent_reward = rows_of(designs, slice(i, i + 1)), reward
+                self._incumbent, self._incumbent_reward = design, reward
                 self._queue = []
-            if reward > self._best_reward:
-                self._best, self._best_reward = rows_of(designs, slice(i, i + 1)), reward
