@@ -1,8 +1,8 @@
 """Iterated local search with memory (Lourenço, Martin and Stützle, 2003, doi:10.1007/0-306-48056-5_11).
 
 It changes one or more parameters of its incumbent, keeps what is no worse, never asks a design twice, and starts again
-from a perturbed copy of its best, or from anywhere, when improvements stop. What was asked before a start and is told
-after it does not call the chain back to where it stopped.
+from a perturbed copy of its best, or from anywhere, when improvements stop. What was asked before that and is told
+after it does not call the chain back, unless it is better than the best.
 """
 
 import numpy as np
@@ -43,14 +43,15 @@ class LocalSearch(Agent):
         self._best_reward = -np.inf
         self._idle = 0
         self._to_draw = int(self.settings["first"])
-        self._under_way: set[Key] = set()
-        self._left: set[Key] = set()  # those of them that were asked before the last start
+        self._starts = 0
+        self._under_way: dict[Key, int] = {}  # after how many starts each was asked
 
     def ask(self, n: int) -> Columns:
         asked = []
         for _ in range(n):
             asked.append(self._next())
-            self._under_way.add(self._key(asked[-1]))
+            self._seen.add(asked[-1])
+            self._under_way[self._key(asked[-1])] = self._starts
         return {name: np.concatenate([design[name] for design in asked]) for name in self.space.columns}
 
     def _next(self) -> Columns:
@@ -84,13 +85,13 @@ class LocalSearch(Agent):
         return tuple(design[name][0].item() for name in self.space.columns)
 
     def _restart(self) -> Columns:
-        """Return a design to go on from, whatever those that are under way come to."""
-        self._left = self._under_way.copy()
+        """Go on from another design, and return it."""
+        self._starts += 1
         self._idle, self._queue = 0, []
-        self._incumbent, self._incumbent_reward = self._start(), -np.inf
+        self._incumbent, self._incumbent_reward = self._elsewhere(), -np.inf
         return self._incumbent
 
-    def _start(self) -> Columns:
+    def _elsewhere(self) -> Columns:
         if self._best is None or self.rng.random() < self.settings["anew"]:
             return self._random()
         count = min(int(self.settings["kick"]), len(self.space.parameters))
@@ -118,12 +119,11 @@ class LocalSearch(Agent):
         self._seen.add(designs)
         for i, reward in enumerate(evaluations.reward.tolist()):
             design = rows_of(designs, slice(i, i + 1))
-            key = self._key(design)
-            self._under_way.discard(key)
-            if reward > self._best_reward:
+            asked_before = self._under_way.pop(self._key(design), self._starts) < self._starts
+            better = reward > self._best_reward
+            if better:
                 self._best, self._best_reward = design, reward
-            if key in self._left:
-                self._left.discard(key)
+            if asked_before and not better:
                 continue
             self._idle += 1
             if reward >= self._incumbent_reward:

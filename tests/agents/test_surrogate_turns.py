@@ -115,11 +115,11 @@ def test_local_search_goes_on_at_a_better_design_of_others_and_at_no_worse_one()
         return sum(int(asked[name][0] != column[0]) for name, column in of.items())
 
     agent.note(middle, problem.evaluate(middle))
-    assert sum(changes(middle) for _ in range(20)) <= 30, "moves of what it was told"
+    assert sum(changes(middle) for _ in range(10)) <= 15, "moves of what it was told"
     agent.note(worst, problem.evaluate(worst))
-    assert sum(changes(middle) for _ in range(20)) <= 30, "not of what is worse"
+    assert sum(changes(middle) for _ in range(10)) <= 15, "not of what is worse"
     agent.note(best, problem.evaluate(best))
-    assert sum(changes(best) for _ in range(20)) <= 30
+    assert sum(changes(best) for _ in range(10)) <= 15
 
 
 def test_local_search_asks_nothing_that_others_asked() -> None:
