@@ -50,10 +50,10 @@ class SurrogateSearch(Agent):
     what made `Turns` worth a trial there was seen on SolverPattern-v0. What each part is worth there is said where it
     is: `surrogate_process`, `surrogate_niches`, `surrogate_turns`, `surrogate_promises`, `surrogate_targets`.
 
-    Fits saved, SystolicArray-v0 and MixedPrecision-v0, 150 designs, ten runs each: 20.1 and 17.4 fits where errors
-    drift, 176 where always; regret .0008 against .0012 and 0 against .0005, equal within chance. An earlier version
-    fitted 12 times at a certainty of .99 and came to .0049 and .0005, 23 times at .9 to .0028 and .0010, and to .0009
-    and 0 at .95.
+    Fits saved, SystolicArray-v0 and MixedPrecision-v0, 150 designs, ten runs each: 19.6 and 15.8 fits where errors
+    drift, 174 and 161 where always; regret .0009 against .0018 and 0 against .0005, equal within chance. An earlier
+    version fitted 12 times at a certainty of .99 and came to .0049 and .0005, 23 times at .9 to .0028 and .0010, and to
+    .0009 and 0 at .95.
 
     models: what it has fitted (`models.fits`) and how often it learnt more without a fit (`models.updates`).
     looked_at: candidates of the last choice.

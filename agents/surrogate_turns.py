@@ -20,8 +20,8 @@ On the problems of `surrogate_targets`, three runs each, mean regret at 300, 500
 [-.002, .001], [-.006, .002], [-.008, .000] and [-.011, -.001]); `local_search` .040, .023, .020 and .014. No better
 within chance, when the restarts were mended but for designs asked twice: two of the chain for each that a model chose,
 .044, .021, .018 and .013; turns that never end again, .032, .023, .018 and .014; stuck after half the patience, .033
-in place of .034 at 300 on two fresh runs each; the chain's designs asked one at a time, .013 at 1,000. The figures further
-above are from before the mending.
+in place of .034 at 300 on two fresh runs each; the chain's designs asked one at a time, .013 at 1,000. The figures
+further above are from before the mending.
 
 That `SolverPattern-v0` asks for this was seen in the logs of a score: labels that are good together and bad alone,
 which random draws found and models ruled out. What was tried was tried on the tables.
