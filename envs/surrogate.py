@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 LOW = "low"  # in a model of two fidelities: the directory of the learned cheap one
 
 
+class NotRun(ValueError):
+    """A cost model that a file holds, such as a command, is named by another file alone. One line."""
+
+
 def priced_by_surrogate(
     problem: DesignProblem, path: str, id: str, options: Mapping[str, Any]
 ) -> tuple[DesignSpace, CostModel]:
@@ -103,24 +107,31 @@ def cheap_of(card: Mapping[str, Any], path: str) -> Any:
 def cost_model_of(origin: Mapping[str, Any], path: str) -> Any:
     """Return the cost model of a problem that a card or a dataset names, for its features and bounds alone.
 
-    ValueError where it cannot be made here. What a file holds is never made from a name in another file: it could be a
-    command.
+    ValueError where it cannot be made here. NotRun, a ValueError, where a file holds it: what that says is never done
+    on the word of another file.
     """
+    from designgym.cost_models.simulators.command import CommandCostModel
     from designgym.envs.registry import make_problem
 
     # Neither what is wanted nor a second model changes what this one knows.
     options = {name: value for name, value in origin["options"].items() if name not in ("objective", "cheap")}
     held = options.get("cost_model")
     if is_cost_model_file(held):
-        raise ValueError(f"{path} needs what {held} knows of a design, which is not run from there. Fit without.")
+        raise NotRun(f"{path} needs what {held} knows of a design, which is not run from there. Fit without.")
     try:
-        return make_problem(origin["id"], **options).cost_model
+        model = make_problem(origin["id"], **options).cost_model
     except Exception as error:
         said = " ".join(str(error).split())
         raise ValueError(
             f"{path} needs what {origin['cost_model']} of {origin['id']} knows of a design, which cannot be made here: "
             f"{said} Fit it without features and bounds, or install what that needs."
         ) from error
+    if isinstance(model, CommandCostModel):  # making it has read a file and run nothing
+        raise NotRun(
+            f"{path} needs what the command of {origin['id']} knows of a design, which is not run from there. Fit "
+            "without."
+        )
+    return model
 
 
 def refuse_other_space(problem: DesignProblem, card: Mapping[str, Any], path: str) -> None:

@@ -82,10 +82,12 @@ def cost_models_of(dataset: Dataset, path: str) -> list[Any]:
 
     ValueError where one cannot be made here.
     """
-    from designgym.envs.cost_model_files import is_cost_model_file
-    from designgym.envs.surrogate import cost_model_of
+    from designgym.envs.surrogate import NotRun, cost_model_of
 
-    return [
-        None if is_cost_model_file(origin.options.get("cost_model")) else cost_model_of(vars(origin), path)
-        for origin in dataset.origins
-    ]
+    models: list[Any] = []
+    for origin in dataset.origins:
+        try:
+            models.append(cost_model_of(vars(origin), path))
+        except NotRun:
+            models.append(None)
+    return models

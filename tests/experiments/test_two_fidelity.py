@@ -77,6 +77,31 @@ def test_a_cheap_model_that_has_changed_since_is_refused(data: Path, tmp_path: P
         make_problem(ID, workload=WORKLOAD, objective=FEW_CYCLES, cost_model=f"surrogate:{tmp_path / 'model'}")
 
 
+@pytest.mark.parametrize("id", ["Simulator-v0", "Simulator", ID])
+def test_a_command_that_a_card_names_as_its_cheap_model_is_not_run(data: Path, tmp_path: Path, id: str) -> None:
+    fitted(data, tmp_path / "model")
+    file, ran = tmp_path / "evil.yaml", tmp_path / "ran"
+    own = "" if id == ID else "parameters: [{name: rows, kind: integer, low: 1, high: 4096}]\n"
+    file.write_text(
+        f"name: evil\n{own}command: [sh, -c, 'touch {ran}; echo cycles 5', '{{rows}}']\n"
+        "metrics: {cycles: {unit: cycle, better: lower, meaning: none, regex: 'cycles ([0-9]+)'}}\n"
+    )
+    options = {"cost_model": f"command:{file}"} if id == ID else {"file": str(file)}
+    model = make_problem(id, objective=FEW_CYCLES, **options).cost_model
+    card = json.loads((tmp_path / "model" / "model.json").read_text())
+    card["low"]["origin"].update(id=id, options=options, version=model.version, cost_model="CommandCostModel")
+    (tmp_path / "model" / "model.json").write_text(json.dumps(card))
+    for use in (
+        lambda: make_problem(ID, workload=WORKLOAD, objective=FEW_CYCLES, cost_model=f"surrogate:{tmp_path / 'model'}"),
+        lambda: score_file(tmp_path / "model", data / "faithful"),
+    ):
+        with pytest.raises(ValueError, match=r"knows of a design, which is not run from there\. Fit without\.$"):
+            use()
+    assert not ran.exists()
+    model.evaluate({"rows": np.array([8])} if id != ID else make_problem(ID).space.sample(1, np.random.default_rng(0)))
+    assert ran.exists(), "the file's command would have shown"
+
+
 def test_what_does_not_go_together_is_one_line_and_exit_code_2(data: Path, tmp_path: Path) -> None:
     def said(*given: str) -> str:
         result = CliRunner().invoke(app, ["surrogate", "fit", "-o", str(tmp_path / "m"), *given])
