@@ -45,7 +45,7 @@ class Aim:
 
 
 class Choice:
-    """Chooses among the candidates of a pool by what models expect. looked_at: how many the last choice was among."""
+    """Chooses among the candidates of a pool by what models expect. looked_at: how many for the last choice."""
 
     def __init__(self, pool: SurrogatePool, models: SurrogateModels, places: Places) -> None:
         from designgym.agents import _gain_kernel as gain

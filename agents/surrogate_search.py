@@ -47,8 +47,9 @@ class SurrogateSearch(Agent):
 
     Developed on SystolicArray-v0 (AlexNet and GPT-2 decode for latency, MobileNetV2 for energy, BERT for EDP) and
     MixedPrecision-v0 (mlp, cnn), on recodings of theirs and on designs that come near a target, seeds from 1,000 on;
-    what made `Turns` worth a trial there was seen on SolverPattern-v0. What each part is worth there is said where it
-    is: `surrogate_process`, `surrogate_niches`, `surrogate_turns`, `surrogate_promises`, `surrogate_targets`.
+    what made `Turns` worth a trial there was seen on SolverPattern-v0, and cells lost in scores of earlier versions led
+    to more problems of that kind to develop on. What each part is worth there is said where it is:
+    `surrogate_process`, `surrogate_niches`, `surrogate_turns`, `surrogate_promises`, `surrogate_targets`.
 
     Fits saved, SystolicArray-v0 and MixedPrecision-v0, 150 designs, ten runs each: 19.6 and 15.8 fits where errors
     drift, 174 and 161 where always; regret .0009 against .0018 and 0 against .0005, equal within chance. An earlier
@@ -56,7 +57,7 @@ class SurrogateSearch(Agent):
     .0009 and 0 at .95.
 
     models: what it has fitted (`models.fits`) and how often it learnt more without a fit (`models.updates`).
-    looked_at: candidates of the last choice.
+    looked_at: candidates looked at for the last choice.
     """
 
     summary = "model-based search for slow cost models: fits as it goes, expected (hypervolume) improvement, bounds"
@@ -113,7 +114,7 @@ class SurrogateSearch(Agent):
 
     @property
     def looked_at(self) -> int:
-        """Candidates that the last choice was made among."""
+        """Candidates looked at for the last choice; where it was made among moves of incumbents, the other half too."""
         return self._choice.looked_at
 
     def ask(self, n: int) -> Columns:

@@ -1,6 +1,7 @@
 """Score `surrogate_search` where it was not developed: regret on three spaces whose true optimum is known.
 
-It was developed on SystolicArray-v0 and MixedPrecision-v0, but for one look at what it missed: see `surrogate_turns`.
+It was developed on SystolicArray-v0 and MixedPrecision-v0, but for one look at what it missed (see `surrogate_turns`),
+and several versions were scored here on the same seeds: a cell that one lost led to work on problems of its kind.
 Every run goes through the sweeps' own engine with every agent's defaults, so a comparison may be stopped and gone on
 with. A cell is a problem at a number of designs.
 """
