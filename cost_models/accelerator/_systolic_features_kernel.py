@@ -51,9 +51,12 @@ def fetched(dataflow, ifmap_c, filter_c, psum_words, width, down, across, wide, 
 @over_designs
 def count_features(
     rows, cols, dataflow, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz,
-    layers, macs, buffered, index_of_last, tech, per_kb, curve,
+    layers, macs, buffered, index_of_last, tech, per_kb, curve, all_once,
 ):  # fmt: skip
-    """Return what `systolic_features.NAMES` name, then the bounds of latency_s and energy_j."""
+    """Return what `systolic_features.NAMES` name, then the bounds of latency_s and energy_j.
+
+    all_once: whether words are bounded by each crossing the DRAM interface once, in place of the closed rule.
+    """
     height, width, cycles_per_word = float(rows), float(cols), 1.0 / dram_words_per_cycle
     ifmap_c, filter_c = capacity_words(ifmap_sram_kb), capacity_words(filter_sram_kb)
     psum_words, back = (512.0 * ofmap_sram_kb, 1.0) if buffered else (-1.0, 0.0)
@@ -77,13 +80,14 @@ def count_features(
         cycles += count * took
         waiting += count * max(took, words * cycles_per_word)
         starved += count * took if words * cycles_per_word > took else 0.0
+        again = 0.0 if all_once else count
         ifmap, filter_, psum = fetched(
             dataflow, ifmap_c, filter_c, psum_words, width, down, across, wide, time, k, n, layers[i, KN],
             layers[i, MN], layers[i, IFMAP], layers[i, TOUCHES],
         )  # fmt: skip
-        ifmap_again += count * ifmap
-        filter_again += count * filter_
-        psum_again += count * psum * (1.0 + back)
+        ifmap_again += again * ifmap
+        filter_again += again * filter_
+        psum_again += again * psum * (1.0 + back)
         # Each operand streams through the array once a fold that does not hold it.
         ifmap_words += count * layers[i, MK] * (1.0 if dataflow == IS else across)
         filter_words += count * layers[i, KN] * (down if dataflow == OS else across if dataflow == IS else 1.0)

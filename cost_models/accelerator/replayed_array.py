@@ -9,21 +9,21 @@ import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
 from designgym.cost_models.accelerator import systolic_array
-from designgym.cost_models.accelerator.layers import GEOMETRY, Layer
+from designgym.cost_models.accelerator.layers import Layer
 from designgym.cost_models.accelerator.scale_sim import WAITS, checked
-from designgym.cost_models.accelerator.stall_replay import replayed_cycles
-from designgym.cost_models.accelerator.systolic_array import DESIGN, SystolicArray
-from designgym.cost_models.accelerator.systolic_layers import counts_of_layers, metrics_of_totals, summed
+from designgym.cost_models.accelerator.systolic_array import SystolicArray
+from designgym.cost_models.accelerator.systolic_layers import (
+    counts_of_layers,
+    metrics_of_totals,
+    replayed_of_layers,
+    summed,
+)
 from designgym.cost_models.accelerator.technology import Technology
 from designgym.cost_models.base import Columns, Metric
 
 MODEL = "1"  # raise it with any number that changes while `SystolicArray` stays
 METRICS = tuple(replace(metric, meaning=WAITS.get(metric.name, metric.meaning)) for metric in systolic_array.METRICS)
-SHAPE = ("dataflow", *DESIGN[:2], *DESIGN[3:7])
-REPLAYED = ("cycles", "dram_ifmap_words", "dram_filter_words", "dram_ofmap_words", "later_ifmap", "later_filter")
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,5 @@ class ReplayedArray:
         return self._closed.reason(design)
 
     def replayed(self, designs: Columns) -> Columns:
-        """Return REPLAYED of every layer, all copies together, (layers, n) each.
-
-        later_ifmap, later_filter: DRAM words of these after the first fill of their SRAM.
-        """
-        columns = [np.asarray(checked(designs)[name]).astype(np.int64) for name in SHAPE]
-        found = np.empty((len(REPLAYED), len(self._closed.layers), len(columns[0])))
-        for i, layer in enumerate(self._closed.layers):
-            sizes = (np.full(len(columns[0]), getattr(layer, name), np.int64) for name in GEOMETRY)
-            found[:, i] = np.stack(replayed_cycles(*columns, *sizes)) * layer.count
-        return dict(zip(REPLAYED, found, strict=True))
+        """Return what `replayed_of_layers` does. ValueError for a number that is not whole."""
+        return replayed_of_layers(self._closed.layers, checked(designs))

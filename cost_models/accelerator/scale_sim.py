@@ -4,7 +4,6 @@ Cycles and words: the `scalesim` package, version 3.0.0 (Samajdar et al., ISPASS
 doi:10.1109/ISPASS48437.2020.00016; Raj et al., ISPASS 2025, arXiv:2504.15377), unchanged.
 """
 
-import difflib
 import hashlib
 import json
 import tempfile
@@ -89,9 +88,7 @@ class ScaleSim:
     stored = True
 
     def __post_init__(self) -> None:
-        if self.bandwidth not in ("user", "calc"):
-            near = difflib.get_close_matches(str(self.bandwidth), ("user", "calc"), 1, 0.0)[0]
-            raise ValueError(f"bandwidth must be one of user, calc, got {self.bandwidth!r}. Did you mean {near!r}?")
+        systolic_array.check_choice("bandwidth", self.bandwidth, ("user", "calc"))
         self._limits  # noqa: B018  both, and the workload's kind, are wrong now rather than at the first design
         self._closed  # noqa: B018
 

@@ -1,6 +1,6 @@
 """Price a systolic array layer by layer: what bounds each layer, the words it moves, where its energy goes.
 
-Formulas: `systolic_kernel`; counted DRAM words: `dram_counted`.
+Formulas: `systolic_kernel`; counted DRAM words: `dram_counted`, replayed ones: `stall_replay`.
 """
 
 from typing import Any
@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from designgym.cost_models.accelerator.dram_counted import counted_words
-from designgym.cost_models.accelerator.layers import GEOMETRY
+from designgym.cost_models.accelerator.layers import GEOMETRY, Layer
+from designgym.cost_models.accelerator.stall_replay import replayed_cycles
 from designgym.cost_models.accelerator.systolic_array import DESIGN, METRICS, SystolicArray, layer_table
 from designgym.cost_models.accelerator.systolic_kernel import COUNT, IFMAP, TOUCHES, K, M, N, count_layers, price_counts
 from designgym.cost_models.base import Columns, batch_length
+
+REPLAYED = ("cycles", "dram_ifmap_words", "dram_filter_words", "dram_ofmap_words", "later_ifmap", "later_filter")
+SHAPE = ("dataflow", *DESIGN[:2], *DESIGN[3:7])  # what is replayed of a design, in `replayed_cycles`' order
 
 
 def price_layers(model: SystolicArray, design: Columns) -> dict[str, Any]:
@@ -90,9 +94,9 @@ def counts_of_layers(model: SystolicArray, designs: Columns) -> dict[str, NDArra
     cycles, ifmap, filter_, ofmap, psum, *dram = count_layers(
         *(pairs[name] for name in DESIGN[:6]), *(of_layer[j] for j in (M, K, N, IFMAP, TOUCHES)), buffered
     )
-    if model.dram == "counted":
-        counted = _counted(model, pairs, shape[1])
-        dram[: 2 if buffered else 3] = counted[: 2 if buffered else 3]
+    if model.dram != "closed":
+        words = _counted(model, pairs, shape[1]) if model.dram == "counted" else _fetched(model, designs)
+        dram[: 2 if buffered else 3] = words[: 2 if buffered else 3]
     cycles = cycles - int(model.index_of_last)
     waiting = (dram[0] + dram[1] + dram[2]) * (1.0 / pairs["dram_words_per_cycle"])
     counts = {
@@ -102,6 +106,19 @@ def counts_of_layers(model: SystolicArray, designs: Columns) -> dict[str, NDArra
         "dram_ifmap_words": dram[0], "dram_filter_words": dram[1], "dram_ofmap_words": dram[2],
     }  # fmt: skip
     return {name: (column * of_layer[COUNT]).reshape(shape) for name, column in counts.items()}
+
+
+def replayed_of_layers(layers: tuple[Layer, ...], designs: Columns) -> dict[str, NDArray[np.float64]]:
+    """Return REPLAYED of every layer, all copies together, (layers, n) each. designs: whole numbers.
+
+    later_ifmap, later_filter: DRAM words of these after the first fill of their SRAM.
+    """
+    columns = [np.asarray(designs[name]).astype(np.int64) for name in SHAPE]
+    found = np.empty((len(REPLAYED), len(layers), len(columns[0])))
+    for i, layer in enumerate(layers):
+        sizes = (np.full(len(columns[0]), getattr(layer, name), np.int64) for name in GEOMETRY)
+        found[:, i] = np.stack(replayed_cycles(*columns, *sizes)) * layer.count
+    return dict(zip(REPLAYED, found, strict=True))
 
 
 def summed(of_layers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -116,6 +133,13 @@ def _counted(model: SystolicArray, pairs: Columns, n: int) -> list[NDArray[np.fl
     geometry = [np.repeat([getattr(layer, size) for layer in model.layers], n) for size in GEOMETRY]
     run = counted_words.parallel if len(whole[0]) > 1 else counted_words
     return list(run(*whole, *geometry))
+
+
+def _fetched(model: SystolicArray, designs: Columns) -> list[NDArray[np.float64]]:
+    """Return replayed DRAM words of ifmap, filter and ofmap for every pair, of one copy."""
+    replayed = replayed_of_layers(model.layers, designs)
+    copies = layer_table(model.layers)[:, COUNT, None]
+    return [(replayed[name] / copies).ravel() for name in REPLAYED[1:4]]
 
 
 def _price(model: SystolicArray, designs: Columns, counts: Columns) -> Columns:

@@ -120,9 +120,10 @@ def test_what_does_not_go_together_is_one_line_and_exit_code_2(data: Path, tmp_p
 def synthetic(drawn: int, further: int, file: Path, workers: int, say: Any) -> bench.Data:
     problem = make_problem(bench.ID, workload=bench.WORKLOAD, cost_model="StallingArray")
     designs = problem.space.sample(drawn + further, np.random.default_rng(0))
-    cheap = bench.Cheap(problem.cost_model)
-    told, cycles = cheap.features(designs), cheap.bounds(designs)["cycles"]
-    return bench.Data(problem.space.specs(), designs, cycles * told["filter_over"] ** 2, told, cycles)
+    told = {name: bench.Cheap(bench.CHEAP[name]) for name in bench.BESIDE}
+    cheap = {name: (model.features(designs), model.bounds(designs)["cycles"]) for name, model in told.items()}
+    over = problem.cost_model.features(designs)["filter_over"]  # type: ignore[attr-defined]
+    return bench.Data(problem.space.specs(), designs, cheap["SystolicArray, replayed"][1] * over, cheap)
 
 
 def test_the_bench_goes_on_where_it_ended_and_judges_on_further_designs(
@@ -133,30 +134,51 @@ def test_the_bench_goes_on_where_it_ended_and_judges_on_further_designs(
     monkeypatch.setattr(bench, "MODELS", ("extra_trees",))
     monkeypatch.setattr(bench, "SINGLE", ("extra_trees", "ridge"))
     first = bench.two_fidelity(True, tmp_path, say=lambda line: None)
-    rows = {row[0].split(" [")[0]: row for row in first["rows"]}
-    assert 0 < rows["two fidelities"][1] < rows["extra_trees alone"][1]
-    assert rows["two fidelities"][3] == pytest.approx(
-        rows["two fidelities"][1] / min(rows[f"{model} alone"][1] for model in bench.SINGLE)
-    )
+    rows = {row[0]: row for row in first["rows"]}
+    least = min(row[1] for what, row in rows.items() if what.split(" alone [")[0] in bench.SINGLE)
+    for name in bench.BESIDE:
+        (over_single,) = (row for what, row in rows.items() if what.startswith(f"two fidelities, beside {name} ["))
+        assert 0 < over_single[1] < least
+        assert over_single[3] == pytest.approx(over_single[1] / least)
+        assert rows[f"two fidelities, beside {name}"][1] == over_single[1]
 
     def never(*given: Any) -> Any:
         raise AssertionError("a draw that was measured is read")
 
     monkeypatch.setattr(bench, "draw", never)
     assert bench.two_fidelity(True, tmp_path, say=lambda line: None)["rows"] == first["rows"]
-    kept = json.loads((tmp_path / "draw-0-of-40.json").read_text())
-    (tmp_path / "draw-0-of-40.json").write_text(json.dumps(kept | {"two": 100.0}))
+    kept = json.loads((tmp_path / "errors-0-of-40.json").read_text())
+    kept["two"][bench.BESIDE[0]]["error"] = 100.0
+    (tmp_path / "errors-0-of-40.json").write_text(json.dumps(kept))
     again = bench.two_fidelity(True, tmp_path, say=lambda line: None)["rows"]
-    assert again[-1][0].endswith("alone: NO")
-    assert again[-1][1] > 1
+    assert again[-2][0].endswith("SystolicArray alone: NO")
+    assert again[-2][1] > 1
+    assert again[-1] == first["rows"][-1]
 
 
-def test_what_holds_is_decided_by_the_best_of_either_side() -> None:
-    errors = [{"single": dict.fromkeys(bench.SINGLE, 1.0) | {"ridge": 0.8}, "two": two} for two in (0.3, 0.4)]
-    closed, counted, stalling, _, exact = bench.CHEAP
-    held = bench.rows(errors, {closed: 0.9, counted: 0.7, stalling: 0.5, exact: 0.0})
-    assert [row[3] for row in held[:4]] == pytest.approx([0.35 / 0.8, 0.35 / 0.9, 0.35 / 0.7, 0.35 / 0.5])
-    assert held[-1][0] == "at most half of ridge and of SystolicArray alone: yes"
-    assert bench.rows(errors, {closed: 0.9, counted: 0.69, stalling: 0.5})[-1][0].endswith("alone: NO")
-    assert bench.rows([one | {"two": 0.41} for one in errors], dict.fromkeys(bench.CHEAP, 9.0))[-1][0].endswith("NO")
+def test_each_cheap_model_is_judged_by_the_best_of_its_kind_alone_and_the_best_single_fidelity() -> None:
+    def told(closely: float, alone: dict[str, float]) -> dict[str, Any]:
+        two = {name: {"form": "ratio", "model": "ridge", "error": closely} for name in bench.BESIDE}
+        errors = [{"single": dict.fromkeys(bench.SINGLE, 1.0) | {"ridge": 0.8}, "two": two}] * 2
+        return {row[0]: row for row in bench.rows(errors, dict.fromkeys(bench.CHEAP, 9.0) | alone)}
+
+    alone = {"SystolicArray, counted": 0.7, "StallingArray, replayed": 0.5, "ReplayedArray": 0.0}
+    held = told(0.35, alone)
+    first = "two fidelities, beside SystolicArray, replayed"
+    assert held[f"{first} [0.350, 0.350]"][3] == pytest.approx(0.35 / 0.8)
+    assert held[first][3:] == (pytest.approx(0.5), "SystolicArray, counted alone [0.500, 0.500]")
+    assert "at most half of ridge and of SystolicArray alone: yes" in held
+    assert held["at most half of ridge and of StallingArray alone: NO"][1] == pytest.approx(0.7)
+    assert "at most half of ridge and of SystolicArray alone: NO" in told(0.36, alone)
+    assert "at most half of ridge and of SystolicArray alone: NO" in told(0.41, {})  # more than half of ridge's
     assert bench.told(np.array([1.0, 1.0])) == "[1.000, 1.000]"
+
+
+def test_a_cheap_model_alone_is_its_cycles_or_its_latency_whichever_is_closer() -> None:
+    class Told:
+        def evaluate(self, designs: Any) -> Any:
+            return {"cycles": np.array([2.0]), "latency_s": np.array([8.0])}
+
+    two_hz = {"clock_hz": np.array([2.0])}
+    assert bench.alone_error(Told(), two_hz, np.array([16.0])) == 0.0
+    assert bench.alone_error(Told(), two_hz, np.array([1.0])) == pytest.approx(np.log(2.0))

@@ -7,6 +7,7 @@ from designgym.cost_models.accelerator.layers import Layer, gemm_layer
 from designgym.cost_models.accelerator.replayed_array import ReplayedArray
 from designgym.cost_models.accelerator.scale_sim import ScaleSim
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
+from designgym.cost_models.accelerator.systolic_layers import price_layers, words_by_operand
 from designgym.cost_models.base import Columns
 from designgym.envs import make_problem
 
@@ -54,6 +55,31 @@ def test_an_operand_that_fits_is_not_waited_for() -> None:
     assert (priced["cycles"][fits] == plain["cycles"][fits]).all()
     assert (priced["cycles"] >= plain["cycles"]).all()
     assert 0.2 < (priced["cycles"] > plain["cycles"]).mean() < 0.6
+
+
+@pytest.mark.parametrize("psum", ["scalesim", "buffered"])
+def test_a_closed_form_may_take_the_words_that_are_replayed(psum: str) -> None:
+    """Compute stays what it is, and latency waits for all words alike; partial sums are the option's."""
+    layers = (gemm_layer("a", 8, 768, 64), Layer("b", 9, 9, 3, 3, 8, 24, 1, 1, count=2))
+    drawn = make_problem("SystolicArray-v0").space.sample(60, np.random.default_rng(3))
+    model, truth = SystolicArray(layers, psum, "replayed"), ReplayedArray(layers)  # type: ignore[arg-type]
+    priced, plain, replayed = model.evaluate(drawn), SystolicArray(layers, psum).evaluate(drawn), truth.replayed(drawn)  # type: ignore[arg-type]
+    assert (priced["cycles"] == plain["cycles"]).all()
+    words = words_by_operand(model, drawn)
+    for operand in ("ifmap", "filter"):
+        assert (words[f"dram_{operand}_words"] == replayed[f"dram_{operand}_words"].sum(axis=0)).all()
+    if psum == "scalesim":
+        assert (priced["dram_words"] == truth.evaluate(drawn)["dram_words"]).all()
+    else:
+        closed = words_by_operand(SystolicArray(layers, psum), drawn)
+        assert (words["dram_ofmap_words"] == closed["dram_ofmap_words"]).all()
+    one = {name: column[:1] for name, column in drawn.items()}
+    by_layer = price_layers(model, one)
+    crossing = sum(by_layer[f"dram_{operand}_words"] for operand in ("ifmap", "filter", "ofmap"))
+    cycles = np.maximum(by_layer["cycles"], crossing / drawn["dram_words_per_cycle"][0])
+    assert priced["latency_s"][0] == pytest.approx(cycles.sum() / drawn["clock_hz"][0])
+    assert model.slow
+    assert model.version != SystolicArray(layers, psum).version  # type: ignore[arg-type]
 
 
 def test_layers_add_up_and_copies_count() -> None:

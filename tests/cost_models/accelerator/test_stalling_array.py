@@ -19,7 +19,7 @@ def design(**changed: float) -> Columns:
     return {name: np.array([value]) for name, value in (one | changed).items()}
 
 
-@pytest.mark.parametrize("dram", ["closed", "counted"])
+@pytest.mark.parametrize("dram", ["closed", "replayed"])
 def test_an_operand_that_fits_is_not_waited_for(dram: str) -> None:
     fits = design(dram_words_per_cycle=1)
     plain = SystolicArray(GEMM, "scalesim").evaluate(fits)
@@ -44,8 +44,8 @@ def test_an_operand_that_overflows_is_waited_for_word_by_word() -> None:
     assert both["cycles"] == priced["cycles"]
 
 
-def test_counted_words_are_those_that_a_buffer_fetches_after_its_first_fill() -> None:
-    model = StallingArray(GEMM, dram="counted")
+def test_replayed_words_are_those_that_a_buffer_fetches_after_its_first_fill() -> None:
+    model = StallingArray(GEMM, dram="replayed")
     # Half of 64 kB holds 32,768 words: two thirds of the filters, of whose list the window goes on by what is left,
     # a third: forth, and back again for each further column of tiles. There is one, and so it goes on once.
     priced = model.evaluate(design(filter_sram_kb=64, dram_words_per_cycle=1))
@@ -85,7 +85,7 @@ def test_it_prices_the_space_of_systolic_arrays_and_is_never_below_compute() -> 
 
 def test_its_version_changes_with_workload_and_rule_for_words() -> None:
     versions = {StallingArray(GEMM).version, StallingArray("gemm:m=8,k=768,n=65").version,
-                StallingArray(GEMM, dram="counted").version}  # fmt: skip
+                StallingArray(GEMM, dram="replayed").version}  # fmt: skip
     assert len(versions) == 3
-    with pytest.raises(ValueError, match="dram must be one of closed, counted"):
-        StallingArray(GEMM, dram="count")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="dram must be one of closed, replayed"):
+        StallingArray(GEMM, dram="replay")  # type: ignore[arg-type]

@@ -104,6 +104,7 @@ def test_the_contract_of_cost_models_holds() -> None:
     small = (gemm_layer("gemm", 30, 20, 10, count=3), Layer("conv", 9, 9, 3, 3, 4, 6, 2, 2))
     check_cost_model(SystolicArray(small, dram="counted"), random_designs(40))
     check_cost_model(SystolicArray(small, dram="counted", psum="scalesim"), random_designs(40))
+    check_cost_model(SystolicArray(small, dram="replayed"), random_designs(40))
     too_fast = random_designs(40) | {"clock_hz": 10_000_000 * np.arange(1, 41)}
     check_cost_model(SystolicArray(small), too_fast)
     check_cost_model(SystolicArray(small, dram="counted"), too_fast)
@@ -169,7 +170,7 @@ def test_windows_that_hang_over_the_end_touch_less() -> None:
     [
         ({"workload": 50}, ["workload must be a name", "got 50"]),
         ({"psum": "buffred"}, ["psum", "buffered, scalesim", "'buffred'", "Did you mean 'buffered'"]),
-        ({"dram": "open"}, ["dram", "closed, counted", "'open'"]),
+        ({"dram": "open"}, ["dram", "closed, counted, replayed", "'open'"]),
         ({"technology": "horowitz"}, ["technology", "eyeriss65, horowitz45", "'horowitz'", "'horowitz45'"]),
         ({"workload": "resnet5"}, ["resnet5", "'resnet50'"]),
     ],

@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
-from designgym.cost_models.accelerator.layers import conv_layer, gemm_layer
+from designgym.cost_models.accelerator.layers import Layer, conv_layer, gemm_layer
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
-from designgym.cost_models.accelerator.systolic_features import NAMES
+from designgym.cost_models.accelerator.systolic_features import FOLDS, NAMES
 from designgym.cost_models.base import Bounds, Columns, Features
 from designgym.cost_models.learned.mixing import relative_rmse
 from designgym.cost_models.learned.regression import fit_metrics
 from designgym.envs import make_problem
 
 LAYERS = (conv_layer("conv", (14, 14), (3, 3), 32, 64), gemm_layer("fc", 1, 512, 100, count=2))
+OVERFLOWS = conv_layer("overflows", (28, 28), (3, 3), 64, 64)
 MODELS = {
     "resnet50": SystolicArray(), "scalesim": SystolicArray("resnet18", psum="scalesim"),
     "eyeriss": SystolicArray(LAYERS, technology="eyeriss65", index_of_last=False),
@@ -54,6 +55,39 @@ def test_bounds_are_below_their_metrics_and_above_0(name: str) -> None:
     for metric, bound in model.bounds(designs).items():
         assert (bound > 0).all()
         assert (metrics[metric] >= bound * (1 - 1e-12)).all()
+
+
+@pytest.mark.parametrize("dram", ["counted", "replayed"])
+@pytest.mark.parametrize("psum", ["buffered", "scalesim"])
+def test_bounds_hold_where_words_are_not_those_of_the_closed_rule(dram: str, psum: str) -> None:
+    """Windows that overlap find some of an ifmap that overflows, windows that leave gaps do not touch every word."""
+    designs = drawn(100, 2)
+    designs["dram_words_per_cycle"][:], designs["ifmap_sram_kb"][:] = 1, 8
+    closed = SystolicArray((OVERFLOWS,)).bounds(designs)["latency_s"]
+    assert (closed > 1.05 * SystolicArray((OVERFLOWS,), dram="counted").evaluate(designs)["latency_s"]).any()
+    for layer in (OVERFLOWS, Layer("gaps", 17, 16, 2, 4, 8, 16, 4, 2, count=2)):
+        model = SystolicArray((layer,), psum, dram)  # type: ignore[arg-type]
+        metrics = model.evaluate(designs)
+        for metric, bound in model.bounds(designs).items():
+            assert (metrics[metric] >= bound * (1 - 1e-12)).all(), (layer, metric)
+
+
+def test_replayed_words_are_told_as_waits_over_compute() -> None:
+    """Two layers by hand: 49,152 weights pass an SRAM whose half holds 16,384; after them a layer that fits."""
+    layers = (gemm_layer("one", 8, 768, 64), gemm_layer("two", 8, 64, 64, count=3))
+    model = SystolicArray(layers, "scalesim", "replayed")
+    designs = {name: np.array([value]) for name, value in {
+        "rows": 16, "cols": 64, "dataflow": 0, "ifmap_sram_kb": 64, "filter_sram_kb": 32, "ofmap_sram_kb": 64,
+        "dram_words_per_cycle": 4, "clock_hz": 100_000_000}.items()}  # fmt: skip
+    found = {name: float(column[0]) for name, column in model.features(designs).items()}
+    assert tuple(found) == (*FOLDS, "ifmap_wait", "filter_wait", "ofmap_wait", "waiting")
+    assert found["ifmap_wait"] == 1.0
+    one, three = 768 + 16 + 64 - 3, 3 * (64 + 16 + 64 - 3)
+    later = 49_152 - 16_384
+    assert found["filter_wait"] == pytest.approx(1 + later / 4 / (one + three))
+    assert found["waiting"] == pytest.approx((later / 4 + three) / (one + three))
+    assert found["ofmap_wait"] > 1.0
+    assert all((column >= 1.0).all() for name, column in model.features(drawn(50, 1)).items() if "wait" in name)
 
 
 def test_a_bound_equals_its_metric_where_the_docstring_says_and_is_off_by_what_it_says() -> None:
