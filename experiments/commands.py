@@ -86,8 +86,14 @@ def problem_of_log(logged: LoggedProblem, options: Mapping[str, Any] = {}) -> De
 
 
 def _command_of(path: Path) -> str:
+    """Return what a simulator's file runs, as a shell would be given it, and which of the user's variables it sees."""
     from designgym.cost_models.simulators.spec import load_spec
 
+    spec = load_spec(path)
+    text = " ".join(
+        [*(f"{name}={shlex.quote(value)}" for name, value in spec.environment.set.items()), shlex.join(spec.command)]
+    )
+    if spec.environment.from_user:
+        text += f" with your {', '.join(spec.environment.from_user)}"
     # What a terminal takes for an order, such as to go back and write over the line, is shown instead.
-    text = shlex.join(load_spec(path).command)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

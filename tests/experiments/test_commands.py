@@ -121,6 +121,13 @@ def test_what_is_trusted_cannot_hide_itself(made) -> None:
     assert line.isprintable()
 
 
+def test_variables_that_a_trusted_command_is_given_are_said(made) -> None:
+    entry = "environment: {from_user: [LICENSE, TOKEN], set: {LD_PRELOAD: ./a b.so, N: '2'}}\n"
+    made.files[0].write_text(YAML.format() + entry)
+    (line,) = trust(load_sweep(made.directory).problems.values())
+    assert line.startswith("trusted: LD_PRELOAD='./a b.so' N=2 sh ./sim.sh '{rows}' with your LICENSE, TOKEN (from ")
+
+
 def test_any_option_may_name_a_command() -> None:
     options = {"cost_model": "command:a.yaml", "cheap": "command:b.yaml", "workload": "resnet50", "x": "dataset:d"}
     assert command_files("SystolicArray-v0", options) == [Path("a.yaml").absolute(), Path("b.yaml").absolute()]
