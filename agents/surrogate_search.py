@@ -26,7 +26,7 @@ from designgym.agents.surrogate_niches import Niches
 from designgym.agents.surrogate_pool import Made, SurrogatePool
 from designgym.agents.surrogate_promises import Promises
 from designgym.agents.surrogate_targets import Targets
-from designgym.agents.surrogate_turns import Turns
+from designgym.agents.surrogate_turns import LABELS, ORDERED, Turns
 from designgym.cost_models.base import Columns, batch_length
 from designgym.envs import Categorical, DesignSpace, Evaluations, Float, Integer, Ordinal, Problem
 from designgym.envs.pareto import nondominated
@@ -40,7 +40,8 @@ MOVES = {"elite": 0.7, "crossed": 0.2, "further": 0.75, "reach": 0.5}  # see `Ca
 class SurrogateSearch(Agent):
     """Looks at 100,000 candidates and more a choice; several are chosen at a time as trials become many.
 
-    Every other choice is made among moves of incumbents alone. What candidates promise is weighed by how much of such
+    The first choice after a fit is made among all of them, and of the others every other among moves of incumbents
+    alone. What candidates promise is weighed by how much of such
     promises was kept, with one objective: see `Promises`. Where nothing improves, choices are bolder in turn, and after
     STUCK times the patience all are made elsewhere, by turns with `local_search`, with one objective: see `Niches` and
     `Turns`. While nothing feasible is known, the design likeliest to keep all bounds is asked.
@@ -102,11 +103,12 @@ class SurrogateSearch(Agent):
         differences = Differences(self.space, self._places)
         self._niches = Niches(differences, int(self.settings["patience"]))
         self._promises = Promises(differences)
-        self._turns = Turns(problem, rng, int(self.settings["most"]))
+        self._turns = Turns(problem, rng, int(self.settings["most"]), ORDERED if ordered.any() else LABELS)
         self._first = QuasiRandom(problem, rng)
         self._losses = np.empty((0, len(problem.objective.names)))
         self._feasible = np.empty(0, bool)
         self._idle = self._choices = 0  # trials since the last improvement, and choices made
+        self._fitted = False  # whether a model was fitted for the next choice
         self._queue: Made = self._archive.take(np.arange(0)), self._archive.places
         self._foretold: dict[bytes, Foretold] = {}  # of designs chosen and not told yet, by their places
         self._pending: dict[bytes, NDArray[np.float64]] = {}
@@ -156,7 +158,9 @@ class SurrogateSearch(Agent):
 
     def _chosen(self) -> Made | None:
         """Choose by the models; None where they know nothing to choose by."""
+        fits = self.models.fits
         self.models.learn(self._archive.places, self._archive.ranked())
+        self._fitted = self.models.fits > fits
         if not self.models.learnt:
             return None
         pending = np.array(list(self._pending.values())).reshape(-1, self._archive.places.shape[1])
@@ -210,7 +214,8 @@ class SurrogateSearch(Agent):
         starts, weights = self._archive.take(best), None
         if not self._several and len(losses):
             weights = partial(self._promises.weights, incumbents=self._where(starts))
-        return Aim(starts, losses, boldness, self._choices % 2 == 1, within, weights)
+        local = self._choices % 2 == 1 and not self._fitted
+        return Aim(starts, losses, boldness, local, within, weights)
 
     def _told(self, designs: Any) -> NDArray[np.float64]:
         """Return the places that designs in the archive's form will have when they are told, to the last bit."""

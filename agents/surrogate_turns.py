@@ -38,23 +38,25 @@ from designgym.agents.moves import rows_of
 from designgym.cost_models.base import Columns
 from designgym.envs import Evaluations, Problem
 
+ORDERED, LABELS = 1, 7  # designs of the chain for each that a model chose: some parameter has an order, or none has
+
 Floats = NDArray[np.float64]
 
 
 class Turns:
     """Counts whose turn it is, and keeps the chain of `local_search` apart from what models choose.
 
-    most: designs that may be owed at a time.
+    each: designs of the chain for each that a model chose; most: that models may have chosen meanwhile.
     """
 
-    def __init__(self, problem: Problem, rng: np.random.Generator, most: int) -> None:
+    def __init__(self, problem: Problem, rng: np.random.Generator, most: int, each: int = 1) -> None:
         self._chain = LocalSearch(problem, rng)
-        self._most, self._owed = most, 0
+        self._each, self._most, self._owed = each, each * most, 0
         self._asked: set[bytes] = set()  # places of designs of the chain that were not told yet
 
     def owe(self, n: int) -> None:
         """Count designs that a model chose."""
-        self._owed = min(self._owed + n, self._most)
+        self._owed = min(self._owed + self._each * n, self._most)
 
     def take(self, places: Callable[[Columns], Floats], new: Callable[[Floats], Any]) -> Columns | None:
         """Return the chain's next design where it is its turn; None where it is not, or it knows none that is new."""

@@ -139,6 +139,32 @@ def test_it_fits_where_errors_drift_and_finds_as_much_as_where_it_always_fits() 
     assert np.mean(losses["drift"]) < 1.3 * np.mean(losses["always"])
 
 
+@pytest.mark.parametrize("refit", ["drift", "always"])
+def test_all_candidates_may_be_chosen_right_after_a_fit_and_later_moves_alone_by_turns(
+    refit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = make_problem("SystolicArray-v0")
+    agent: Any = make_agent("surrogate_search", problem, 0, refit=refit, **FEW)
+    choices, choose = list[tuple[int, bool]](), agent._choice.choose
+
+    def kept(aim: Any, *others: Any) -> Any:
+        choices.append((agent.models.fits, aim.local))
+        return choose(aim, *others)
+
+    monkeypatch.setattr(agent._choice, "choose", kept)
+    told(agent, problem, 60)
+    fits = [fits for fits, _ in choices]
+    fitted = np.diff(fits, prepend=0) > 0
+    local = np.array([local for _, local in choices])
+    assert fitted[0]
+    assert not local[fitted].any()
+    if refit == "drift":
+        assert fitted.mean() < 0.5
+        assert 0.4 < local[~fitted].mean() < 0.65
+    else:
+        assert fitted.all()
+
+
 def test_it_comes_closer_than_random_search_by_far() -> None:
     problem = make_problem("SystolicGemms-v0", objective=Objective(("latency_s",), subject_to=("area_mm2 <= 10",)))
     found = {}
