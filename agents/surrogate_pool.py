@@ -14,7 +14,7 @@ from designgym.envs import DesignSpace
 Floats = NDArray[np.float64]
 Made = tuple[Any, Floats]  # designs in the archive's form, and their places, (n, width)
 ENOUGH = 0.95  # share of the candidates that must be new and different, else more are made
-TRIES = 4  # times
+TRIES = 16  # times at most; of ordered parameters two to four do, of few labels moves repeat themselves
 WHOLE = 1.25  # times as many designs are all looked at, where a space has no more
 CHUNK = 1 << 15
 

@@ -153,7 +153,8 @@ class SurrogateProcess:
         """Return how often each label is at places, (n, width), whatever parameter it is of: (n, labels)."""
         rows, columns = np.nonzero(np.broadcast_to(~self._ordered, places.shape))
         at = rows * self._labels + places[rows, columns].astype(np.int64)
-        return np.bincount(at, minlength=len(places) * self._labels).reshape(len(places), -1).astype(np.float64)
+        counts = np.bincount(at, minlength=len(places) * self._labels)
+        return counts.reshape(len(places), self._labels).astype(np.float64)
 
     def _common(self, one: Floats, other: Floats) -> Floats:
         """Return how many pairs of labels are the same, (m, n)."""

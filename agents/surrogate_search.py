@@ -41,19 +41,20 @@ class SurrogateSearch(Agent):
     """Looks at 100,000 candidates and more a choice; several are chosen at a time as trials become many.
 
     The first choice after a fit is made among all of them, and of the others every other among moves of incumbents
-    alone. What candidates promise is weighed by how much of such
-    promises was kept, with one objective: see `Promises`. Where nothing improves, choices are bolder in turn, and after
-    STUCK times the patience all are made elsewhere, by turns with `local_search`, with one objective: see `Niches` and
-    `Turns`. While nothing feasible is known, the design likeliest to keep all bounds is asked.
+    alone. What candidates promise is weighed by how much of such promises was kept, with one objective: see `Promises`.
+    Where nothing improves, choices are bolder in turn, and after STUCK times the patience all are made elsewhere, by
+    turns with `local_search`, with one objective: see `Niches` and `Turns`. While nothing feasible is known, the design
+    likeliest to keep all bounds is asked.
 
     Developed on SystolicArray-v0 (AlexNet and GPT-2 decode for latency, MobileNetV2 for energy, BERT for EDP) and
     MixedPrecision-v0 (mlp, cnn), on recodings of theirs and on designs that come near a target, seeds from 1,000 on;
-    what made `Turns` worth a trial there was seen on SolverPattern-v0, and cells lost in scores of earlier versions led
-    to more problems of that kind to develop on. What each part is worth there is said where it is:
-    `surrogate_process`, `surrogate_niches`, `surrogate_turns`, `surrogate_promises`, `surrogate_targets`.
+    what made `Turns` worth a trial there, and its share where all parameters are labels, was seen on SolverPattern-v0,
+    and cells lost in scores of earlier versions led to more problems of that kind to develop on. What each part is
+    worth there is said where it is: `surrogate_process`, `surrogate_niches`, `surrogate_turns`, `surrogate_promises`,
+    `surrogate_targets`.
 
-    Fits saved, SystolicArray-v0 and MixedPrecision-v0, 150 designs, ten runs each: 19.6 and 15.8 fits where errors
-    drift, 174 and 161 where always; regret .0009 against .0018 and 0 against .0005, equal within chance. An earlier
+    Fits saved, SystolicArray-v0 and MixedPrecision-v0, 150 designs, ten runs each: 19.3 and 15.8 fits where errors
+    drift, 170 and 161 where always; regret .0004 against .0019 and 0 against .0005, equal within chance. An earlier
     version fitted 12 times at a certainty of .99 and came to .0049 and .0005, 23 times at .9 to .0028 and .0010, and to
     .0009 and 0 at .95.
 
