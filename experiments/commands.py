@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from designgym.experiments.log import LoggedProblem
 
 COMMAND = "command:"
+SHOWN = 200  # characters of a variable's value that are printed
 FILES = {"Simulator-v0": ("file",)}  # options of problems that are simulators' files themselves
 
 _named: set[Path] = set()  # by this command line: a process is one
@@ -69,7 +70,7 @@ def trust(problems: Iterable[LoggedProblem]) -> list[str]:
 def trust_options(id: str, options: Mapping[str, Any], label: str) -> list[str]:
     """The same for the options of one problem that somebody else wrote. label: what the lines call it."""
     lines = [
-        f"trusted: {_command_of(path)} (from {path}, which prices {label})"
+        _printable(f"trusted: {_command_of(path)} (from {path}, which prices {label})")
         for path in dict.fromkeys(command_files(id, options))
         if path not in _named
     ]
@@ -86,14 +87,19 @@ def problem_of_log(logged: LoggedProblem, options: Mapping[str, Any] = {}) -> De
 
 
 def _command_of(path: Path) -> str:
-    """Return what a simulator's file runs, as a shell would be given it, and which of the user's variables it sees."""
+    """Return what a simulator's file runs, as a shell would be given it, and which variables it sees."""
     from designgym.cost_models.simulators.spec import load_spec
 
     spec = load_spec(path)
-    text = " ".join(
-        [*(f"{name}={shlex.quote(value)}" for name, value in spec.environment.set.items()), shlex.join(spec.command)]
-    )
-    if spec.environment.from_user:
-        text += f" with your {', '.join(spec.environment.from_user)}"
-    # What a terminal takes for an order, such as to go back and write over the line, is shown instead.
+    given = [f"{name}={_short(shlex.quote(value))}" for name, value in spec.environment.set.items()]
+    yours = [f"your {name}" for name in spec.environment.from_user if name not in spec.environment.set]
+    return shlex.join(spec.command) + (f" with {', '.join(given + yours)}" if given or yours else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text):,} characters)"
+
+
+def _printable(text: str) -> str:
+    """Return a text that shows what a terminal takes for an order, such as to go back and write over the line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

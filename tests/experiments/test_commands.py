@@ -10,7 +10,7 @@ from small_sweep import log_sweep
 
 from designgym.experiments import commands, load_sweep
 from designgym.experiments.cli import main
-from designgym.experiments.commands import UntrustedCommand, command_files, problem_of_log, trust
+from designgym.experiments.commands import UntrustedCommand, command_files, problem_of_log, trust, trust_options
 from designgym.experiments.report import write_report
 from designgym.experiments.report.truth import remake
 from designgym.experiments.verified import read_verified
@@ -122,10 +122,23 @@ def test_what_is_trusted_cannot_hide_itself(made) -> None:
 
 
 def test_variables_that_a_trusted_command_is_given_are_said(made) -> None:
-    entry = "environment: {from_user: [LICENSE, TOKEN], set: {LD_PRELOAD: ./a b.so, N: '2'}}\n"
+    entry = "environment: {from_user: [LICENSE, N], set: {LD_PRELOAD: ./a b.so, N: '2'}}\n"
     made.files[0].write_text(YAML.format() + entry)
     (line,) = trust(load_sweep(made.directory).problems.values())
-    assert line.startswith("trusted: LD_PRELOAD='./a b.so' N=2 sh ./sim.sh '{rows}' with your LICENSE, TOKEN (from ")
+    assert line.startswith("trusted: sh ./sim.sh '{rows}' with LD_PRELOAD='./a b.so', N=2, your LICENSE (from ")
+
+
+def test_no_variable_file_or_label_hides_what_is_trusted(made) -> None:
+    hidden = made.files[0].with_name("ev\x1b[2K\ril.yaml")
+    made.files[0].rename(hidden)
+    hidden.write_text(YAML.format() + f'environment: {{set: {{A: "\\e[2K{" " * 3000}", B: b}}}}\n')
+    (line,) = trust_options("Simulator-v0", {"file": str(hidden)}, "la\x1b[2K\rbel")
+    assert line.isprintable()
+    assert r"with A='\x1b[2K" in line
+    assert "... (3,006 characters), B=b (from " in line
+    assert r"ev\x1b[2K\ril.yaml" in line
+    assert r"la\x1b[2K\rbel" in line
+    assert len(line) < 1000
 
 
 def test_any_option_may_name_a_command() -> None:
