@@ -48,6 +48,15 @@ def fetched(dataflow, ifmap_c, filter_c, psum_words, width, down, across, wide, 
     return ifmap_again, filter_again, (0.0 if time * min(width, wide) <= psum_words else mn * (down - 1.0))
 
 
+def filled(kb):
+    """Return the least words that SCALE-Sim's USER mode counts for an operand, over those of it that its window passes.
+
+    A fill counts half an SRAM; the window holds as many sets of a hundredth of the SRAM as that takes, rounded up.
+    """
+    each = ceil(1024.0 * kb / 100.0)
+    return 512.0 * kb / (ceil(512.0 * kb / each) * each)
+
+
 @over_designs
 def count_features(
     rows, cols, dataflow, ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb, dram_words_per_cycle, clock_hz,
@@ -55,8 +64,9 @@ def count_features(
 ):  # fmt: skip
     """Return what `systolic_features.NAMES` name, then the bounds of latency_s and energy_j.
 
-    all_once: whether words are bounded by each crossing the DRAM interface once, in place of the closed rule.
+    all_once: how words cross the DRAM interface: 0 by the closed rule, 1 each once, 2 each once in whole fills.
     """
+    ifmap_share, filter_share = (filled(ifmap_sram_kb), filled(filter_sram_kb)) if all_once == 2 else (1.0, 1.0)
     height, width, cycles_per_word = float(rows), float(cols), 1.0 / dram_words_per_cycle
     ifmap_c, filter_c = capacity_words(ifmap_sram_kb), capacity_words(filter_sram_kb)
     psum_words, back = (512.0 * ofmap_sram_kb, 1.0) if buffered else (-1.0, 0.0)
@@ -74,7 +84,7 @@ def count_features(
         row_idle += share * (1.0 - tall / (down * height))
         col_idle += share * (1.0 - wide / (across * width))
         vectors += count * down * across * time
-        words = layers[i, IFMAP] + layers[i, KN] + layers[i, MN]
+        words = ifmap_share * layers[i, IFMAP] + filter_share * layers[i, KN] + layers[i, MN]
         took = down * across * (fill + time) - index_of_last
         once += count * words
         cycles += count * took

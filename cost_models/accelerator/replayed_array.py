@@ -11,7 +11,7 @@ from functools import cached_property
 
 from designgym.cost_models.accelerator import systolic_array
 from designgym.cost_models.accelerator.layers import Layer
-from designgym.cost_models.accelerator.scale_sim import WAITS, checked
+from designgym.cost_models.accelerator.scale_sim import WAITS
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
 from designgym.cost_models.accelerator.systolic_layers import (
     counts_of_layers,
@@ -81,4 +81,4 @@ class ReplayedArray:
 
     def replayed(self, designs: Columns) -> Columns:
         """Return what `replayed_of_layers` does. ValueError for a number that is not whole."""
-        return replayed_of_layers(self._closed.layers, checked(designs))
+        return replayed_of_layers(self._closed.layers, designs)

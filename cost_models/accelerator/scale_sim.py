@@ -19,7 +19,7 @@ from designgym.cost_models.accelerator import systolic_array
 from designgym.cost_models.accelerator.layers import GEOMETRY, Layer
 from designgym.cost_models.accelerator.systolic_array import DESIGN, SystolicArray
 from designgym.cost_models.accelerator.systolic_kernel import DATAFLOWS
-from designgym.cost_models.accelerator.systolic_layers import metrics_of_totals
+from designgym.cost_models.accelerator.systolic_layers import checked, metrics_of_totals
 from designgym.cost_models.accelerator.technology import Technology
 from designgym.cost_models.base import Columns, Failure, batch_length
 from designgym.cost_models.simulators.installed import SCALESIM, ready_python
@@ -239,19 +239,3 @@ def configuration(design: dict[str, int], bandwidth: str) -> dict[str, dict[str,
         "run_presets": {"InterfaceBandwidth": bandwidth.upper(), "UseRamulatorTrace": False},
     }
     return {name: {key: str(value) for key, value in keys.items()} for name, keys in sections.items()}
-
-
-def checked(designs: Columns) -> Columns:
-    """Return the designs. ValueError where a column is missing, or holds what SCALE-Sim cannot be given."""
-    for name in DESIGN:
-        if name not in designs:
-            raise ValueError(f"designs must have the columns {', '.join(DESIGN)}; {name!r} is missing.")
-    for name in DESIGN[:7]:
-        column = np.asarray(designs[name])
-        lowest, highest = (0, len(DATAFLOWS) - 1) if name == "dataflow" else (1, 2**31)
-        wrong = ~((column >= lowest) & (column <= highest) & (column == np.floor(column)))
-        if wrong.any():
-            raise ValueError(
-                f"{name} must be a whole number from {lowest} to {highest} for SCALE-Sim, got {column[wrong][0]}."
-            )
-    return designs

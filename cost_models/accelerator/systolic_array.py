@@ -48,7 +48,8 @@ class SystolicArray:
         to DRAM and never come back, as in the tool.
     dram: "closed": formulas, millions of designs a second. "counted": every word replayed (`dram_counted`), seconds a
         layer; "replayed": whole fills of the buffers, as SCALE-Sim's USER mode has them (`stall_replay`), in as much
-        time as `ReplayedArray` takes. Partial sums under both as under `psum`.
+        time as `ReplayedArray` takes, of designs whose numbers but the clock are whole. Partial sums under both as
+        under `psum`.
     technology: a name or a .json file (see `technology.technology`), or a `Technology`.
     index_of_last: a layer's cycles are the index of its last one, as the tool reports, one less than their number.
 

@@ -12,7 +12,17 @@ from designgym.cost_models.accelerator.dram_counted import counted_words
 from designgym.cost_models.accelerator.layers import GEOMETRY, Layer
 from designgym.cost_models.accelerator.stall_replay import replayed_cycles
 from designgym.cost_models.accelerator.systolic_array import DESIGN, METRICS, SystolicArray, layer_table
-from designgym.cost_models.accelerator.systolic_kernel import COUNT, IFMAP, TOUCHES, K, M, N, count_layers, price_counts
+from designgym.cost_models.accelerator.systolic_kernel import (
+    COUNT,
+    DATAFLOWS,
+    IFMAP,
+    TOUCHES,
+    K,
+    M,
+    N,
+    count_layers,
+    price_counts,
+)
 from designgym.cost_models.base import Columns, batch_length
 
 REPLAYED = ("cycles", "dram_ifmap_words", "dram_filter_words", "dram_ofmap_words", "later_ifmap", "later_filter")
@@ -109,16 +119,33 @@ def counts_of_layers(model: SystolicArray, designs: Columns) -> dict[str, NDArra
 
 
 def replayed_of_layers(layers: tuple[Layer, ...], designs: Columns) -> dict[str, NDArray[np.float64]]:
-    """Return REPLAYED of every layer, all copies together, (layers, n) each. designs: whole numbers.
+    """Return REPLAYED of every layer, all copies together, (layers, n) each. ValueError for numbers that are not whole.
 
     later_ifmap, later_filter: DRAM words of these after the first fill of their SRAM.
     """
+    checked(designs)
     columns = [np.asarray(designs[name]).astype(np.int64) for name in SHAPE]
     found = np.empty((len(REPLAYED), len(layers), len(columns[0])))
     for i, layer in enumerate(layers):
         sizes = (np.full(len(columns[0]), getattr(layer, name), np.int64) for name in GEOMETRY)
         found[:, i] = np.stack(replayed_cycles(*columns, *sizes)) * layer.count
     return dict(zip(REPLAYED, found, strict=True))
+
+
+def checked(designs: Columns) -> Columns:
+    """Return the designs. ValueError where a column is missing, or holds what SCALE-Sim cannot be given."""
+    for name in DESIGN:
+        if name not in designs:
+            raise ValueError(f"designs must have the columns {', '.join(DESIGN)}; {name!r} is missing.")
+    for name in DESIGN[:7]:
+        column = np.asarray(designs[name])
+        lowest, highest = (0, len(DATAFLOWS) - 1) if name == "dataflow" else (1, 2**31)
+        wrong = ~((column >= lowest) & (column <= highest) & (column == np.floor(column)))
+        if wrong.any():
+            raise ValueError(
+                f"{name} must be a whole number from {lowest} to {highest} for SCALE-Sim, got {column[wrong][0]}."
+            )
+    return designs
 
 
 def summed(of_layers: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -204,5 +204,5 @@ def notes(draws: int, each: int, further: int, data: Data) -> list[str]:
         f"{draws} draws of {each} designs, none in two of them; errors on {further} further ones; 95 % intervals",
         f"form ({', '.join(FORMS)}) and model ({', '.join(MODELS)}) chosen by cross-validation within each draw",
         "the best single-fidelity model is picked on the further designs, which favours it",
-        "ReplayedArray is this tool replayed: beside it there is nothing to learn, as there is beside a tool of yours",
+        "ReplayedArray is this tool replayed: exact, at the price of its words; of a tool of yours there is none",
     ]

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from designgym.cost_models.dataset_file import read_dataset, write_dataset
 from designgym.cost_models.learned.model_file import read_card
+from designgym.cost_models.learned.two_fidelity import Choice
 from designgym.envs import Objective, make_problem
 from designgym.experiments.bench import two_fidelity as bench
 from designgym.experiments.cli.app import app
@@ -154,6 +155,43 @@ def test_the_bench_goes_on_where_it_ended_and_judges_on_further_designs(
     assert again[-2][0].endswith("SystolicArray alone: NO")
     assert again[-2][1] > 1
     assert again[-1] == first["rows"][-1]
+
+
+def test_a_draw_learns_and_chooses_on_what_was_drawn_alone_and_beside_one_cheap_model_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = synthetic(30, 20, tmp_path, 1, print)
+    drawn, held = np.arange(30), np.arange(30, 50)
+    fits, told = list[Any](), list[Any]()
+
+    def fit(specs: Any, designs: Any, values: Any, features: Any, cheap: Any, form: str, model: str, *rest: Any) -> Any:
+        assert np.array_equal(rest[-1], drawn)
+        fits.append((form, features, cheap))
+        return len(fits)
+
+    def predict(fitted: Any, designs: Any, features: Any, cheap: Any, form: str, rows: Any) -> Any:
+        assert np.array_equal(rows, held)
+        assert fits[fitted - 1][1] is features
+        return data.cycles[rows] * np.exp(float(fitted))
+
+    def choose(specs: Any, designs: Any, values: Any, features: Any, cheap: Any, **how: Any) -> Any:
+        assert np.array_equal(designs["rows"], data.designs["rows"][drawn])
+        assert np.array_equal(values, data.cycles[drawn])
+        told.append((features, cheap))
+        return Choice("ratio", "ridge", {})
+
+    for name, double in (("fit_one", fit), ("predict_one", predict), ("choose", choose)):
+        monkeypatch.setattr(bench, name, double)
+    found = bench.draw(data, drawn, held)
+    assert [form for form, _, _ in fits] == ["alone"] * len(bench.SINGLE) + ["ratio"] * len(bench.BESIDE)
+    assert not any(features for form, features, _ in fits if form == "alone")
+    for name, (_, features, cheap), (seen, bounds) in zip(bench.BESIDE, fits[-2:], told, strict=True):
+        assert features is data.cheap[name][0]
+        assert cheap is data.cheap[name][1]
+        assert all(np.array_equal(seen[key], column[drawn]) for key, column in features.items())
+        assert np.array_equal(bounds, cheap[drawn])
+    assert list(found["single"].values()) == pytest.approx([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert [found["two"][name]["error"] for name in bench.BESIDE] == pytest.approx([6.0, 7.0])
 
 
 def test_each_cheap_model_is_judged_by_the_best_of_its_kind_alone_and_the_best_single_fidelity() -> None:

@@ -6,6 +6,7 @@ import pytest
 from designgym.cost_models.accelerator.layers import Layer, conv_layer, gemm_layer
 from designgym.cost_models.accelerator.systolic_array import SystolicArray
 from designgym.cost_models.accelerator.systolic_features import FOLDS, NAMES
+from designgym.cost_models.accelerator.systolic_layers import replayed_of_layers
 from designgym.cost_models.base import Bounds, Columns, Features
 from designgym.cost_models.learned.mixing import relative_rmse
 from designgym.cost_models.learned.regression import fit_metrics
@@ -65,11 +66,24 @@ def test_bounds_hold_where_words_are_not_those_of_the_closed_rule(dram: str, psu
     designs["dram_words_per_cycle"][:], designs["ifmap_sram_kb"][:] = 1, 8
     closed = SystolicArray((OVERFLOWS,)).bounds(designs)["latency_s"]
     assert (closed > 1.05 * SystolicArray((OVERFLOWS,), dram="counted").evaluate(designs)["latency_s"]).any()
+    assert (closed > 1.05 * SystolicArray((OVERFLOWS,), dram="replayed").bounds(designs)["latency_s"]).any()
     for layer in (OVERFLOWS, Layer("gaps", 17, 16, 2, 4, 8, 16, 4, 2, count=2)):
         model = SystolicArray((layer,), psum, dram)  # type: ignore[arg-type]
         metrics = model.evaluate(designs)
         for metric, bound in model.bounds(designs).items():
             assert (metrics[metric] >= bound * (1 - 1e-12)).all(), (layer, metric)
+
+
+def test_words_that_the_tool_does_not_count_are_not_in_the_bound() -> None:
+    """4,100 words are in the window of an SRAM of 8 kB, and its fill counts as 4,096."""
+    model = SystolicArray((gemm_layer("over", 8, 1025, 32),), "scalesim", "replayed")
+    designs = {name: np.array([value]) for name, value in {
+        "rows": 196, "cols": 256, "dataflow": 0, "ifmap_sram_kb": 8, "filter_sram_kb": 32, "ofmap_sram_kb": 2048,
+        "dram_words_per_cycle": 1, "clock_hz": 100_000_000}.items()}  # fmt: skip
+    metrics, bounds = model.evaluate(designs), model.bounds(designs)
+    assert metrics["dram_words"][0] < 8 * 1025 + 1025 * 32 + 8 * 32
+    for metric in bounds:
+        assert 0.98 * metrics[metric][0] < bounds[metric][0] <= metrics[metric][0]
 
 
 def test_replayed_words_are_told_as_waits_over_compute() -> None:
@@ -83,11 +97,30 @@ def test_replayed_words_are_told_as_waits_over_compute() -> None:
     assert tuple(found) == (*FOLDS, "ifmap_wait", "filter_wait", "ofmap_wait", "waiting")
     assert found["ifmap_wait"] == 1.0
     one, three = 768 + 16 + 64 - 3, 3 * (64 + 16 + 64 - 3)
-    later = 49_152 - 16_384
+    later, words = 49_152 - 16_384, replayed_of_layers(layers, designs)
     assert found["filter_wait"] == pytest.approx(1 + later / 4 / (one + three))
     assert found["waiting"] == pytest.approx((later / 4 + three) / (one + three))
-    assert found["ofmap_wait"] > 1.0
+    assert found["ofmap_wait"] == pytest.approx(1 + words["dram_ofmap_words"].sum() / 4 / (one + three))
+    # 6,144 words of the ifmap pass one whose half holds 4,096; both operands are waited for, one after the other.
+    small = {**designs, "ifmap_sram_kb": np.array([8])}
+    both, words = model.features(small), replayed_of_layers(layers, small)
+    assert words["later_ifmap"][0, 0] > 0
+    assert both["ifmap_wait"][0] == pytest.approx(1 + words["later_ifmap"][0, 0] / 4 / (one + three))
+    waited = (words["later_ifmap"][0, 0] + later) / 4
+    assert both["waiting"][0] == pytest.approx((waited + three) / (one + three))
     assert all((column >= 1.0).all() for name, column in model.features(drawn(50, 1)).items() if "wait" in name)
+
+
+def test_partial_sums_that_are_buffered_are_not_waited_for() -> None:
+    layers = (gemm_layer("deep", 64, 768, 64),)
+    designs = {name: np.array([value]) for name, value in {
+        "rows": 16, "cols": 16, "dataflow": 1, "ifmap_sram_kb": 64, "filter_sram_kb": 64, "ofmap_sram_kb": 64,
+        "dram_words_per_cycle": 4, "clock_hz": 100_000_000}.items()}  # fmt: skip
+    buffered, spilled = (SystolicArray(layers, psum, "replayed").features(designs)["ofmap_wait"][0]
+                         for psum in ("buffered", "scalesim"))  # type: ignore[arg-type]  # fmt: skip
+    cycles = SystolicArray(layers).evaluate(designs)["cycles"][0]
+    assert buffered == pytest.approx(1 + 64 * 64 / 4 / cycles)
+    assert spilled > 1 + 10 * 64 * 64 / 4 / cycles
 
 
 def test_a_bound_equals_its_metric_where_the_docstring_says_and_is_off_by_what_it_says() -> None:
