@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 Made = tuple[Any, Floats]  # designs in the archive's form, and their places, (n, width)
 ENOUGH = 0.95  # share of the candidates that must be new and different, else more are made
 TRIES = 16  # times at most; of ordered parameters two to four do, of few labels moves repeat themselves
+LEAST = 0.002  # share of them that a try must bring: where constraints leave little, more tries bring nothing
 WHOLE = 1.25  # times as many designs are all looked at, where a space has no more
 CHUNK = 1 << 15
 
@@ -55,10 +56,10 @@ class SurrogatePool:
     def _gathered(self, n: int, make: Callable[[int], Made], made: Made | None = None) -> Made:
         """Return n different designs that were not asked, those made already first, or nearly as many."""
         for _ in range(TRIES):
-            lacking = n - (0 if made is None else len(made[1]))
-            more = make(lacking)
+            before = 0 if made is None else len(made[1])
+            more = make(n - before)
             made = self._fresh(more if made is None else _joined([made, more]))
-            if len(made[1]) >= ENOUGH * n:
+            if len(made[1]) >= ENOUGH * n or len(made[1]) - before < LEAST * n:
                 break
         assert made is not None
         return some(made[0], slice(n)), made[1][:n]

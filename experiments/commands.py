@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from designgym.experiments.log import LoggedProblem
 
 COMMAND = "command:"
-SHOWN = 200  # characters of a variable's value that are printed
 FILES = {"Simulator-v0": ("file",)}  # options of problems that are simulators' files themselves
 
 _named: set[Path] = set()  # by this command line: a process is one
@@ -56,10 +55,8 @@ def refuse_unnamed(id: str, options: Mapping[str, Any]) -> None:
     """UntrustedCommand where options, as a log has them, name a simulator's file that the user has not."""
     for path in command_files(id, options):
         if path not in _named:
-            raise UntrustedCommand(
-                f"{path} says which command prices {id}, and only the log names it. Look at it, and give --trust to "
-                "run it."
-            )
+            why = "says which command prices {}, and only the log names it. Look at it, and give --trust to run it."
+            raise UntrustedCommand(_printable(f"{path} {why.format(id)}"))
 
 
 def trust(problems: Iterable[LoggedProblem]) -> list[str]:
@@ -70,7 +67,7 @@ def trust(problems: Iterable[LoggedProblem]) -> list[str]:
 def trust_options(id: str, options: Mapping[str, Any], label: str) -> list[str]:
     """The same for the options of one problem that somebody else wrote. label: what the lines call it."""
     lines = [
-        _printable(f"trusted: {_command_of(path)} (from {path}, which prices {label})")
+        _printable(f"trusted: {_command_of(path)} (from {shlex.quote(str(path))}, which prices {shlex.quote(label)})")
         for path in dict.fromkeys(command_files(id, options))
         if path not in _named
     ]
@@ -87,17 +84,17 @@ def problem_of_log(logged: LoggedProblem, options: Mapping[str, Any] = {}) -> De
 
 
 def _command_of(path: Path) -> str:
-    """Return what a simulator's file runs, as a shell would be given it, and which variables it sees."""
+    """Return what a simulator's file runs, as a shell would be given it, the variables it sees, and files made for it.
+
+    All of it, however long: what was left out could be what does harm.
+    """
     from designgym.cost_models.simulators.spec import load_spec
 
     spec = load_spec(path)
-    given = [f"{name}={_short(shlex.quote(value))}" for name, value in spec.environment.set.items()]
-    yours = [f"your {name}" for name in spec.environment.from_user if name not in spec.environment.set]
-    return shlex.join(spec.command) + (f" with {', '.join(given + yours)}" if given or yours else "")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text):,} characters)"
+    given = [f"{name}={shlex.quote(value)}" for name, value in spec.environment.set.items()]
+    given += [f"your {name}" for name in dict.fromkeys(spec.environment.from_user) if name not in spec.environment.set]
+    given += [f"a file {shlex.quote(name)} that it writes" for name in spec.files]
+    return shlex.join(spec.command) + (f" with {', '.join(given)}" if given else "")
 
 
 def _printable(text: str) -> str:

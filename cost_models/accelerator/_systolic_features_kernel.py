@@ -64,7 +64,7 @@ def count_features(
 ):  # fmt: skip
     """Return what `systolic_features.NAMES` name, then the bounds of latency_s and energy_j.
 
-    all_once: how words cross the DRAM interface: 0 by the closed rule, 1 each once, 2 each once in whole fills.
+    all_once: how words cross the DRAM interface: 0 by the closed rule, 1 each once, 2 as much of it as `filled` says.
     """
     ifmap_share, filter_share = (filled(ifmap_sram_kb), filled(filter_sram_kb)) if all_once == 2 else (1.0, 1.0)
     height, width, cycles_per_word = float(rows), float(cols), 1.0 / dram_words_per_cycle

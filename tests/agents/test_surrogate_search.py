@@ -61,6 +61,18 @@ def test_it_looks_at_100_000_candidates_half_of_them_moves_of_incumbents(id: str
     assert not len(set(map(bytes, agent._archive.places)) & set(map(bytes, where))), "none was asked"
 
 
+def test_where_constraints_leave_little_it_does_not_try_for_more_again_and_again() -> None:
+    numbers = [Integer(name, 0, 19) for name in "abcd"]
+    space = DesignSpace(*numbers, constraints=("a + b + c + d <= 12",))
+    agent: Any = make_agent("surrogate_search", DesignProblem(space, Bowl(space), ONE), 0)
+    told(agent, agent.problem, 16)
+    tries, near = list[int](), agent._pool._candidates.near
+    agent._pool._candidates.near = lambda starts, n: tries.append(n) or near(starts, n)
+    _, where, _ = agent._pool.draw(agent._archive.take(agent._incumbents()))
+    assert 1500 < len(where) < 1820, "of 1,820 that keep it"
+    assert len(tries) <= 6
+
+
 def test_of_a_small_space_it_looks_at_every_design_that_was_not_asked() -> None:
     problem = problems()["flat"]
     agent: Any = make_agent("surrogate_search", problem, 0)

@@ -131,14 +131,16 @@ def test_variables_that_a_trusted_command_is_given_are_said(made) -> None:
 def test_no_variable_file_or_label_hides_what_is_trusted(made) -> None:
     hidden = made.files[0].with_name("ev\x1b[2K\ril.yaml")
     made.files[0].rename(hidden)
-    hidden.write_text(YAML.format() + f'environment: {{set: {{A: "\\e[2K{" " * 3000}", B: b}}}}\n')
-    (line,) = trust_options("Simulator-v0", {"file": str(hidden)}, "la\x1b[2K\rbel")
+    entry = f'environment: {{set: {{A: "\\e[2K{" " * 3000}; touch x", B: b}}, from_user: [C, C]}}\n'
+    hidden.write_text(YAML.format() + entry + "files: {run.sh: {format: text, text: x}}\n")
+    with pytest.raises(UntrustedCommand) as refused:
+        commands.refuse_unnamed("Simulator-v0", {"file": str(hidden)})
+    assert str(refused.value).isprintable()
+    (line,) = trust_options("Simulator-v0", {"file": str(hidden)}, "la\x1b[2K\rbel) trusted: true (from /safe")
     assert line.isprintable()
-    assert r"with A='\x1b[2K" in line
-    assert "... (3,006 characters), B=b (from " in line
-    assert r"ev\x1b[2K\ril.yaml" in line
-    assert r"la\x1b[2K\rbel" in line
-    assert len(line) < 1000
+    assert r"with A='\x1b[2K " in line
+    assert "; touch x', B=b, your C, a file run.sh that it writes (from " in line
+    assert r"ev\x1b[2K\ril.yaml', which prices 'la\x1b[2K\rbel) trusted: true (from /safe')" in line
 
 
 def test_any_option_may_name_a_command() -> None:

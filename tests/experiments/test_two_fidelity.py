@@ -162,11 +162,12 @@ def test_a_draw_learns_and_chooses_on_what_was_drawn_alone_and_beside_one_cheap_
 ) -> None:
     data = synthetic(30, 20, tmp_path, 1, print)
     drawn, held = np.arange(30), np.arange(30, 50)
-    fits, told = list[Any](), list[Any]()
+    fits, told, models = list[Any](), list[Any](), list[str]()
 
     def fit(specs: Any, designs: Any, values: Any, features: Any, cheap: Any, form: str, model: str, *rest: Any) -> Any:
         assert np.array_equal(rest[-1], drawn)
         fits.append((form, features, cheap))
+        models.append(model)
         return len(fits)
 
     def predict(fitted: Any, designs: Any, features: Any, cheap: Any, form: str, rows: Any) -> Any:
@@ -178,12 +179,14 @@ def test_a_draw_learns_and_chooses_on_what_was_drawn_alone_and_beside_one_cheap_
         assert np.array_equal(designs["rows"], data.designs["rows"][drawn])
         assert np.array_equal(values, data.cycles[drawn])
         told.append((features, cheap))
-        return Choice("ratio", "ridge", {})
+        assert how == {"forms": bench.FORMS, "models": bench.MODELS}
+        return Choice("ratio", f"chosen {len(told)}", {})
 
     for name, double in (("fit_one", fit), ("predict_one", predict), ("choose", choose)):
         monkeypatch.setattr(bench, name, double)
     found = bench.draw(data, drawn, held)
     assert [form for form, _, _ in fits] == ["alone"] * len(bench.SINGLE) + ["ratio"] * len(bench.BESIDE)
+    assert models == [*bench.SINGLE, "chosen 1", "chosen 2"]
     assert not any(features for form, features, _ in fits if form == "alone")
     for name, (_, features, cheap), (seen, bounds) in zip(bench.BESIDE, fits[-2:], told, strict=True):
         assert features is data.cheap[name][0]

@@ -92,7 +92,7 @@ def test_layers_add_up_and_copies_count() -> None:
 def test_numbers_that_are_not_whole_are_refused() -> None:
     drawn = make_problem("SystolicArray-v0").space.sample(3, np.random.default_rng(1))
     model = SystolicArray(GEMM, dram="replayed")
-    for price in (ReplayedArray(GEMM).evaluate, model.evaluate, model.features):
+    for price in (ReplayedArray(GEMM).evaluate, model.evaluate, model.features, model.bounds):
         with pytest.raises(ValueError, match=r"rows must be a whole number from 1 to \d+ for SCALE-Sim, got 8\.5"):
             price(drawn | {"rows": np.array([8.0, 8.5, 9.0])})
         with pytest.raises(ValueError, match=r"dram_words_per_cycle must be a whole number .*, got 0\.5"):
