@@ -55,8 +55,8 @@ def refuse_unnamed(id: str, options: Mapping[str, Any]) -> None:
     """UntrustedCommand where options, as a log has them, name a simulator's file that the user has not."""
     for path in command_files(id, options):
         if path not in _named:
-            why = "says which command prices {}, and only the log names it. Look at it, and give --trust to run it."
-            raise UntrustedCommand(_printable(f"{path} {why.format(id)}"))
+            told = f"{path} says which command prices {id}, and only the log names it."
+            raise UntrustedCommand(_printable(f"{told} Look at it, and give --trust to run it."))
 
 
 def trust(problems: Iterable[LoggedProblem]) -> list[str]:
